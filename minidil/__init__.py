@@ -1,0 +1,1 @@
+"""minidil: a complete small deep-learning library about dilated convolution."""

@@ -1,0 +1,41 @@
+"""Every error that minidil raises on purpose.
+
+All derive from `MinidilError`, so one `except` clause catches them, and each also derives from the built-in error that Python itself
+would raise in its place. Messages name the operation and put the caller's numbers into the formula that they break.
+"""
+
+
+class MinidilError(Exception):
+    """Anything that minidil refuses, with a message that says what to do instead."""
+
+
+class ShapeError(MinidilError, ValueError):
+    """Shapes, ranks, axes or window geometry that do not fit together."""
+
+
+class DtypeError(MinidilError, TypeError):
+    """Number types that would have to be cast silently to work together."""
+
+
+class OptionError(MinidilError, ValueError):
+    """An argument outside the values that the operation is defined for."""
+
+
+class BackendError(MinidilError, RuntimeError):
+    """An unknown backend, one that is not installed, or a kernel that a backend lacks."""
+
+
+class GraphError(MinidilError, RuntimeError):
+    """A backward pass that the recorded graph cannot serve."""
+
+
+class DataError(MinidilError, ValueError):
+    """A data set that is missing, incomplete or not the bytes it should be."""
+
+
+class CheckpointError(MinidilError, ValueError):
+    """A checkpoint that cannot be read, or that does not fit the model it is loaded into."""
+
+
+class TrainingError(MinidilError, RuntimeError):
+    """A training run that cannot go on, such as one whose loss is no longer finite."""

@@ -1,0 +1,33 @@
+"""Settings shared by every test: reproducible examples, and one run of a test per CPU backend."""
+
+from collections.abc import Iterator
+
+import matplotlib
+import pytest
+from hypothesis import HealthCheck, settings
+
+import minidil as md
+
+matplotlib.use("Agg")
+settings.register_profile(
+    "minidil",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("minidil")
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test once on every backend that works on a CPU."""
+    with md.use(request.param):
+        yield request.param
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """No test depends on what another one drew."""
+    md.seed(0)
