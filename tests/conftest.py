@@ -31,3 +31,10 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 def _seeded() -> None:
     """No test depends on what another one drew."""
     md.seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is long is slow as well, so that `-m "not slow"` leaves out both."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.slow)
