@@ -1,0 +1,236 @@
+"""The definition of every kernel, in NumPy. A faster backend replaces some of them and is tested against these.
+
+Most kernels *are* NumPy functions under their own names; the ones written out below are those that NumPy lacks.
+Kernels trust their arguments: the ops check shapes and options, and say what is wrong, before they call one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy import (  # re-exported: this is the list of NumPy functions that a backend for another machine must bring
+    absolute,
+    add,
+    clip,
+    concatenate,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    pad,
+    power,
+    reshape,
+    sign,
+    sqrt,
+    stack,
+    subtract,
+    sum,
+    tanh,
+    transpose,
+    where,
+)
+from numpy.typing import DTypeLike, NDArray
+
+from minidil.kernels.conv_reference import (
+    conv_forward,
+    conv_grad_input,
+    conv_grad_weight,
+    max_pool,
+    max_pool_grad,
+    window_spread,
+    window_sum,
+)
+
+__all__ = [
+    "absolute",
+    "add",
+    "astype",
+    "broadcast_to",
+    "channel_affine",
+    "channel_combine",
+    "channel_dots",
+    "channel_moments",
+    "clip",
+    "concatenate",
+    "constant",
+    "conv_forward",
+    "conv_grad_input",
+    "conv_grad_weight",
+    "divide",
+    "equal",
+    "erf",
+    "exp",
+    "greater",
+    "greater_equal",
+    "keep_mask",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logical_and",
+    "matmul",
+    "max",
+    "max_pool",
+    "max_pool_grad",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "one_hot",
+    "pad",
+    "power",
+    "relu",
+    "relu_grad",
+    "reshape",
+    "scatter_add",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "sqrt",
+    "stack",
+    "subtract",
+    "sum",
+    "take",
+    "tanh",
+    "transpose",
+    "where",
+    "window_spread",
+    "window_sum",
+]
+
+Array = NDArray[Any]
+
+
+def astype(x: Array, dtype: DTypeLike) -> Array:
+    """x as another number type."""
+    return x.astype(dtype)
+
+
+def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
+    """x repeated along the axes that `shape` stretches."""
+    return np.broadcast_to(x, tuple(shape))
+
+
+def constant(values: Any, like: Array) -> Array:
+    """Host values as an array of the number type (and, on other backends, the device) of `like`."""
+    return np.asarray(values, like.dtype)
+
+
+# --- gathering and scattering
+
+
+def take(x: Array, index: Any) -> Array:
+    """x[index], for any index that NumPy knows."""
+    return x[index]
+
+
+def scatter_add(grad: Array, index: Any, shape: Sequence[int]) -> Array:
+    """The adjoint of `take`: zeros of `shape`, plus grad added at `index`, as often as an element is named there."""
+    out = np.zeros(tuple(shape), grad.dtype)
+    entries = index if isinstance(index, tuple) else (index,)
+    if all(entry is None or entry is Ellipsis or isinstance(entry, int | slice) for entry in entries):
+        out[index] = grad  # a basic index names no element twice
+    else:
+        np.add.at(out, index, grad)
+    return out
+
+
+def one_hot(labels: Array, classes: int, dtype: DTypeLike) -> Array:
+    """Labels (N, *S) -> (N, classes, *S), 1 where the class axis equals the label and 0 elsewhere."""
+    return np.equal(np.expand_dims(labels, 1), np.arange(classes).reshape(-1, *(1,) * (labels.ndim - 1))).astype(dtype)
+
+
+# --- activations
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def relu_grad(grad: Array, y: Array) -> Array:
+    """grad where the output y is positive, 0 elsewhere."""
+    return np.multiply(grad, y > 0)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x) as (1 + tanh(x/2)) / 2, which cannot overflow."""
+    return np.multiply(0.5, 1 + np.tanh(0.5 * x))
+
+
+def erf(x: Array) -> Array:
+    """The error function, element by element from the standard library: NumPy has none."""
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
+
+
+def softmax(x: Array, axis: int) -> Array:
+    """e^x / sum e^x along an axis; shifted by the maximum, which changes nothing but cannot overflow."""
+    exponentials = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return np.divide(exponentials, np.sum(exponentials, axis=axis, keepdims=True))
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """x - log sum e^x along an axis, shifted like `softmax`."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return np.subtract(shifted, np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+
+
+def keep_mask(rng: np.random.Generator, shape: Sequence[int], drop: float, dtype: DTypeLike) -> Array:
+    """Dropout's multiplier: 0 with probability `drop`, else 1 / (1 - drop)."""
+    kept = rng.random(tuple(shape), dtype=np.float32) >= drop
+    return np.multiply(kept, np.asarray(1 / (1 - drop), dtype))
+
+
+# --- per-channel arithmetic: x is (N, C, *S), a vector is (C,)
+
+
+def channel_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and (biased) variance of every channel."""
+    axes = _all_but_channel(x)
+    return np.mean(x, axis=axes), np.var(x, axis=axes)
+
+
+def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
+    """scale x + shift, with one scale and one shift per channel."""
+    return np.add(x * _along_channel(scale, x), _along_channel(shift, x))
+
+
+def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """For every channel, sum(grad) and sum(grad (x - mean))."""
+    axes = _all_but_channel(x)
+    return np.sum(grad, axis=axes), np.sum(grad * (x - _along_channel(mean, x)), axis=axes)
+
+
+def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
+    """a grad + b x + c, with one a, b and c per channel."""
+    return np.add(grad * _along_channel(a, x) + x * _along_channel(b, x), _along_channel(c, x))
+
+
+def _all_but_channel(x: Array) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _along_channel(vector: Array, x: Array) -> Array:
+    return vector.reshape(-1, *(1,) * (x.ndim - 2))
