@@ -1,0 +1,89 @@
+"""The seam between formulas and machines: which namespace of kernels is active.
+
+An op asks `active()` for its kernels and never touches an array itself, so it is written once for every machine. A backend
+is a chain of namespaces that is searched from the fastest to the reference: Numba speeds up what it is good at, and NumPy
+defines, and serves, everything else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from minidil.errors import BackendError
+
+Array: TypeAlias = NDArray[Any]
+
+_MODULES = {
+    "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),
+    "numba": ("minidil.kernels.cpu", "minidil.kernels.reference", "minidil.kernels.update"),
+}
+_active: ContextVar[Kernels | None] = ContextVar("minidil_backend", default=None)
+
+
+class Kernels:
+    """The kernels of one backend, each found in the first of its modules that has it."""
+
+    def __init__(self, name: str, modules: tuple[str, ...]) -> None:
+        self.name = name
+        self._modules = [importlib.import_module(module) for module in modules]
+
+    # Typed as returning one array; the few kernels that return several are unpacked where they are called.
+    def __getattr__(self, kernel: str) -> Callable[..., Array]:
+        for module in self._modules:
+            if hasattr(module, kernel):
+                found: Callable[..., Array] = getattr(module, kernel)
+                setattr(self, kernel, found)  # so that the next look-up is an ordinary attribute
+                return found
+        raise BackendError(f"backend {self.name!r} has no kernel {kernel!r}")
+
+
+class use:  # noqa: N801
+    """Set the backend, "numpy" or "numba", for the rest of the context; as `with use(...):` for a block only.
+
+    A new thread starts with the default: Numba where it is installed, else NumPy.
+    Raises: BackendError if the backend is unknown or not installed; the active one then stays.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._token = _active.set(_load(name))
+
+    def __enter__(self) -> use:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _active.reset(self._token)
+
+
+def active() -> Kernels:
+    """The kernels of the active backend."""
+    kernels = _active.get()
+    return _load(_default()) if kernels is None else kernels
+
+
+def backend() -> str:
+    """The name of the active backend."""
+    return active().name
+
+
+@cache
+def _default() -> str:
+    return "numba" if find_spec("numba") else "numpy"
+
+
+@cache
+def _load(name: str) -> Kernels:
+    if name not in _MODULES:
+        raise BackendError(f"unknown backend {name!r}; there are {', '.join(map(repr, _MODULES))}")
+    if name == "numba" and not find_spec("numba"):
+        raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
+    return Kernels(name, _MODULES[name])

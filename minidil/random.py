@@ -1,0 +1,16 @@
+"""The random numbers of a process: one generator that `seed` sets, used wherever no `rng=` is given."""
+
+import numpy as np
+
+_generator = np.random.default_rng(0)
+
+
+def seed(n: int) -> None:
+    """Restart the process-wide generator. Same seed, same backend and same number of threads: the same bits."""
+    global _generator
+    _generator = np.random.default_rng(n)
+
+
+def default_rng() -> np.random.Generator:
+    """The generator that `seed` sets; `default_rng().bit_generator.state` is what a checkpoint keeps of it."""
+    return _generator
