@@ -1,0 +1,109 @@
+"""Activation functions, and dropout."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minidil.errors import OptionError
+from minidil.kernels.backend import Array, active
+from minidil.ops.common import Vjps, axes_of
+from minidil.random import default_rng
+
+
+def relu(x: Array) -> tuple[Array, Vjps]:
+    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0."""
+    k = active()
+    y = k.relu(x)
+    # dy/dx = 1 where x > 0, which is where y > 0: y is kept anyway, x need not be.
+    return y, (lambda grad: k.relu_grad(grad, y),)
+
+
+def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
+    """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
+    k = active()
+
+    # dy/dx = 1 where x > 0, slope elsewhere
+    def leak(value: Array) -> Array:
+        return k.where(k.greater(x, 0), value, k.multiply(value, slope))
+
+    return leak(x), (leak,)
+
+
+def sigmoid(x: Array) -> tuple[Array, Vjps]:
+    """s(x) = 1 / (1 + e^-x)."""
+    k = active()
+    y = k.sigmoid(x)
+    # dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y)
+    return y, (lambda grad: k.multiply(grad, k.multiply(y, k.subtract(1, y))),)
+
+
+def tanh(x: Array) -> tuple[Array, Vjps]:
+    """The hyperbolic tangent."""
+    k = active()
+    y = k.tanh(x)
+    # dy/dx = 1 - tanh(x)^2
+    return y, (lambda grad: k.multiply(grad, k.subtract(1, k.multiply(y, y))),)
+
+
+def silu(x: Array) -> tuple[Array, Vjps]:
+    """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
+    k = active()
+    gate = k.sigmoid(x)
+    y = k.multiply(x, gate)
+    # dy/dx = s + x s (1 - s) = s + y (1 - s)
+    return y, (lambda grad: k.multiply(grad, k.add(gate, k.multiply(y, k.subtract(1, gate)))),)
+
+
+def gelu(x: Array) -> tuple[Array, Vjps]:
+    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
+    k = active()
+    below = k.multiply(k.add(k.erf(k.multiply(x, math.sqrt(0.5))), 1), 0.5)
+
+    # dy/dx = Phi(x) + x phi(x), with the normal density phi(x) = e^(-x^2/2) / sqrt(2 pi)
+    def grad_x(grad: Array) -> Array:
+        density = k.multiply(k.exp(k.multiply(k.multiply(x, x), -0.5)), 1 / math.sqrt(2 * math.pi))
+        return k.multiply(grad, k.add(below, k.multiply(x, density)))
+
+    return k.multiply(x, below), (grad_x,)
+
+
+def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
+    k = active()
+    along = axes_of("softmax", axis, x.ndim)[0]
+    y = k.softmax(x, along)
+
+    # dy_i/dx_j = y_i (1[i = j] - y_j), hence dL/dx_j = y_j (G_j - sum_i G_i y_i)
+    def grad_x(grad: Array) -> Array:
+        return k.multiply(y, k.subtract(grad, k.sum(k.multiply(grad, y), axis=along, keepdims=True)))
+
+    return y, (grad_x,)
+
+
+def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
+    """y_i = x_i - log sum_j e^(x_j) along an axis."""
+    k = active()
+    along = axes_of("log_softmax", axis, x.ndim)[0]
+    y = k.log_softmax(x, along)
+
+    # dy_i/dx_j = 1[i = j] - e^(y_j), hence dL/dx_j = G_j - e^(y_j) sum_i G_i
+    def grad_x(grad: Array) -> Array:
+        return k.subtract(grad, k.multiply(k.exp(y), k.sum(grad, axis=along, keepdims=True)))
+
+    return y, (grad_x,)
+
+
+def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None) -> tuple[Array, Vjps]:
+    """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
+
+    rng: where the mask is drawn; by default the generator that `minidil.seed` sets.
+    Raises: OptionError unless 0 <= p < 1.
+    """
+    if not 0 <= p < 1:
+        raise OptionError(f"dropout: p is the probability to drop and must satisfy 0 <= p < 1, not {p}")
+    k = active()
+    mask = k.keep_mask(default_rng() if rng is None else rng, x.shape, p, x.dtype)
+    # y = m x, so dy/dx = m
+    return k.multiply(x, mask), (lambda grad: k.multiply(grad, mask),)

@@ -1,0 +1,54 @@
+"""What every family of ops needs: the types, and the two helpers behind broadcasting and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from minidil.errors import OptionError, ShapeError
+from minidil.kernels.backend import Array, Kernels
+
+Vjp: TypeAlias = Callable[[Array], Array]
+Vjps: TypeAlias = tuple[Vjp | None, ...]
+Axis: TypeAlias = int | Sequence[int] | None
+Scalar: TypeAlias = int | float
+
+
+def check_broadcast(op: str, *operands: Array | Scalar) -> None:
+    """Raise a ShapeError that names the shapes unless the operands broadcast together."""
+    check_shapes(op, *(() if isinstance(operand, int | float) else operand.shape for operand in operands))
+
+
+def check_shapes(op: str, *shapes: tuple[int, ...]) -> None:
+    """The same for shapes."""
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(map(str, shapes))
+        raise ShapeError(
+            f"{op}: shapes {listed} do not broadcast; aligned from the right, two sizes must be equal or one of them 1"
+        ) from None
+
+
+def sum_to(kernels: Kernels, grad: Array, operand: Array) -> Array:
+    """The gradient of broadcasting: sum G over the axes along which the operand was repeated.
+
+    If y repeats x, y[i] = x for all i, then dL/dx = sum_i dL/dy[i].
+    """
+    shape = operand.shape
+    if grad.shape == shape:
+        return grad
+    new = grad.ndim - len(shape)
+    repeated = [new + axis for axis, n in enumerate(shape) if n == 1 and grad.shape[new + axis] != 1]
+    return kernels.reshape(kernels.sum(grad, axis=(*range(new), *repeated)), shape)
+
+
+def axes_of(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Spell out an axis argument as a sorted tuple of axes in 0..ndim-1; None means all of them."""
+    given = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = sorted(a + ndim if a < 0 else a for a in given)
+    if len(set(axes)) != len(axes) or any(not 0 <= a < ndim for a in axes):
+        raise OptionError(f"{op}: axis {axis!r} does not name different axes of an array with {ndim} of them")
+    return tuple(axes)

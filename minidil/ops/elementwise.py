@@ -1,0 +1,154 @@
+"""Elementwise arithmetic with NumPy's broadcasting. Every gradient is summed back over the axes that were repeated."""
+
+from __future__ import annotations
+
+from numpy.typing import DTypeLike
+
+from minidil.kernels.backend import Array, active
+from minidil.ops.common import Scalar, Vjps, check_broadcast, sum_to
+
+
+def add(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """a + b."""
+    check_broadcast("add", a, b)
+    k = active()
+    # dy/da = 1, dy/db = 1
+    return k.add(a, b), (lambda grad: sum_to(k, grad, a), lambda grad: sum_to(k, grad, b))
+
+
+def subtract(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """a - b."""
+    check_broadcast("subtract", a, b)
+    k = active()
+    # dy/da = 1, dy/db = -1
+    return k.subtract(a, b), (lambda grad: sum_to(k, grad, a), lambda grad: k.negative(sum_to(k, grad, b)))
+
+
+def multiply(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """a b, element by element."""
+    check_broadcast("multiply", a, b)
+    k = active()
+    # dy/da = b, dy/db = a
+    return k.multiply(a, b), (
+        lambda grad: sum_to(k, k.multiply(grad, b), a),
+        lambda grad: sum_to(k, k.multiply(grad, a), b),
+    )
+
+
+def divide(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """a / b."""
+    check_broadcast("divide", a, b)
+    k = active()
+    y = k.divide(a, b)
+    # dy/da = 1/b, dy/db = -a/b^2 = -y/b
+    return y, (
+        lambda grad: sum_to(k, k.divide(grad, b), a),
+        lambda grad: sum_to(k, k.negative(k.divide(k.multiply(grad, y), b)), b),
+    )
+
+
+def power(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0."""
+    check_broadcast("power", a, b)
+    k = active()
+    y = k.power(a, b)
+
+    # dy/da = b a^(b-1). Where b = 0 that is 0 for every a, also for a = 0, where a^(b-1) has no value.
+    def grad_base(grad: Array) -> Array:
+        if isinstance(b, int | float):
+            return k.multiply(grad, k.multiply(k.power(a, b - 1 if b else 1), b))
+        one_less = k.where(k.equal(b, 0), k.constant(1, like=b), k.subtract(b, 1))
+        return sum_to(k, k.multiply(grad, k.multiply(b, k.power(a, one_less))), a)
+
+    # dy/db = a^b log a
+    def grad_exponent(grad: Array) -> Array:
+        safe = k.where(k.equal(a, 0), k.constant(1, like=y), a)
+        return sum_to(k, k.multiply(grad, k.multiply(y, k.log(safe))), b)
+
+    return y, (grad_base, grad_exponent)
+
+
+def negative(x: Array) -> tuple[Array, Vjps]:
+    """-x."""
+    k = active()
+    return k.negative(x), (k.negative,)
+
+
+def exp(x: Array) -> tuple[Array, Vjps]:
+    """e^x."""
+    k = active()
+    y = k.exp(x)
+    # dy/dx = e^x = y
+    return y, (lambda grad: k.multiply(grad, y),)
+
+
+def log(x: Array) -> tuple[Array, Vjps]:
+    """The natural logarithm."""
+    k = active()
+    # dy/dx = 1/x
+    return k.log(x), (lambda grad: k.divide(grad, x),)
+
+
+def sqrt(x: Array) -> tuple[Array, Vjps]:
+    """The square root."""
+    k = active()
+    y = k.sqrt(x)
+    # y^2 = x, so 2 y dy = dx
+    return y, (lambda grad: k.divide(grad, k.multiply(y, 2)),)
+
+
+def absolute(x: Array) -> tuple[Array, Vjps]:
+    """|x|. At 0 the gradient is taken as 0."""
+    k = active()
+    # dy/dx = sign(x)
+    return k.absolute(x), (lambda grad: k.multiply(grad, k.sign(x)),)
+
+
+def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> tuple[Array, Vjps]:
+    """x limited to low..high. The gradient passes where low <= x <= high."""
+    k = active()
+    y = k.clip(x, low, high)
+    # dy/dx = 1 where x was left alone, 0 where it was replaced by a constant
+    return y, (lambda grad: k.multiply(grad, k.equal(x, y)),)
+
+
+def maximum(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """The larger of a and b, element by element. A tie gives half of the gradient to each."""
+    return _extremum("maximum", "greater", a, b)
+
+
+def minimum(a: Array, b: Array) -> tuple[Array, Vjps]:
+    """The smaller of a and b, element by element. A tie gives half of the gradient to each."""
+    return _extremum("minimum", "less", a, b)
+
+
+def _extremum(op: str, comparison: str, a: Array, b: Array) -> tuple[Array, Vjps]:
+    check_broadcast(op, a, b)
+    k = active()
+    wins = getattr(k, comparison)
+
+    # dy/da = 1 where a wins, 1/2 where a = b, 0 elsewhere; the same for b with the roles exchanged.
+    def share(grad: Array, mine: Array, other: Array) -> Array:
+        return k.where(k.equal(mine, other), k.multiply(grad, 0.5), k.multiply(grad, wins(mine, other)))
+
+    return getattr(k, op)(a, b), (
+        lambda grad: sum_to(k, share(grad, a, b), a),
+        lambda grad: sum_to(k, share(grad, b, a), b),
+    )
+
+
+def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Vjps]:
+    """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient."""
+    check_broadcast("where", condition, a, b)
+    k = active()
+    # dy/da = 1 where the condition holds, dy/db = 1 elsewhere
+    return k.where(condition, a, b), (
+        lambda grad: sum_to(k, k.multiply(grad, condition), a),
+        lambda grad: sum_to(k, k.multiply(grad, k.equal(condition, False)), b),
+    )
+
+
+def astype(x: Array, *, dtype: DTypeLike) -> tuple[Array, Vjps]:
+    """x as another number type; the gradient comes back as the type of x."""
+    k = active()
+    return k.astype(x, dtype), (lambda grad: k.astype(grad, x.dtype),)

@@ -1,0 +1,129 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from minidil.errors import OptionError, ShapeError
+from minidil.kernels.backend import Array, active
+from minidil.ops.common import Vjps
+
+Observer = Callable[[Array, Array], None]
+
+
+def batch_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    mean: Array | None = None,
+    var: Array | None = None,
+    eps: float = 1e-5,
+    observe: Observer | None = None,
+) -> tuple[Array, Vjps]:
+    """Normalise every channel: y = weight (x - mean) / sqrt(var + eps) + bias.
+
+    Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
+    mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
+        variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
+    Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0.
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
+    """
+    k = active()
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm: x must be (N, C, *S), not {x.shape}")
+    channels = x.shape[1]
+    for name, vector in (("weight", weight), ("bias", bias), ("mean", mean), ("var", var)):
+        if vector is not None and vector.shape != (channels,):
+            raise ShapeError(f"batch_norm: {name} must be ({channels},) to go with x {x.shape}, not {vector.shape}")
+    if (mean is None) != (var is None):
+        raise OptionError("batch_norm: give both mean and var, or neither")
+    training = mean is None or var is None
+    count = math.prod(x.shape) // max(channels, 1)
+    if training:
+        if count < 2:
+            raise ShapeError(
+                f"batch_norm: training on x {x.shape} has {count} value per channel; at least 2 are needed"
+            )
+        mean, var = k.channel_moments(x)
+        if observe is not None:
+            observe(mean, var)
+    inverse = k.divide(1.0, k.sqrt(k.add(var, eps)))
+    scale = inverse if weight is None else k.multiply(weight, inverse)
+    shift = k.negative(k.multiply(mean, scale))
+    y = k.channel_affine(x, scale, shift if bias is None else k.add(shift, bias))
+
+    # Per channel, with n values, h = (x - mean) r, r = 1/sqrt(var + eps) and y = w h + b:
+    #   dL/db = sum G,    dL/dw = sum G h = r sum G (x - mean).
+    # The batch's own mean and variance depend on every x_j: dmean/dx_j = 1/n, and dr/dx_j = -r^2 h_j / n
+    # (since dvar/dx_j = 2 (x_j - mean)/n and dr/dvar = -r^3/2). Put into dL/dx_j = sum_i G_i w dh_i/dx_j,
+    #   dL/dx = w r (G - sum(G)/n - h sum(G h)/n),
+    # which is of the form a G + b x + c with one a, b and c per channel. With constant mean and var only w r G remains.
+    shared: list[Array] = []
+
+    def sums(grad: Array) -> tuple[Array, Array]:
+        if not shared or shared[0] is not grad:  # the three gradients need the same two sums
+            total, product = k.channel_dots(grad, x, mean)
+            shared[:] = grad, total, k.multiply(product, inverse)
+        return shared[1], shared[2]
+
+    def grad_x(grad: Array) -> Array:
+        if not training:
+            return k.channel_affine(grad, scale, k.multiply(scale, 0))
+        total, product = sums(grad)
+        slope = k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))
+        offset = k.negative(k.add(k.multiply(scale, k.divide(total, count)), k.multiply(slope, mean)))
+        return k.channel_combine(grad, x, scale, slope, offset)
+
+    return y, (
+        grad_x,
+        None if weight is None else lambda grad: sums(grad)[1],
+        None if bias is None else lambda grad: sums(grad)[0],
+    )
+
+
+def layer_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    normalized_shape: int | Sequence[int],
+    eps: float = 1e-5,
+) -> tuple[Array, Vjps]:
+    """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
+
+    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    Raises: ShapeError if x does not end in normalized_shape.
+    Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
+    """
+    k = active()
+    tail = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not tail or x.shape[x.ndim - len(tail) :] != tail or 0 in tail:
+        raise ShapeError(f"layer_norm: x {x.shape} must end in normalized_shape {tail}, without a 0 in it")
+    for name, array in (("weight", weight), ("bias", bias)):
+        if array is not None and array.shape != tail:
+            raise ShapeError(f"layer_norm: {name} must have shape {tail}, not {array.shape}")
+    lead = x.shape[: x.ndim - len(tail)]
+    axes = tuple(range(len(lead), x.ndim))
+    centred = k.subtract(x, k.mean(x, axis=axes, keepdims=True))
+    variance = k.mean(k.multiply(centred, centred), axis=axes, keepdims=True)
+    inverse = k.divide(1.0, k.sqrt(k.add(variance, eps)))
+    h = k.multiply(centred, inverse)
+    y = h if weight is None else k.multiply(h, weight)
+    if bias is not None:
+        y = k.add(y, bias)
+
+    # As in batch_norm, with means over the normalised axes: for H = G w, dL/dx = r (H - mean(H) - h mean(H h)).
+    def grad_x(grad: Array) -> Array:
+        inner = grad if weight is None else k.multiply(grad, weight)
+        product = k.mean(k.multiply(inner, h), axis=axes, keepdims=True)
+        centred_grad = k.subtract(inner, k.mean(inner, axis=axes, keepdims=True))
+        return k.multiply(inverse, k.subtract(centred_grad, k.multiply(h, product)))
+
+    before = tuple(range(len(lead)))
+    return y, (
+        grad_x,
+        None if weight is None else lambda grad: k.sum(k.multiply(grad, h), axis=before),
+        None if bias is None else lambda grad: k.sum(grad, axis=before),
+    )

@@ -1,0 +1,83 @@
+"""Reductions over axes. With keepdims, reduced axes stay with size 1."""
+
+from __future__ import annotations
+
+import math
+
+from minidil.errors import ShapeError
+from minidil.kernels.backend import Array, active
+from minidil.ops.common import Axis, Vjps, axes_of
+
+
+def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The sum over the given axes (all of them by default)."""
+    k = active()
+    axes = axes_of("sum", axis, x.ndim)
+    # dy/dx = 1 for every element that went into y: G is repeated.
+    return k.sum(x, axis=axes, keepdims=keepdims), (
+        lambda grad: k.broadcast_to(k.reshape(grad, _kept(x.shape, axes)), x.shape),
+    )
+
+
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The mean over the given axes (all of them by default)."""
+    k = active()
+    axes = axes_of("mean", axis, x.ndim)
+    count = _count("mean", x.shape, axes)
+    # y = sum(x) / n, so dy/dx = 1/n
+    return k.mean(x, axis=axes, keepdims=keepdims), (
+        lambda grad: k.broadcast_to(k.reshape(k.divide(grad, count), _kept(x.shape, axes)), x.shape),
+    )
+
+
+def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
+    """The variance sum((x - mean)^2) / (n - ddof): NumPy's meaning, biased unless ddof = 1."""
+    k = active()
+    axes = axes_of("var", axis, x.ndim)
+    count = _count("var", x.shape, axes)
+    if count <= ddof:
+        raise ShapeError(f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by")
+    centred = k.subtract(x, k.mean(x, axis=axes, keepdims=True))
+    y = k.divide(k.sum(k.multiply(centred, centred), axis=axes, keepdims=keepdims), count - ddof)
+
+    # dy/dx_i = 2 (x_i - m) / (n - ddof); the term through m vanishes because sum(x - m) = 0.
+    def grad_x(grad: Array) -> Array:
+        return k.multiply(k.reshape(k.multiply(grad, 2 / (count - ddof)), _kept(x.shape, axes)), centred)
+
+    return y, (grad_x,)
+
+
+def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The largest element over the given axes. Ties share the gradient equally."""
+    return _extreme("max", x, axis, keepdims)
+
+
+def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The smallest element over the given axes. Ties share the gradient equally."""
+    return _extreme("min", x, axis, keepdims)
+
+
+def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps]:
+    k = active()
+    axes = axes_of(op, axis, x.ndim)
+    _count(op, x.shape, axes)
+    y = getattr(k, op)(x, axis=axes, keepdims=keepdims)
+
+    # dy/dx = 1/(number of ties) at the elements that equal y, 0 elsewhere.
+    def grad_x(grad: Array) -> Array:
+        kept = _kept(x.shape, axes)
+        attained = k.astype(k.equal(x, k.reshape(y, kept)), x.dtype)
+        return k.multiply(attained, k.divide(k.reshape(grad, kept), k.sum(attained, axis=axes, keepdims=True)))
+
+    return y, (grad_x,)
+
+
+def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+
+
+def _count(op: str, shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    count = math.prod(shape[axis] for axis in axes)
+    if count == 0:
+        raise ShapeError(f"{op}: x {shape} has no elements along axes {axes}")
+    return count

@@ -1,0 +1,115 @@
+"""Ops that move elements and compute nothing. Each gradient moves them back: the adjoint of a gather is a scatter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from minidil.errors import OptionError, ShapeError
+from minidil.kernels.backend import Array, active
+from minidil.kernels.geometry import Ints, per_axis
+from minidil.ops.common import Vjps, axes_of
+
+
+def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
+    """x with another shape of the same size; one entry may be -1."""
+    k = active()
+    known = math.prod(n for n in shape if n != -1)
+    size = math.prod(x.shape)
+    unknown = list(shape).count(-1)
+    if unknown > 1 or (size % known if unknown and known else known != size) or any(n < -1 for n in shape):
+        raise ShapeError(f"reshape: x {x.shape} has {size} elements and cannot become {tuple(shape)}")
+    return k.reshape(x, tuple(shape)), (lambda grad: k.reshape(grad, x.shape),)
+
+
+def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Vjps]:
+    """x with its axes in another order: axis i of the result is axis axes[i] of x. By default the order is reversed."""
+    k = active()
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise OptionError(f"transpose: axes {axes!r} is no order of the {x.ndim} axes of x {x.shape}")
+    back = tuple(order.index(axis) for axis in range(x.ndim))
+    return k.transpose(x, order), (lambda grad: k.transpose(grad, back),)
+
+
+def flatten(x: Array, *, start: int = 0, end: int = -1) -> tuple[Array, Vjps]:
+    """x with the axes start..end (both included) made one."""
+    first, last = axes_of("flatten", start, x.ndim)[0], axes_of("flatten", end, x.ndim)[0]
+    if first > last:
+        raise OptionError(f"flatten: start {start} lies behind end {end} in x {x.shape}")
+    merged = math.prod(x.shape[first : last + 1])
+    return reshape(x, shape=(*x.shape[:first], merged, *x.shape[last + 1 :]))
+
+
+def getitem(x: Array, *, index: Any) -> tuple[Array, Vjps]:
+    """x[index] for any NumPy index. An element that is taken several times collects the sum of its gradients."""
+    k = active()
+    try:
+        y = k.take(x, index)
+    except IndexError as error:
+        raise ShapeError(f"getitem: {error} (x has shape {x.shape})") from None
+    return y, (lambda grad: k.scatter_add(grad, index, x.shape),)
+
+
+def pad(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0.0) -> tuple[Array, Vjps]:
+    """x with (before, after) constant entries added on every axis."""
+    k = active()
+    if len(width) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in width):
+        raise OptionError(
+            f"pad: width must be one (before, after) pair >= 0 for each of the {x.ndim} axes, not {width!r}"
+        )
+    inner = tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))
+    return k.pad(x, tuple(map(tuple, width)), constant_values=value), (lambda grad: k.take(grad, inner),)
+
+
+def concatenate(*arrays: Array, axis: int = 0) -> tuple[Array, Vjps]:
+    """Arrays joined along an existing axis; all other sizes must agree."""
+    k = active()
+    first = _first("concatenate", arrays)
+    along = axes_of("concatenate", axis, first.ndim)[0]
+    for array in arrays:
+        if array.ndim != first.ndim or any(
+            a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != along
+        ):
+            raise ShapeError(f"concatenate: {first.shape} and {array.shape} differ outside axis {axis}")
+    ends = [0]
+    for array in arrays:
+        ends.append(ends[-1] + array.shape[along])
+    before = (slice(None),) * along
+    parts = [(*before, slice(start, end)) for start, end in pairwise(ends)]
+    return k.concatenate(arrays, axis=along), tuple(lambda grad, part=part: k.take(grad, part) for part in parts)
+
+
+def stack(*arrays: Array, axis: int = 0) -> tuple[Array, Vjps]:
+    """Arrays of one shape joined along a new axis."""
+    k = active()
+    first = _first("stack", arrays)
+    for array in arrays:
+        if array.shape != first.shape:
+            raise ShapeError(f"stack: shapes {first.shape} and {array.shape} differ")
+    along = axes_of("stack", axis, first.ndim + 1)[0]
+    before = (slice(None),) * along
+    return k.stack(arrays, axis=along), tuple(lambda grad, i=i: k.take(grad, (*before, i)) for i in range(len(arrays)))
+
+
+def insert_zeros(x: Array, *, factor: Ints) -> tuple[Array, Vjps]:
+    """Put factor - 1 zeros between neighbours on every spatial axis: (N, C, *S) -> (N, C, *(factor (S - 1) + 1)).
+
+    Applied to a kernel it spells a dilated kernel out: conv(x, w, dilation=d) = conv(x, insert_zeros(w, factor=d)).
+    """
+    k = active()
+    if x.ndim < 3:
+        raise ShapeError(f"insert_zeros: x must be (N, C, *S) with at least one spatial axis, not {x.shape}")
+    factors = per_axis(factor, x.ndim - 2, "factor", "insert_zeros", least=1)
+    stretched = tuple(f * (n - 1) + 1 if n else 0 for f, n in zip(factors, x.shape[2:], strict=True))
+    kept = (slice(None), slice(None), *(slice(None, None, f) for f in factors))
+    # y takes x at every factor-th place: its adjoint reads those places.
+    return k.scatter_add(x, kept, (*x.shape[:2], *stretched)), (lambda grad: k.take(grad, kept),)
+
+
+def _first(op: str, arrays: tuple[Array, ...]) -> Array:
+    if not arrays:
+        raise ShapeError(f"{op}: needs at least one array")
+    return arrays[0]
