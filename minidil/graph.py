@@ -1,0 +1,91 @@
+"""The memory of a computation, and the backward pass through it.
+
+Every recorded call of an op is a Node with one edge per argument that needs a gradient: where the gradient goes on to (the
+node that made the argument, or the leaf that it is) and the vjp that leads there. `propagate` walks the nodes from the last
+made to the first. A node is always made after those it depends on, so this is a topological order, found without recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, TypeAlias
+
+from minidil.errors import GraphError
+from minidil.kernels.backend import Array, Kernels
+from minidil.ops.common import Vjp
+
+if TYPE_CHECKING:
+    from minidil.tensor import Tensor
+
+Edge: TypeAlias = "tuple[Node | Tensor, Vjp]"
+_recording: ContextVar[bool] = ContextVar("minidil_recording", default=True)
+_serial = count()
+
+
+class Node:
+    """One call of an op: where its gradient goes, and how."""
+
+    __slots__ = ("edges", "kernels", "op", "serial", "watcher")
+
+    def __init__(self, op: str, edges: list[Edge], kernels: Kernels) -> None:
+        self.op = op
+        self.edges: list[Edge] | None = edges  # None once they have been used and freed
+        self.kernels = kernels
+        self.serial = next(_serial)
+        self.watcher: Tensor | None = None  # the tensor that asked to keep its gradient
+
+
+def is_grad_enabled() -> bool:
+    """Whether calls of ops are being recorded."""
+    return _recording.get()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside this block (`with no_grad():`) or function (`@no_grad()`): faster, and it keeps no arrays."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def propagate(root: Node | Tensor, seed: Array, retain_graph: bool) -> dict[Tensor, Array]:
+    """Send the gradient `seed` of the root's value back through the graph; return what arrives at each leaf.
+
+    A value that is used several times receives the sum: dL/dx = sum over its uses u of dL/du du/dx.
+    Watched nodes report theirs on the way. Unless retain_graph is true, each node is freed once it has been passed.
+    Raises: GraphError, before anything is computed, if a part of the graph was freed by an earlier pass.
+    """
+    order = _last_made_first(root)
+    arrived: dict[Node | Tensor, Array] = {root: seed}
+    for node in order:
+        grad = arrived.pop(node)
+        if node.watcher is not None:
+            node.watcher.receive(grad)
+        for target, vjp in node.edges or ():
+            contribution = vjp(grad)
+            before = arrived.get(target)
+            arrived[target] = contribution if before is None else node.kernels.add(before, contribution)
+        if not retain_graph:
+            node.edges = None
+    return arrived  # type: ignore[return-value]  # every node was popped: leaves are what is left
+
+
+def _last_made_first(root: Node | Tensor) -> list[Node]:
+    reached = {root} if isinstance(root, Node) else set()
+    waiting = list(reached)
+    while waiting:
+        node = waiting.pop()
+        if node.edges is None:
+            raise GraphError(
+                f"backward: the graph behind this tensor was already used and freed (at {node.op!r}); "
+                "call backward(retain_graph=True) the first time, or compute the value again"
+            )
+        fresh = [target for target, _ in node.edges if isinstance(target, Node) and target not in reached]
+        reached.update(fresh)
+        waiting.extend(fresh)
+    return sorted(reached, key=lambda node: node.serial, reverse=True)

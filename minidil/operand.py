@@ -1,0 +1,74 @@
+"""What may stand for a tensor in a call, and what an op gets for it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minidil.errors import DtypeError, ShapeError
+from minidil.kernels.backend import Array
+
+
+class Holder:
+    """The one thing that this file knows of a tensor: it holds an array."""
+
+    __slots__ = ("_array",)
+    _array: Array
+
+
+Operand: TypeAlias = Holder | Array | int | float | None
+
+
+def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
+    """A new array with these values. Python floats become float32; an array keeps its type unless dtype says otherwise.
+
+    Raises: ShapeError for ragged lists, DtypeError for anything but numbers and bools.
+    """
+    if isinstance(data, Holder):
+        data = data._array
+    try:
+        array = np.array(data, dtype)
+    except ValueError as error:
+        raise ShapeError(f"tensor: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"tensor: {array.dtype} is no number type that minidil computes with")
+    if dtype is None and array.dtype == np.float64 and not isinstance(data, np.ndarray | np.generic):
+        array = array.astype(np.float32)
+    return array
+
+
+def operand(op: str, value: Operand, keep: bool) -> Array | int | float | None:
+    """What the op gets for a positional argument. An array that a graph will keep is copied: its owner may write into it."""
+    if isinstance(value, Holder):
+        return value._array
+    if isinstance(value, np.ndarray):
+        return value.copy() if keep else value
+    if isinstance(value, np.generic):
+        number: int | float = value.item()
+        return number
+    if value is None or isinstance(value, int | float):
+        return value
+    raise DtypeError(
+        f"{op}: takes tensors, arrays and numbers, not {type(value).__name__}; wrap it with minidil.tensor"
+    )
+
+
+def unwrapped(option: Any, keep: bool) -> Any:
+    """What the op gets for an option: arrays for tensors, also inside a tuple (an index, say). What may change is copied."""
+    if isinstance(option, Holder):
+        return option._array
+    if isinstance(option, tuple):
+        return tuple(unwrapped(entry, keep) for entry in option)
+    return option.copy() if keep and isinstance(option, np.ndarray | list) else option
+
+
+def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | None]) -> None:
+    """Raise a DtypeError unless all arrays of numbers have one type; bools may join them as masks."""
+    kinds = {
+        name: x.dtype for name, x in zip(names, arrays, strict=False) if isinstance(x, np.ndarray) and x.dtype != bool
+    }
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
+        raise DtypeError(f"{op}: {listed}; nothing is cast silently, so convert one with astype")
