@@ -1,1 +1,29 @@
-"""minidil: a complete small deep-learning library about dilated convolution."""
+"""minidil: a complete small deep-learning library about dilated convolution.
+
+NumPy states every formula, Numba makes it fast, and every gradient stands below its derivation. Start with `minidil.ops`.
+"""
+
+from minidil import functional, testing
+from minidil.errors import MinidilError
+from minidil.graph import is_grad_enabled, no_grad
+from minidil.kernels.backend import backend, use
+from minidil.kernels.threads import num_threads, set_num_threads
+from minidil.random import seed
+from minidil.tensor import Tensor, tensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MinidilError",
+    "Tensor",
+    "backend",
+    "functional",
+    "is_grad_enabled",
+    "no_grad",
+    "num_threads",
+    "seed",
+    "set_num_threads",
+    "tensor",
+    "testing",
+    "use",
+]
