@@ -1,0 +1,5 @@
+"""The command line: `minidil train`, `eval`, `predict`, `data` and `plot`; `main` in entry.py runs them."""
+
+from minidil.cli.entry import main
+
+__all__ = ["main"]

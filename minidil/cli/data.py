@@ -1,0 +1,60 @@
+"""`minidil data`: which data sets there are, and getting and checking their files."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from minidil import data
+from minidil.errors import DataError
+
+if TYPE_CHECKING:
+    from minidil.cli.parser import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Declare `data list`, `data get` and `data check`."""
+    parser = commands.add_parser("data", help="list, fetch and check data sets")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    action = actions.add_parser("list", help="the data sets that minidil knows, and which are on this machine")
+    action.set_defaults(run=list_sets)
+
+    action = actions.add_parser("get", help="fetch data sets")
+    action.add_argument("names", nargs="+", choices=data.NAMES, metavar="NAME", help=", ".join(data.NAMES))
+    action.set_defaults(run=get)
+
+    action = actions.add_parser("check", help="hold the files of data sets against their checksums")
+    action.add_argument("names", nargs="*", metavar="NAME", help="default: all that are on this machine")
+    action.set_defaults(run=check)
+
+
+def list_sets(args: argparse.Namespace) -> None:
+    """Print one line for each set, and where the files belong."""
+    print(f"{'name':14} {'on disk':8} {'to fetch':>9}  what it is; licence")
+    for name, source in data.SOURCES.items():
+        size = sum(file.size for file in source.files)
+        amount = f"{size / 1e6:.0f} MB" if size else "nothing"
+        print(f"{name:14} {'yes' if _present(name) else 'no':8} {amount:>9}  {source.title}; {source.licence}")
+    print(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder).")
+
+
+def get(args: argparse.Namespace) -> None:
+    """Fetch the named sets."""
+    for name in args.names:
+        data.get(name)
+        print(f"{name}: complete in {data.path(name)}")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Print the state of every file. Raises: DataError, after the last line, if any is missing or damaged."""
+    names = args.names or [name for name in data.NAMES if _present(name)]
+    states = [(name, status) for name in names for status in data.check(name)]
+    for name, status in states:
+        print(f"{name:14} {status.state:8} {status.path}" + (f": {status.detail}" if status.detail else ""))
+    bad = [status.name for _, status in states if status.state != "ok"]
+    if bad:
+        raise DataError(f"{len(bad)} of {len(states)} files are missing or damaged: {', '.join(bad)}")
+
+
+def _present(name: str) -> bool:
+    folder = data.path(name)
+    return all((folder / file.name).is_file() for file in data.SOURCES[name].files)

@@ -1,0 +1,1 @@
+"""`minidil plot`: draw the curves of runs from their metrics.csv."""

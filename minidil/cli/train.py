@@ -1,0 +1,158 @@
+"""`minidil train`: train a network on images, from nothing or from where a run was stopped."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minidil import data, models
+from minidil.cli.experiment import Experiment, test_images, training_images
+from minidil.cli.settings import OPTIMIZERS, SCHEDULES, Settings
+from minidil.errors import OptionError
+from minidil.kernels.backend import backend, use
+from minidil.kernels.threads import num_threads
+from minidil.train import RunFolder, evaluate, fit
+
+if TYPE_CHECKING:
+    from minidil.cli.parser import Commands
+
+_RUNS = Path("runs")
+
+_DESCRIPTION = """
+Train a network and leave a folder with its weights, figures and curves. Without options: a small dilated VGG on the 1,797
+handwritten digits that come with minidil. Every data set has a recipe of its own for what is not given.
+"""
+
+_EPILOG = """
+Ctrl-C saves and stops. `--resume DIR` goes on, and ends with the same weights to the last bit as if nothing had happened, on
+the same backend and number of threads. With a larger `--epochs` it also continues a run that has ended: the learning rate
+then follows the schedule for the new total from the step that the run has reached, which is a warm restart (arXiv:1608.03983).
+"""
+
+
+def add(commands: "Commands") -> None:
+    """Declare the command and its options. None is the default of all that have a place in the recipe of a data set."""
+    parser = commands.add_parser("train", help="train a network on images", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.set_defaults(run=run)
+    option = parser.add_argument
+    option(
+        "--data", metavar="SET", help=f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class"
+    )
+    option("--model", choices=sorted(models.MODELS), help="which network (default: vgg_small)")
+    option("--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the network")
+    option("--dilations", type=int, nargs="+", metavar="N", help="dilation of each stage of the network")
+    option("--epochs", type=int, metavar="N", help="passes over the training images")
+    option("--batch-size", type=int, metavar="N", help="images per step")
+    option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum 0.9")
+    option("--lr", type=float, metavar="X", help="learning rate, the highest of the schedule")
+    option("--weight-decay", type=float, metavar="X")
+    option("--schedule", choices=SCHEDULES, help="default: one-cycle")
+    option("--label-smoothing", type=float, metavar="X", help="share of the target spread over all classes")
+    option("--clip-norm", type=float, metavar="X", help="largest global norm of the gradient (default: no limit)")
+    option("--patience", type=int, metavar="N", help="stop after N epochs without a better one (default: never)")
+    option("--crop", type=int, metavar="N", help="pad by N pixels and crop at random; 0: do not")
+    option("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the images")
+    option("--cutout", type=int, metavar="N", help="blank a square of N pixels (default: 0, do not)")
+    option("--validation", type=float, metavar="X", help="share of the training images to validate on (default: 0.1)")
+    option("--size", type=int, metavar="N", help="scale the images of a folder to N x N (default: 32)")
+    option("--seed", type=int, metavar="N", help="of everything that is random (default: 0)")
+    option("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    option("--save-every", type=float, metavar="SECONDS", help="how often to save within an epoch (default: 60)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--out", type=Path, metavar="DIR", help="a new folder for the run (default: runs/SET-MODEL-NUMBER)"
+    )
+    where.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in this folder")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, then measure the best weights on the test set."""
+    given = {key: value for key, value in vars(args).items() if value is not None}
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    save_every, out, resume = given.pop("save_every", 60.0), given.pop("out", None), given.pop("resume", None)
+    del given["run"]
+
+    if resume:
+        experiment = _resumed(RunFolder(resume), given)
+        learn, validate = training_images(experiment.settings)
+    else:
+        settings = Settings.of({"backend": given.get("backend", backend())} | given)
+        learn, validate = training_images(settings)
+        experiment = Experiment.on(settings, learn)
+    with use(experiment.settings.backend):
+        _train(experiment, learn, validate, save_every, out, resume)
+
+
+def _train(
+    experiment: Experiment,
+    learn: data.Dataset,
+    validate: data.Dataset,
+    save_every: float,
+    out: Path | None,
+    resume: Path | None,
+) -> None:
+    settings, model = experiment.settings, experiment.model()
+    batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
+    print(
+        f"{learn.name}: {len(learn):,} images to learn from, {len(validate):,} to validate on, {len(learn.classes)} classes"
+    )
+    print(model.summary(experiment.shape))
+    folder = resume or out or _new_folder(settings)
+    print(
+        f"{'going on in' if resume else 'run'} {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}",
+        flush=True,
+    )
+    try:
+        history = fit(
+            model,
+            batches,
+            experiment.measuring(validate),
+            optimizer,
+            experiment.schedule(optimizer, len(batches)),
+            settings.epochs,
+            out=folder,
+            resume=resume is not None,
+            config=experiment.config(),
+            clip_norm=settings.clip_norm,
+            patience=settings.patience,
+            label_smoothing=settings.label_smoothing,
+            save_every=save_every,
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
+    test = evaluate(model, experiment.measuring(test_images(settings)))
+    best = history.best
+    print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
+    print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")
+
+
+def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
+    """The experiment of the run, with the settings changed that may change."""
+    experiment = Experiment.of(folder)
+    if fixed := sorted(given.keys() - {"epochs", "backend"}):
+        names = ", ".join("--" + name.replace("_", "-") for name in fixed)
+        raise OptionError(
+            f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
+            f"but not {names}"
+        )
+    then = folder.config().get("fit", {})
+    now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
+    if changed := [
+        f"{key} {then.get(key)} before and {value} now" for key, value in now.items() if then.get(key) != value
+    ]:
+        print(f"note: {', '.join(changed)}, so the last bits can differ from a run in one go")
+    return replace(experiment, settings=replace(experiment.settings, **given))
+
+
+def _new_folder(settings: Settings) -> Path:
+    """Make and return runs/SET-MODEL-NUMBER with the first number that is free."""
+    _RUNS.mkdir(exist_ok=True)
+    number = 1
+    while True:
+        folder = _RUNS / f"{Path(settings.data).name}-{settings.model}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

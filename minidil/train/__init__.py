@@ -1,0 +1,13 @@
+"""Training: the loop, what it remembers, and the folder that it leaves behind.
+
+`fit` is in loop.py; read it first. state.py lists everything that a checkpoint must hold for a run to go on bit for bit.
+"""
+
+from minidil.train.callbacks import Callback
+from minidil.train.folder import RunFolder
+from minidil.train.history import COLUMNS, History, Row
+from minidil.train.loop import fit
+from minidil.train.metrics import Loader, Metrics, evaluate
+from minidil.train.state import Run
+
+__all__ = ["COLUMNS", "Callback", "History", "Loader", "Metrics", "Row", "Run", "RunFolder", "evaluate", "fit"]

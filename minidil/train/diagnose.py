@@ -1,0 +1,52 @@
+"""Where a loss that is no longer finite comes from."""
+
+from typing import Any
+
+import numpy as np
+
+from minidil.errors import TrainingError
+from minidil.graph import no_grad
+from minidil.kernels.backend import Array
+from minidil.nn import Module, watch
+from minidil.random import default_rng
+from minidil.tensor import Tensor, tensor
+
+
+def explain(model: Module, inputs: Array, generator_state: Any, loss: float, where: str) -> TrainingError:
+    """The error for a loss that is NaN or infinite: it names what was first not finite on the way to it.
+
+    The forward pass is run again, watched. generator_state: of the process-wide generator before the first time, so that
+    dropout drops the same. where: the place in the run, for the message.
+    """
+    default_rng().bit_generator.state = generator_state
+    return TrainingError(f"train: the loss is {loss} {where}: {_first_fault(model, inputs)}")
+
+
+def _first_fault(model: Module, inputs: Array) -> str:
+    if bad := _not_finite(inputs):
+        return f"the inputs of the batch hold {bad}; check the data and its transforms"
+    for name, parameter in model.named_parameters():
+        if bad := _not_finite(parameter.data):
+            return (
+                f"parameter '{name}' holds {bad}, so the first layer whose output is not finite is "
+                f"'{name.rpartition('.')[0]}'; the step before went too far, use a lower learning rate or clip_norm"
+            )
+
+    faults: list[str] = []
+
+    def look(name: str, module: Module, given: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, Tensor) and not faults and (bad := _not_finite(output.data)):
+            shape = tuple(output.shape)
+            faults.append(f"'{name}' ({type(module).__name__}), whose output {shape} holds {bad}")
+
+    with no_grad(), watch(model, look):
+        model(tensor(inputs))
+    if faults:
+        return f"the first layer whose output is not finite is {faults[0]}; use a lower learning rate or clip_norm"
+    return "the outputs of all layers are finite, so it is the loss itself that overflows; use a lower learning rate"
+
+
+def _not_finite(array: Array) -> str:
+    """How many values are NaN or infinite, in words; empty if all are finite."""
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    return f"{bad:,} of {array.size:,} values that are not finite" if bad else ""

@@ -1,0 +1,205 @@
+"""fit: the training loop."""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import minidil.functional as F
+from minidil.errors import OptionError
+from minidil.kernels.backend import Array, backend
+from minidil.kernels.threads import num_threads
+from minidil.nn import Module
+from minidil.optim import clip_grad_norm
+from minidil.random import default_rng
+from minidil.tensor import tensor
+from minidil.train.callbacks import Callback
+from minidil.train.diagnose import explain
+from minidil.train.folder import RunFolder
+from minidil.train.history import History
+from minidil.train.interrupt import Interrupts
+from minidil.train.metrics import Loader, evaluate
+from minidil.train.progress import Progress, waiting_explained
+from minidil.train.state import Optimizer, Run, Schedule
+
+
+def fit(
+    model: Module,
+    train: Loader,
+    val: Loader,
+    optimizer: Optimizer,
+    schedule: Schedule | None = None,
+    epochs: int = 10,
+    callbacks: Iterable[Callback] = (),
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    config: dict[str, Any] | None = None,
+    clip_norm: float | None = None,
+    patience: int | None = None,
+    label_smoothing: float = 0.0,
+    save_every: float = 60.0,
+    progress: bool = True,
+) -> History:
+    """Train `model` to classify, and leave it with the weights of its best epoch, in evaluation mode.
+
+    An epoch takes every batch of `train` once: cross-entropy, backward, a step of the optimizer, one of the schedule.
+    Then `val` is measured. The best epoch has the highest validation accuracy and, among equals, the lowest loss.
+
+    out: a folder for config.json, metrics.csv, curves.png, last.npz and best.npz (see `RunFolder`). The state is saved
+        there at the end of every epoch, every `save_every` seconds (0: after every batch), and when Ctrl-C or SIGTERM
+        asks the run to stop, which it then does after the batch in work, with KeyboardInterrupt.
+    resume: go on with the run in `out`, from where it was last saved, or from the start if it never was. Make the
+        model, optimizer, schedule and loaders as they were made for it. With the same `epochs`, the weights, the
+        history and metrics.csv end bit for bit as without the interruption. With more, a finished run goes on: the
+        schedule, made for the new total, continues at the step where the old one stopped.
+    config: what to record in config.json beside what fit itself knows.
+    clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a better one.
+    label_smoothing: share of the target spread evenly over all classes; the figures for `val` are without it.
+
+    Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
+        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit.
+    """
+    if epochs < 1 or (patience is not None and patience < 1) or save_every < 0 or (resume and out is None):
+        raise OptionError(
+            "fit: needs epochs >= 1, patience >= 1 or None, save_every >= 0, and a folder `out` to resume from; got "
+            f"epochs={epochs}, patience={patience}, save_every={save_every}, resume={resume}, out={out}"
+        )
+    run = Run(model, optimizer, schedule, epochs, len(train))
+    folder = RunFolder(out) if out is not None else None
+    if folder:
+        options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
+        _open(folder, run, resume, {"fit": _description(run) | options} | (config or {}))
+    watchers = [*([Progress()] if progress else []), *callbacks]
+    for watcher in watchers:
+        watcher.on_start(run)
+
+    with Interrupts(active=folder is not None) as interrupts:
+        loop = _Loop(run, watchers, folder, interrupts, clip_norm, label_smoothing, save_every)
+        while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
+            loop.epoch(train, val)
+
+    if run.best:
+        model.load_state_dict(run.best)
+    model.eval()
+    for watcher in watchers:
+        watcher.on_end(run)
+    if folder:
+        folder.draw(run.history)
+    return run.history
+
+
+def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> None:
+    """Begin the run in `folder`, or take it up where it was last saved."""
+    if not resume:
+        folder.create(config)
+        return
+    config = folder.config() | config
+    state = folder.last()
+    if state is not None:
+        run.load_state_dict(state)
+        folder.derive(run)
+    folder.write_config(config)
+
+
+def _description(run: Run) -> dict[str, Any]:
+    return {
+        "epochs": run.epochs,
+        "batches": run.batches,
+        "optimizer": type(run.optimizer).__name__,
+        "schedule": type(run.schedule).__name__ if run.schedule else None,
+        "backend": backend(),
+        "threads": num_threads(),
+    }
+
+
+@dataclass
+class _Loop:
+    """The options of `fit` that matter inside an epoch."""
+
+    run: Run
+    watchers: Sequence[Callback]
+    folder: RunFolder | None
+    interrupts: Interrupts
+    clip_norm: float | None
+    label_smoothing: float
+    save_every: float
+
+    def __post_init__(self) -> None:
+        self.saved = time.monotonic()
+        self.warm = False
+
+    def epoch(self, train: Loader, val: Loader) -> None:
+        """What is left of the current epoch, and its end."""
+        run = self.run
+        run.model.train()
+        for inputs, labels in train.batches(run.epoch, run.batch):
+            with waiting_explained(first=not self.warm):
+                self.learn(inputs, labels)
+            self.warm = True
+            for watcher in self.watchers:
+                watcher.on_batch_end(run)
+            if self.folder and time.monotonic() - self.saved >= self.save_every:
+                self.save()
+            self.stop_if_asked()
+
+        learnt, measured = run.sums.metrics(), evaluate(run.model, val)
+        better = run.end_epoch(
+            {
+                "epoch": run.epoch + 1,
+                "train_loss": learnt.loss,
+                "train_accuracy": learnt.accuracy,
+                "val_loss": measured.loss,
+                "val_accuracy": measured.accuracy,
+                "lr": run.lr,
+            }
+        )
+        for watcher in self.watchers:
+            watcher.on_epoch_end(run)
+        if self.folder:
+            self.save()
+            self.folder.derive(run, better)
+        self.stop_if_asked()
+
+    def learn(self, inputs: Array, labels: Array) -> None:
+        """One step of gradient descent on one batch."""
+        run = self.run
+        before = default_rng().bit_generator.state
+        run.optimizer.zero_grad()
+        logits = run.model(tensor(inputs))
+        loss = F.cross_entropy(logits, target=labels, label_smoothing=self.label_smoothing)
+        value = loss.item()
+        if not math.isfinite(value):
+            where = f"in epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches}"
+            raise explain(run.model, inputs, before, value, where)
+        loss.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm(run.model.parameters(), self.clip_norm)
+        run.lr = run.optimizer.param_groups[0]["lr"]
+        run.optimizer.step()
+        if run.schedule:
+            run.schedule.step()
+        run.sums.add(value, logits.numpy(), labels)
+        run.batch += 1
+
+    def save(self) -> None:
+        """Write last.npz."""
+        if self.folder:
+            self.folder.save(self.run)
+        self.saved = time.monotonic()
+
+    def stop_if_asked(self) -> None:
+        """If Ctrl-C or SIGTERM has come: save, draw what there is, and leave by KeyboardInterrupt."""
+        if not self.interrupts.asked or not self.folder:
+            return
+        run = self.run
+        self.save()
+        self.folder.draw(run.history)
+        place = (
+            f"in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}"
+            if run.batch
+            else f"after epoch {run.epoch}"
+        )
+        raise KeyboardInterrupt(f"stopped {place}; saved in {self.folder.path}")
