@@ -1,0 +1,79 @@
+"""Layers, losses, containers and initial weights: what models are built from."""
+
+from minidil.nn import init
+from minidil.nn.activation import GELU, Dropout, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from minidil.nn.container import ModuleList, Sequential
+from minidil.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from minidil.nn.field import Field
+from minidil.nn.linear import Linear
+from minidil.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss
+from minidil.nn.module import Module
+from minidil.nn.norm import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from minidil.nn.parameter import Parameter
+from minidil.nn.pool import (
+    AdaptiveAvgPool,
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
+from minidil.nn.residual import Residual, ResidualBlock
+from minidil.nn.summary import Summary
+from minidil.nn.watch import watch
+
+__all__ = [
+    "GELU",
+    "AdaptiveAvgPool",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "BCEWithLogitsLoss",
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Field",
+    "Flatten",
+    "GlobalAvgPool",
+    "HuberLoss",
+    "Identity",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Residual",
+    "ResidualBlock",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Summary",
+    "Tanh",
+    "init",
+    "watch",
+]

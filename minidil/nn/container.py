@@ -1,0 +1,97 @@
+"""Modules that hold a sequence of modules under the names "0", "1", ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import index as as_index
+from typing import Self, overload
+
+from minidil.errors import OptionError
+from minidil.nn.module import Module
+from minidil.tensor import Tensor
+
+
+class _Sequence(Module):
+    """Indexing, length, iteration and growth, for both containers."""
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        super().__init__()
+        self.extend(modules)
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end."""
+        return self.extend([module])
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end."""
+        added = list(modules)
+        for position, module in enumerate(added, start=len(self)):
+            if not isinstance(module, Module):
+                raise OptionError(f"{type(self).__name__}: entry {position} must be a module, not {_described(module)}")
+        for position, module in enumerate(added, start=len(self)):
+            self.add_module(str(position), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.own_children())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.own_children().values())
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Sequence: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            part = Sequential() if isinstance(self, Sequential) else ModuleList()
+            return part.extend(list(self)[index])
+        return self.own_children()[self._name(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        if not isinstance(module, Module):
+            raise OptionError(f"{type(self).__name__}: entry {index} must be a module, not {_described(module)}")
+        setattr(self, self._name(index), module)
+
+    def _name(self, index: int) -> str:
+        position = as_index(index)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"{type(self).__name__} has {len(self)} modules, and none at index {index}")
+        return str(position % len(self))
+
+
+class Sequential(_Sequence):
+    """Modules applied one after the other: Sequential(Conv2d(3, 8, 3), ReLU()).
+
+    Indexing gives a module, slicing a Sequential of the same modules, which share their parameters with this one.
+    Raises: OptionError if an entry is no module.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__(modules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x
+
+
+class ModuleList(_Sequence):
+    """Modules in a list, for a forward that says itself how they are used.
+
+    Raises: OptionError if an entry is no module.
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__(modules)
+
+    def forward(self, *inputs: object, **options: object) -> Tensor:
+        raise NotImplementedError("ModuleList is not called itself: iterate over it, or use Sequential")
+
+
+def _described(value: object) -> str:
+    if isinstance(value, type) and issubclass(value, Module):
+        return f"the class {value.__name__}; write {value.__name__}(...)"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__}; unpack it with *"
+    return repr(value)

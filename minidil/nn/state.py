@@ -1,0 +1,80 @@
+"""Saving and loading the values of a model: its parameters and buffers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from minidil.errors import CheckpointError
+from minidil.kernels.backend import Array
+from minidil.nn.parameter import Parameter
+from minidil.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minidil.nn.module import Module
+
+
+class Ignored(NamedTuple):
+    """The keys that a load with strict=False passed over."""
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def state_of(module: Module) -> dict[str, Array]:
+    """A copy of every parameter and buffer. A shared one stands under each of its names, as in PyTorch."""
+    return {name: np.array(_value(owner, attribute)) for name, owner, attribute in _slots(module)}
+
+
+def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Ignored:
+    """Set every parameter and buffer from `state`, or change nothing and raise one CheckpointError with all that is wrong."""
+    slots = {name: (owner, attribute) for name, owner, attribute in _slots(module)}
+    missing = tuple(name for name in slots if name not in state)
+    unexpected = tuple(name for name in state if name not in slots)
+
+    wrong: list[str] = []
+    values: dict[str, Array] = {}
+    for name in slots.keys() & state.keys():
+        given = np.asarray(state[name].data if isinstance(state[name], Tensor) else state[name])
+        current = _value(*slots[name])
+        if given.shape != current.shape:
+            wrong.append(f"{name} has shape {given.shape} but the model needs {current.shape}")
+        elif not np.can_cast(given.dtype, current.dtype, "same_kind"):
+            wrong.append(f"{name} has type {given.dtype} but the model needs {current.dtype}")
+        else:
+            values[name] = np.array(given, current.dtype)
+
+    faults = [
+        *([f"missing {len(missing)}: {', '.join(missing)}"] if missing and strict else []),
+        *([f"unexpected {len(unexpected)}: {', '.join(unexpected)}"] if unexpected and strict else []),
+        *([f"misfitting {len(wrong)}: {', '.join(sorted(wrong))}"] if wrong else []),
+    ]
+    if faults:
+        raise CheckpointError(
+            f"load_state_dict: the state does not fit this {type(module).__name__}; " + "; ".join(faults)
+        )
+
+    for name, value in values.items():
+        owner, attribute = slots[name]
+        slot = getattr(owner, attribute)
+        if isinstance(slot, Parameter):
+            slot.data = value
+        else:
+            setattr(owner, attribute, value)
+    return Ignored(missing, unexpected)
+
+
+def _slots(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
+    """(full name, owner, attribute) of every parameter and buffer, in PyTorch's order: parameters, buffers, children."""
+    for kind in (module.own_parameters(), module.own_buffers()):
+        for attribute in kind:
+            yield prefix + attribute, module, attribute
+    for name, child in module.own_children().items():
+        yield from _slots(child, f"{prefix}{name}.")
+
+
+def _value(owner: Module, attribute: str) -> Array:
+    slot: Parameter | Array = getattr(owner, attribute)
+    return slot.data if isinstance(slot, Tensor) else slot
