@@ -1,0 +1,8 @@
+"""Optimizers: what turns gradients into new parameters."""
+
+from minidil.optim.adam import Adam, AdamW
+from minidil.optim.clip import clip_grad_norm
+from minidil.optim.optimizer import Optimizer
+from minidil.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "clip_grad_norm"]

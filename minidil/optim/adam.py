@@ -1,0 +1,78 @@
+"""Adam, and Adam with decoupled weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from minidil.kernels.backend import Array, active
+from minidil.optim.optimizer import Group, Optimizer, Params
+
+
+class Adam(Optimizer):
+    """theta -= lr m / (sqrt(v) + eps), m and v being moving averages of the gradient and its square, corrected for their start.
+
+    lr: the learning rate, and about the largest change of a parameter in one step.
+    betas: how much of the two averages stays at each step.
+    eps: keeps the division finite where gradients vanish.
+    weight_decay: the strength of L2 regularisation, added to the gradient.
+    The update is `minidil.kernels.update.adam_update`. Source: Kingma & Ba 2015, arXiv:1412.6980.
+    """
+
+    state_arrays = ("mean", "square")
+    kernel: ClassVar[str] = "adam_update"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: Sequence[float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=list(betas), eps=eps, weight_decay=weight_decay)
+
+    def check(self, group: Group) -> None:
+        super().check(group)
+        betas = group["betas"]
+        self.require(len(betas) == 2 and all(0 <= b < 1 for b in betas), "betas", "two numbers >= 0 and < 1", betas)
+        self.require(group["eps"] > 0, "eps", "a number > 0", group["eps"])
+
+    def update(self, theta: Array, grad: Array, state: dict[str, Any], group: Group) -> Array:
+        kernels = active()
+        beta1, beta2 = map(float, group["betas"])
+        step = state.get("step", 0) + 1
+        theta, mean, square = getattr(kernels, self.kernel)(
+            theta,
+            grad,
+            state["mean"] if state else kernels.zeros_like(theta),
+            state["square"] if state else kernels.zeros_like(theta),
+            step=step,
+            lr=float(group["lr"]),
+            beta1=beta1,
+            beta2=beta2,
+            eps=float(group["eps"]),
+            weight_decay=float(group["weight_decay"]),
+        )
+        state.update(step=step, mean=mean, square=square)
+        return theta
+
+
+class AdamW(Adam):
+    """Adam, with the weight decay taken off the parameter itself: theta -= lr weight_decay theta before Adam's step.
+
+    Decay through the gradient, as in Adam, is divided by sqrt(v), so that large gradients hardly decay; here all do alike.
+    The update is `minidil.kernels.update.adamw_update`. Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    kernel = "adamw_update"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: Sequence[float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)

@@ -1,0 +1,166 @@
+"""What all optimizers share: groups of parameters with their options, the state of each parameter, saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from minidil.errors import CheckpointError, OptionError
+from minidil.tensor import Tensor
+
+Group: TypeAlias = dict[str, Any]
+Params: TypeAlias = "Iterable[Tensor] | Iterable[Mapping[str, Any]]"
+
+
+class Optimizer:
+    """Groups of parameters, each with its own options; subclasses say how one parameter moves.
+
+    params: an iterable of tensors (`model.parameters()`), or of groups {"params": tensors, option: value, ...} whose
+        options override those of the constructor.
+    param_groups: the groups as a list of dicts. Setting group["lr"] is how schedules work.
+    Raises: OptionError if there are no parameters, one occurs twice or is no leaf, an option is unknown or out of range.
+    """
+
+    state_arrays: ClassVar[tuple[str, ...]] = ()  # what is kept per parameter, each of the parameter's shape
+
+    def __init__(self, params: Params, **defaults: Any) -> None:
+        if isinstance(params, Tensor | Mapping):
+            raise OptionError(
+                f"{self._name}: params is an iterable of tensors or groups, so write [params] for a single one"
+            )
+        entries: list[Any] = list(params)
+        if not entries:
+            raise OptionError(f"{self._name}: there are no parameters; is params an iterator that was used up before?")
+        if not isinstance(entries[0], Mapping):
+            entries = [{"params": entries}]
+        self.param_groups: list[Group] = [self._group(entry, defaults, number) for number, entry in enumerate(entries)]
+        self._check_parameters()
+        self._state: dict[int, dict[str, Any]] = {}  # by the id of the parameter, once it has moved
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient. Values are replaced, never written into."""
+        for group in self.param_groups:
+            self.check(group)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    state = self._state.setdefault(id(parameter), {})
+                    parameter.data = self.update(parameter.data, parameter.grad.data, state, group)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def update(self, theta: Any, grad: Any, state: dict[str, Any], group: Group) -> Any:
+        """The new value of a parameter; `state`, empty at first, is changed to what the next update needs."""
+        raise NotImplementedError(f"{type(self).__name__} has no update()")
+
+    def check(self, group: Group) -> None:
+        """Raise an OptionError for an option out of range. It is called before every step, since options may be set."""
+        for name in ("lr", "weight_decay"):
+            self.require(group[name] >= 0 and np.isfinite(group[name]), name, "a finite number >= 0", group[name])
+
+    def require(self, satisfied: bool, name: str, wanted: str, value: object) -> None:
+        """Raise an OptionError that says what `name` must be, unless it is satisfied."""
+        if not satisfied:
+            raise OptionError(f"{self._name}: {name} must be {wanted}, not {value!r}")
+
+    # --- saving and loading
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the parameters, as plain dicts and lists of numbers and (copied) arrays.
+
+        {"groups": [{option: value, ..., "params": number of parameters}], "state": one dict per parameter, in order}
+        """
+        return {
+            "groups": [{**_options(group), "params": len(group["params"])} for group in self.param_groups],
+            "state": [deepcopy(self._state.get(id(parameter), {})) for parameter in self._parameters()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave, for the same parameters in the same groups and order.
+
+        Raises: CheckpointError that lists what does not fit; then nothing has changed.
+        """
+        parameters = self._parameters()
+        faults = self._faults(state, parameters)
+        if faults:
+            raise CheckpointError(f"{self._name}: this state is not one of these parameters; " + "; ".join(faults))
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            group.update({name: deepcopy(saved[name]) for name in _options(group)})
+        pairs = zip(parameters, state["state"], strict=True)
+        self._state = {id(parameter): deepcopy(dict(saved)) for parameter, saved in pairs if saved}
+
+    def _faults(self, state: Mapping[str, Any], parameters: list[Tensor]) -> list[str]:
+        try:
+            groups = [({name for name in saved if name != "params"}, saved["params"]) for saved in state["groups"]]
+            entries = [dict(entry) for entry in state["state"]]
+        except (KeyError, TypeError, ValueError) as error:
+            return [f"it lacks the structure of one ({type(error).__name__}: {error})"]
+        expected = [(set(_options(group)), len(group["params"])) for group in self.param_groups]
+        if [size for _, size in groups] != [size for _, size in expected]:
+            return [f"its groups have {[n for _, n in groups]} parameters, the optimizer's {[n for _, n in expected]}"]
+        if len(entries) != len(parameters):
+            return [f"it has {len(entries)} entries for {len(parameters)} parameters"]
+        faults = [
+            f"group {number} has the options {sorted(names)}, the optimizer's {sorted(wanted)}"
+            for number, ((names, _), (wanted, _)) in enumerate(zip(groups, expected, strict=True))
+            if names != wanted
+        ]
+        for number, (entry, parameter) in enumerate(zip(entries, parameters, strict=True)):
+            for name in self.state_arrays if entry else ():
+                found = f"shape {np.shape(entry[name])}" if name in entry else "nothing"
+                if found != f"shape {parameter.shape}":
+                    faults.append(f"parameter {number} of shape {parameter.shape} has {found} for {name}")
+        return faults
+
+    # --- groups
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def _group(self, entry: object, defaults: Group, number: int) -> Group:
+        if not isinstance(entry, Mapping) or "params" not in entry:
+            raise OptionError(
+                f'{self._name}: group {number} must be a dict with "params", like the first; it is {entry!r}'
+            )
+        for name in entry:
+            if name != "params" and name not in defaults:
+                close = get_close_matches(str(name), defaults)
+                meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(defaults)}"
+                raise OptionError(f"{self._name}: unknown option {name!r} in group {number}; {meant}")
+        params = entry["params"]
+        group = {**defaults, **entry, "params": [params] if isinstance(params, Tensor) else list(params)}
+        self.check(group)
+        return group
+
+    def _check_parameters(self) -> None:
+        seen: set[int] = set()
+        for number, parameter in enumerate(self._parameters()):
+            if not isinstance(parameter, Tensor):
+                raise OptionError(f"{self._name}: parameter {number} must be a tensor, not {type(parameter).__name__}")
+            if not parameter.is_leaf:
+                raise OptionError(
+                    f"{self._name}: parameter {number} {parameter.shape} was computed from others; only leaves move"
+                )
+            if id(parameter) in seen:
+                raise OptionError(
+                    f"{self._name}: parameter {number} {parameter.shape} occurs twice and would move twice"
+                )
+            seen.add(id(parameter))
+
+
+def _options(group: Group) -> Group:
+    """The options of a group, with lists for tuples, as a file would give them back."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in group.items() if name != "params"
+    }
