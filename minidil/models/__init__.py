@@ -1,0 +1,37 @@
+"""Models, and the registry that builds them by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from minidil.errors import OptionError
+from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.vgg import VGG, vgg16, vgg_small
+from minidil.nn import Module
+
+__all__ = ["MODELS", "VGG", "ResNet", "build", "resnet_small", "vgg16", "vgg_small"]
+
+MODELS: dict[str, Callable[..., Module]] = {"vgg_small": vgg_small, "vgg16": vgg16, "resnet_small": resnet_small}
+
+
+def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:
+    """The model `name` of MODELS for that many classes and image channels; options are those of its builder.
+
+    Raises: OptionError for an unknown model or option, with the known ones.
+    """
+    if name not in MODELS:
+        raise OptionError(f"unknown model {name!r}{_meant(name, list(MODELS))}")
+    builder = MODELS[name]
+    known = [option for option in inspect.signature(builder).parameters if option not in ("num_classes", "in_channels")]
+    for option in options:
+        if option not in known:
+            raise OptionError(f"{name}: unknown option {option!r}{_meant(option, known)}")
+    return builder(num_classes, in_channels=in_channels, **options)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
