@@ -1,7 +1,8 @@
 """Every error that minidil raises on purpose.
 
-All derive from `MinidilError`, so one `except` clause catches them, and each also derives from the built-in error that Python itself
-would raise in its place. Messages name the operation and put the caller's numbers into the formula that they break.
+All derive from `MinidilError`, so one `except` clause catches them, and each also derives from the built-in error that
+Python itself would raise in its place. Messages name the operation and put the caller's numbers into the formula that they
+break.
 """
 
 

@@ -60,23 +60,22 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """dx = col2im(W^T G): the adjoint of `conv_forward` in x, and the forward pass of a transposed convolution."""
     n, f = grad.shape[:2]
     channels = weight.shape[1] * groups
-    columns = np.matmul(
-        weight.reshape(groups, f // groups, -1).transpose(0, 2, 1), grad.reshape(n, groups, f // groups, -1)
-    )
-    return col2im(columns.reshape(n, channels * window.taps, -1), channels, window)
+    grads = grad.reshape(n, groups, f // groups, math.prod(window.out))
+    columns = np.matmul(weight.reshape(groups, f // groups, -1).transpose(0, 2, 1), grads)
+    return col2im(columns, channels, window)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dW = sum_n G[n] cols[n]^T for every group: the adjoint of `conv_forward` in the weight."""
     n, f, c = x.shape[0], grad.shape[1], x.shape[1]
     cols = im2col(x, window).reshape(n, groups, c // groups * window.taps, math.prod(window.out))
-    grads = grad.reshape(n, groups, f // groups, -1)
+    grads = grad.reshape(n, groups, f // groups, math.prod(window.out))
     products = [np.tensordot(grads[:, g], cols[:, g], axes=((0, 2), (0, 2))) for g in range(groups)]
     return np.stack(products).reshape(f, c // groups, *window.kernel)
 
 
 def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
-    """The largest tap of every window, y (N, C, *O), and which tap it was: the first of the largest, counted in row-major order."""
+    """The largest tap of every window, y (N, C, *O), and which tap it was: of equal ones the first in row-major order."""
     fill = -np.inf if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
     taps = patches(x, window, fill).reshape(*x.shape[:2], window.taps, *window.out)
     winner = np.argmax(taps, axis=2)

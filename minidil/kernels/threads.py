@@ -1,4 +1,4 @@
-"""Run a kernel over slices of a range on several Python threads, with BLAS held to one thread.
+"""Run a kernel over slices of a range on several Python threads, which share out the threads of BLAS.
 
 NumPy and the Numba kernels release the interpreter lock while they compute, so plain threads are enough. The range is cut
 into one contiguous piece per thread: the same number of threads always cuts, and so rounds, in the same places.
@@ -41,9 +41,9 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     pieces = max(1, min(num_threads(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
-    if pieces == 1:
-        return [work(*spans[0])]
-    with _controller().limit(limits=1, user_api="blas"):
+    with _controller().limit(limits=num_threads() // pieces, user_api="blas"):
+        if pieces == 1:
+            return [work(*spans[0])]
         return list(_pool(pieces).map(lambda span: work(*span), spans))
 
 

@@ -1,0 +1,101 @@
+"""Per-channel arithmetic, the substance of batch normalisation: each pass reads the memory once, on all threads.
+
+An array (N, C, *S) is taken as rows of C contiguous numbers. Sums are kept in float64, one per thread and channel, and added in
+the order of the threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.kernels.cpu.layout import channels_last, channels_second, compiled, writable
+from minidil.kernels.threads import run_sliced
+
+Array = NDArray[Any]
+
+
+def channel_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and (biased) variance of every channel."""
+    rows = _rows(x)
+    origin = rows[0].copy()  # sums of x - origin: a variance that is small beside the mean is not lost in rounding
+    count = len(rows)
+    total, squares = sum(run_sliced(lambda start, stop: _moments(rows[start:stop], origin), count))
+    shift = total / count
+    return (origin + shift).astype(x.dtype), (squares / count - shift**2).clip(0).astype(x.dtype)
+
+
+def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """For every channel, sum(grad) and sum(grad (x - mean))."""
+    gradients, rows = _rows(grad), _rows(x)
+    centre = writable(mean)
+    sums = run_sliced(lambda start, stop: _dots(gradients[start:stop], rows[start:stop], centre), len(rows))
+    total, product = sum(sums)
+    return total.astype(x.dtype), product.astype(x.dtype)
+
+
+def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
+    """scale x + shift, with one scale and one shift per channel."""
+    rows = _rows(x)
+    y = np.empty_like(rows)
+    a, b = writable(scale), writable(shift)
+    run_sliced(lambda start, stop: _affine(rows[start:stop], y[start:stop], a, b), len(rows))
+    return _unrows(y, x)
+
+
+def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
+    """a grad + b x + c, with one a, b and c per channel."""
+    gradients, rows = _rows(grad), _rows(x)
+    y = np.empty_like(rows)
+    a, b, c = writable(a), writable(b), writable(c)
+    run_sliced(lambda start, stop: _combine(gradients[start:stop], rows[start:stop], y[start:stop], a, b, c), len(rows))
+    return _unrows(y, x)
+
+
+def _rows(x: Array) -> Array:
+    return channels_last(x).reshape(-1, x.shape[1])
+
+
+def _unrows(y: Array, like: Array) -> Array:
+    return channels_second(y.reshape(like.shape[0], *like.shape[2:], like.shape[1]), like.shape[2:])
+
+
+@compiled
+def _moments(x: Array, origin: Array) -> Array:
+    rows, channels = x.shape
+    sums = np.zeros((2, channels))
+    for r in range(rows):
+        for c in range(channels):
+            value = np.float64(x[r, c] - origin[c])
+            sums[0, c] += value
+            sums[1, c] += value * value
+    return sums
+
+
+@compiled
+def _dots(grad: Array, x: Array, centre: Array) -> Array:
+    rows, channels = x.shape
+    sums = np.zeros((2, channels))
+    for r in range(rows):
+        for c in range(channels):
+            sums[0, c] += grad[r, c]
+            sums[1, c] += grad[r, c] * (x[r, c] - centre[c])
+    return sums
+
+
+@compiled
+def _affine(x: Array, y: Array, scale: Array, shift: Array) -> None:
+    rows, channels = x.shape
+    for r in range(rows):
+        for c in range(channels):
+            y[r, c] = scale[c] * x[r, c] + shift[c]
+
+
+@compiled
+def _combine(grad: Array, x: Array, y: Array, a: Array, b: Array, c: Array) -> None:
+    rows, channels = x.shape
+    for r in range(rows):
+        for i in range(channels):
+            y[r, i] = a[i] * grad[r, i] + b[i] * x[r, i] + c[i]
