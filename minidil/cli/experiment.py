@@ -8,10 +8,10 @@ import minidil.schedule as schedules
 from minidil import data, models, optim
 from minidil.cli.settings import Settings
 from minidil.data import transforms
-from minidil.errors import CheckpointError
+from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
 from minidil.random import default_rng, seed
-from minidil.train import RunFolder
+from minidil.train import RunFolder, Schedule
 
 _EVALUATION_BATCH = 256
 
@@ -67,10 +67,17 @@ class Experiment:
 
     def model(self) -> Module:
         """A freshly initialised model; restarts the process-wide generator from the seed."""
-        seed(self.settings.seed)
-        wanted = {"widths": self.settings.widths, "dilations": self.settings.dilations}
-        options = {name: value for name, value in wanted.items() if value is not None}
-        return models.build(self.settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
+        settings, options = self.settings, dict[str, Any]()
+        if settings.widths is not None:
+            options["widths"] = settings.widths
+        if settings.dilations is not None:
+            # A stage of a residual network has one dilation, a stage of a VGG one for each of its layers.
+            single = settings.model == "resnet_small"
+            if single and any(len(stage) > 1 for stage in settings.dilations):
+                raise OptionError(f"--dilations: {settings.model} takes one number per stage, such as 1 1 2")
+            options["dilations"] = [stage[0] for stage in settings.dilations] if single else settings.dilations
+        seed(settings.seed)
+        return models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
 
     def trained(self, folder: RunFolder) -> Module:
         """The model with the best weights of the run in `folder`, in evaluation mode.
@@ -115,7 +122,7 @@ class Experiment:
         kind = {"adam": optim.Adam, "adamw": optim.AdamW}[settings.optimizer]
         return kind(parameters, settings.lr, weight_decay=settings.weight_decay)
 
-    def schedule(self, optimizer: optim.Optimizer, batches: int) -> schedules.Constant:
+    def schedule(self, optimizer: optim.Optimizer, batches: int) -> Schedule:
         """The learning-rate schedule over all planned steps; batches: in an epoch."""
         steps = self.settings.epochs * batches
         if self.settings.schedule == "constant":

@@ -21,7 +21,7 @@ class Settings:
     data: str
     model: str = "vgg_small"
     widths: tuple[int, ...] | None = None
-    dilations: tuple[int, ...] | None = None
+    dilations: tuple[tuple[int, ...], ...] | None = None
     epochs: int = 20
     batch_size: int = 128
     optimizer: str = "sgd"
@@ -66,12 +66,11 @@ class Settings:
         known = {field.name for field in fields(cls)}
         if not isinstance(values, dict) or values.keys() != known:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return cls(**values)
+        return cls(**{key: _tuples(value) for key, value in values.items()})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for config.json."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Plain values for config.json, where tuples become lists."""
+        return asdict(self)
 
     def _check(self) -> None:
         limits = {
@@ -93,19 +92,17 @@ class Settings:
             raise OptionError(f"--validation {self.validation}: the share of training images must lie between 0 and 1")
 
 
-_GREY = {
-    "batch_size": 128,
-    "lr": 0.1,
-    "label_smoothing": 0.0,
-    "flip": False,
-    "widths": (32, 64, 128),
-    "dilations": (1, 2, 2),
-}
+def _tuples(value: Any) -> Any:
+    """JSON has lists only; settings are values that nobody changes."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+_GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
 
 RECIPES: dict[str, dict[str, Any]] = {
-    "digits": _GREY | {"epochs": 30, "batch_size": 64, "crop": 1},
-    "mnist": _GREY | {"epochs": 3, "crop": 2},
-    "fashion_mnist": _GREY | {"epochs": 10, "crop": 2, "flip": True},
+    "digits": _GREY | {"epochs": 30, "batch_size": 64, "crop": 1, "widths": (16, 32, 64)},
+    "mnist": _GREY | {"epochs": 3, "crop": 2, "widths": (32, 64, 128)},
+    "fashion_mnist": _GREY | {"epochs": 10, "crop": 2, "flip": True, "widths": (32, 64, 128)},
     "cifar10": {},
     "cifar100": {},
 }

@@ -40,7 +40,7 @@ def add(commands: "Commands") -> None:
     )
     option("--model", choices=sorted(models.MODELS), help="which network (default: vgg_small)")
     option("--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the network")
-    option("--dilations", type=int, nargs="+", metavar="N", help="dilation of each stage of the network")
+    option("--dilations", type=_dilations, nargs="+", metavar="N,N", help="of the layers of each stage: 1,2 1,2 1,4")
     option("--epochs", type=int, metavar="N", help="passes over the training images")
     option("--batch-size", type=int, metavar="N", help="images per step")
     option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum 0.9")
@@ -142,6 +142,11 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     ]:
         print(f"note: {', '.join(changed)}, so the last bits can differ from a run in one go")
     return replace(experiment, settings=replace(experiment.settings, **given))
+
+
+def _dilations(word: str) -> tuple[int, ...]:
+    """The dilations of one stage, "1,2"; argparse turns a ValueError into its own message."""
+    return tuple(map(int, word.split(",")))
 
 
 def _new_folder(settings: Settings) -> Path:

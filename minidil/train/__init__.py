@@ -8,6 +8,19 @@ from minidil.train.folder import RunFolder
 from minidil.train.history import COLUMNS, History, Row
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
-from minidil.train.state import Run
+from minidil.train.state import Optimizer, Run, Schedule
 
-__all__ = ["COLUMNS", "Callback", "History", "Loader", "Metrics", "Row", "Run", "RunFolder", "evaluate", "fit"]
+__all__ = [
+    "COLUMNS",
+    "Callback",
+    "History",
+    "Loader",
+    "Metrics",
+    "Optimizer",
+    "Row",
+    "Run",
+    "RunFolder",
+    "Schedule",
+    "evaluate",
+    "fit",
+]

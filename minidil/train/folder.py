@@ -92,7 +92,7 @@ class RunFolder:
     def draw(self, history: History) -> None:
         """Write curves.png, once an epoch has ended."""
         if history.rows:
-            from minidil import viz
+            import minidil.viz as viz
 
             figure = viz.curves(history.rows)
             with checkpoint.atomic_write(self.path / CURVES) as file:
