@@ -1,0 +1,60 @@
+"""Data sets, from the bytes that their authors published to batches ready for training.
+
+train = data.cifar10("train")                                  # fetched on first use, verified on every use
+augment = (transforms.Normalize(train.mean(), train.std()), transforms.PadCrop(4), transforms.Flip())
+loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
+for images, labels in loader: ...
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from minidil.data import transforms
+from minidil.data.cache import FileStatus, check, path, root
+from minidil.data.cifar import cifar10, cifar100
+from minidil.data.dataset import Dataset, split
+from minidil.data.digits import digits
+from minidil.data.download import get
+from minidil.data.folder import folder
+from minidil.data.loader import Batch, DataLoader
+from minidil.data.mnist import fashion_mnist, mnist
+from minidil.data.registry import NAMES, SOURCES, source
+
+__all__ = [
+    "NAMES",
+    "SOURCES",
+    "Batch",
+    "DataLoader",
+    "Dataset",
+    "FileStatus",
+    "check",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "folder",
+    "get",
+    "load",
+    "mnist",
+    "path",
+    "root",
+    "source",
+    "split",
+    "transforms",
+]
+
+_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+    "digits": lambda split, root: digits(split),
+    "mnist": mnist,
+    "fashion_mnist": fashion_mnist,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+}
+
+
+def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
+
+    Raises: OptionError for an unknown name or split; DataError as the set's own function does.
+    """
+    return _READERS[source(name).name](split, root)

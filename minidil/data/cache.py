@@ -1,0 +1,80 @@
+"""Where data files lie: the data root, the files of a set, and whether they are whole."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from minidil.data import archive, registry
+from minidil.data.registry import File, Source
+from minidil.errors import DataError
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What `check` found: the file, where it is or would be put, its state, and in `detail` what is wrong with it."""
+
+    name: str
+    path: Path
+    state: Literal["ok", "missing", "damaged"]
+    detail: str = ""
+
+
+def root() -> Path:
+    """The folder for data files: $MINIDIL_DATA if set, else `minidil` in the platform's cache. It may not exist yet."""
+    if chosen := os.environ.get("MINIDIL_DATA"):
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "minidil"
+
+
+def path(name: str, root: str | Path | None = None) -> Path:
+    """The folder that the files of the set `name` lie in, or are put into where none is there yet.
+
+    Below `root` (default: `data.root()`) that is the set's own folder, such as mnist/, or `root` itself where the
+    files lie there directly.
+    Raises: OptionError for an unknown name.
+    """
+    source = registry.source(name)
+    return locate(source, source.files[0], root).parent
+
+
+def locate(source: Source, file: File, root: str | Path | None = None) -> Path:
+    """The path of one file of a set: where it is, else where it belongs."""
+    if source.embedded:
+        package = Path(__file__).parents[1]
+        folders = [package / "datasets", package.parent / "datasets"]  # in an installed wheel; in a checkout
+    else:
+        base = data_root(root)
+        folders = [base / source.folder, base]
+    return next((folder / file.name for folder in folders if (folder / file.name).is_file()), folders[0] / file.name)
+
+
+def data_root(chosen: str | Path | None) -> Path:
+    """`chosen` as an absolute path, or the default root for None."""
+    return root() if chosen is None else Path(chosen).expanduser().absolute()
+
+
+def check(name: str, root: str | Path | None = None) -> list[FileStatus]:
+    """Read every file of the set `name` and hold it against its checksums; nothing is fetched.
+
+    Returns: one FileStatus a file, in the order of the registry. Raises: OptionError for an unknown name.
+    """
+    source = registry.source(name)
+    return [_status(file, locate(source, file, root)) for file in source.files]
+
+
+def _status(file: File, path: Path) -> FileStatus:
+    if not path.is_file():
+        return FileStatus(file.name, path, "missing")
+    try:
+        archive.verify(path, file)
+    except DataError as error:
+        return FileStatus(file.name, path, "damaged", str(error))
+    return FileStatus(file.name, path, "ok")

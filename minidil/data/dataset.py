@@ -1,0 +1,170 @@
+"""A labelled set of images in memory, and how to divide one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minidil.errors import DataError, DtypeError, OptionError, ShapeError
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Indices = Sequence[int] | slice | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
+
+SPLITS = ("train", "test")
+
+
+def check_split(split: str, op: str) -> None:
+    """Raise OptionError unless `split` is "train" or "test"; `op` is the name that the message begins with."""
+    if split not in SPLITS:
+        raise OptionError(
+            f"{op}: split must be 'train' or 'test', got {split!r}; "
+            "for a validation part use data.split(train_set, 0.9, seed=0)"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Images with one class label each.
+
+    Shapes: images uint8 (N, C, H, W), values 0..255; labels int64 (N,), values 0..len(classes)-1.
+    Both are kept as read-only views: nothing that trains on a set can change it.
+
+    Raises: DtypeError for other number types, ShapeError for other shapes or lengths that differ, DataError for a
+        label without a class.
+    """
+
+    name: str
+    images: Images
+    labels: Labels
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for field, array, dtype in (("images", self.images, np.uint8), ("labels", self.labels, np.int64)):
+            if array.dtype != dtype:
+                raise DtypeError(
+                    f"Dataset {self.name}: {field} must be {np.dtype(dtype)}, got {array.dtype}; "
+                    f"convert them with {field}.astype"
+                )
+        if self.images.ndim != 4:
+            raise ShapeError(
+                f"Dataset {self.name}: images must be (N, C, H, W), got {self.images.shape}; "
+                "one grey image is (1, 1, H, W)"
+            )
+        if self.labels.shape != self.images.shape[:1]:
+            raise ShapeError(
+                f"Dataset {self.name}: {len(self.images)} images need labels of shape ({len(self.images)},), "
+                f"got {self.labels.shape}"
+            )
+        object.__setattr__(self, "classes", tuple(self.classes))
+        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
+        if wrong.size:
+            first = int(wrong[0])
+            raise DataError(
+                f"Dataset {self.name}: label {self.labels[first]} of image {first} names no class; "
+                f"{len(self.classes)} classes have the labels 0..{len(self.classes) - 1}"
+            )
+        object.__setattr__(self, "images", _read_only(self.images))
+        object.__setattr__(self, "labels", _read_only(self.labels))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.images.shape[1:]
+        size = f"{len(self):,} images of {channels}x{height}x{width}"
+        return f"Dataset({self.name!r}: {size} in {len(self.classes)} classes)"
+
+    def subset(self, indices: Indices) -> "Dataset":
+        """The images that `indices` (integers, a slice or a boolean mask) picks, in that order, with the same classes.
+
+        Raises: OptionError if an index is outside the set or a mask has another length.
+        """
+        index = indices if isinstance(indices, slice) else np.asarray(indices)
+        if isinstance(index, np.ndarray) and index.size == 0:
+            index = index.astype(np.int64)  # np.asarray([]) is float64, which cannot index
+        try:
+            return replace(self, images=self.images[index], labels=self.labels[index])
+        except IndexError as error:
+            raise OptionError(f"Dataset.subset: {self.name} has {len(self)} images: {error}") from error
+
+    def mean(self) -> Floats:
+        """Mean of every channel, float32 (C,), in units where white is 1. Raises DataError on an empty set."""
+        return np.array([mean for mean, _ in self._moments()], dtype=np.float32)
+
+    def std(self) -> Floats:
+        """Standard deviation of every channel (over the count, not count - 1), float32 (C,), in the units of `mean`."""
+        return np.array([variance**0.5 for _, variance in self._moments()], dtype=np.float32)
+
+    def _moments(self) -> list[tuple[float, float]]:
+        """Mean and variance of every channel, from sums of integers, which are exact however large the set."""
+        n, channels, height, width = self.images.shape
+        count = n * height * width
+        if count == 0:
+            raise DataError(f"Dataset {self.name}: an empty set has no mean")
+        totals, squares = [0] * channels, [0] * channels
+        for start in range(0, n, 1024):  # in blocks: the wide copy stays small
+            block = self.images[start : start + 1024].astype(np.uint32)
+            for channel in range(channels):
+                plane = block[:, channel]
+                totals[channel] += int(plane.sum(dtype=np.uint64))
+                squares[channel] += int((plane * plane).sum(dtype=np.uint64))
+        # Var(x) = E[x^2] - E[x]^2 = (n sum x^2 - (sum x)^2) / n^2, in Python's integers up to the one division.
+        return [
+            (total / (255 * count), (count * square - total * total) / (255 * count) ** 2)
+            for total, square in zip(totals, squares, strict=True)
+        ]
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Divide a set in two, every class in the same proportion: (first, second), both in the order of the set.
+
+    The first has floor(fraction * N) images, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
+    Raises: OptionError as `in_first` does.
+    """
+    chosen = in_first(dataset.labels, fraction, seed)
+    return dataset.subset(chosen), dataset.subset(~chosen)
+
+
+def in_first(labels: Labels, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which items a stratified split puts into its first part, bool (N,), floor(fraction * N) of them.
+
+    Each class gives floor(fraction * its count), and the classes with the largest remainders one more, until the total
+    is right. Which items of a class go is drawn from default_rng([seed, label]).
+
+    Raises: OptionError if fraction is not strictly between 0 and 1 or a part would be empty, or if seed is negative.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"split: fraction must lie strictly between 0 and 1, got {fraction}")
+    if seed < 0:
+        raise OptionError(f"split: seed must not be negative, got {seed}")
+    total = _floor(fraction * len(labels))
+    if not 0 < total < len(labels):
+        raise OptionError(
+            f"split: {fraction} of {len(labels)} images puts {total} into the first part and {len(labels) - total} "
+            "into the second; neither may be empty"
+        )
+
+    counts = np.bincount(labels)
+    quota = np.array([_floor(fraction * count) for count in counts.tolist()])
+    by_remainder = np.argsort(quota - fraction * counts, kind="stable")  # largest remainder first
+    quota[by_remainder[: total - quota.sum()]] += 1
+
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for label, wanted in enumerate(quota.tolist()):
+        members = np.flatnonzero(labels == label)
+        chosen[np.random.default_rng([seed, label]).permutation(members)[:wanted]] = True
+    return chosen
+
+
+def _floor(value: float) -> int:
+    return int(value + 1e-9)  # 0.29 * 100 is 28.999999999999996
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

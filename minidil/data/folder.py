@@ -1,0 +1,102 @@
+"""A folder of images by class: one sub-folder each, named after it. Needs Pillow (`pip install minidil[images]`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from minidil.data.dataset import Dataset, Images
+from minidil.errors import DataError, OptionError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def folder(
+    path: str | Path, size: int | tuple[int, int] | None = None, classes: Sequence[str] | None = None
+) -> Dataset:
+    """Read path/<class>/<image>, in the order of the names: uint8 (N, 3, H, W), RGB, the data set named after the
+    folder.
+
+    Grey images get three equal channels, transparency is dropped, and a camera's rotation mark is applied; of an
+    animation the first picture is read. Files whose suffix is no image's, and hidden ones, are passed over.
+
+    Args:
+        size: (H, W), or one number for both, to which every image is scaled (bilinear, smoothed when it shrinks) so
+            that it fills the size,
+            what hangs over being cut off at both ends. None: leave the images as they are, all of which must then
+            have one size.
+        classes: the sub-folders to read, in the order of their labels. None: all of them, sorted by name. Pass the
+            training set's `classes`
+            when reading a test set, so that a label means the same in both.
+    Raises: OptionError for a size below 1; DataError, naming the file, if a folder is missing or empty, an image
+        cannot be read, or sizes
+        differ; DataError if Pillow is not installed.
+    """
+    path = Path(path)
+    target = (size, size) if isinstance(size, int) else size
+    if target is not None and min(target) < 1:
+        raise OptionError(f"folder: size must be at least 1, got {size}")
+    names = _classes(path) if classes is None else tuple(classes)
+    files = [(file, label) for label, name in enumerate(names) for file in _files(path / name)]
+
+    first = _read(files[0][0], target)
+    images = np.empty((len(files), *first.shape), dtype=np.uint8)
+    for index, (file, _) in enumerate(files):
+        image = _read(file, target)
+        if image.shape != first.shape:
+            raise DataError(
+                f"folder: {file} is {_measure(image)} but {files[0][0]} is {_measure(first)} pixels high and wide; "
+                f"give a size to scale all images to, size={first.shape[1:]} for instance"
+            )
+        images[index] = image
+    return Dataset(path.name, images, np.array([label for _, label in files], dtype=np.int64), names)
+
+
+def _classes(path: Path) -> tuple[str, ...]:
+    if not path.is_dir():
+        raise DataError(f"folder: {path} is not a folder")
+    names = tuple(sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    if not names:
+        raise DataError(
+            f"folder: {path} has no sub-folders; "
+            f"put the images of each class into one of its own, such as {path / 'cat'}"
+        )
+    return names
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise DataError(f"folder: {path} is not a folder")
+    files = sorted(
+        entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+    )
+    if not files:
+        raise DataError(f"folder: {path} holds no image ({', '.join(SUFFIXES)})")
+    return files
+
+
+def _read(file: Path, target: tuple[int, int] | None) -> Images:
+    """One image, uint8 (3, H, W)."""
+    pillow = _pillow()
+    try:
+        with pillow.Image.open(file) as opened:
+            image = pillow.ImageOps.exif_transpose(opened).convert("RGB")
+        if target is not None:
+            image = pillow.ImageOps.fit(image, target[::-1], method=pillow.Image.Resampling.BILINEAR)
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
+        raise DataError(f"folder: {file} cannot be read as an image: {' '.join(str(error).split())}") from error
+    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def _pillow() -> ModuleType:
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise DataError("folder: reading image files needs Pillow; pip install 'minidil[images]'") from error
+    return PIL
+
+
+def _measure(image: Images) -> str:
+    return f"{image.shape[1]}x{image.shape[2]}"
