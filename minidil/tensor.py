@@ -123,7 +123,11 @@ class Tensor(Holder):
 
     @property
     def data(self) -> Array:
-        """The value as a read-only view. Assigning an array of the same shape and type rebinds it (graphs keep the old one)."""
+        """The value as a read-only view.
+
+        Assigning an array of the same shape and type rebinds it to a copy of that array; a graph that was recorded before
+        keeps the old value.
+        """
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -134,7 +138,7 @@ class Tensor(Holder):
             raise ShapeError(f"data: the tensor has shape {self.shape}, the new value {value.shape}")
         if value.dtype != self.dtype:
             raise DtypeError(f"data: the tensor is {self.dtype}, the new value {value.dtype}")
-        self._array = value
+        self._array = np.array(value)
 
     def numpy(self) -> Array:
         """The value as a read-only NumPy array; `.copy()` it to write."""
