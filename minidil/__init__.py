@@ -3,7 +3,7 @@
 NumPy states every formula, Numba makes it fast, and every gradient stands below its derivation. Start with `minidil.ops`.
 """
 
-from minidil import functional, testing
+from minidil import data, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.errors import MinidilError
 from minidil.graph import is_grad_enabled, no_grad
 from minidil.kernels.backend import backend, use
@@ -17,13 +17,20 @@ __all__ = [
     "MinidilError",
     "Tensor",
     "backend",
+    "data",
     "functional",
     "is_grad_enabled",
+    "models",
+    "nn",
     "no_grad",
     "num_threads",
+    "optim",
+    "schedule",
     "seed",
     "set_num_threads",
     "tensor",
     "testing",
+    "train",
     "use",
+    "viz",
 ]

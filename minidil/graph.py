@@ -11,16 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from minidil.errors import GraphError
 from minidil.kernels.backend import Array, Kernels
 from minidil.ops.common import Vjp
 
-if TYPE_CHECKING:
-    from minidil.tensor import Tensor
 
-Edge: TypeAlias = "tuple[Node | Tensor, Vjp]"
+class Receiver(Protocol):
+    """Where gradients end up: a leaf, or a tensor that watches a node."""
+
+    def receive(self, grad: Array) -> None:
+        """Add to the gradient that is kept there."""
+
+
+Edge: TypeAlias = "tuple[Node | Receiver, Vjp]"
 _recording: ContextVar[bool] = ContextVar("minidil_recording", default=True)
 _serial = count()
 
@@ -35,7 +40,7 @@ class Node:
         self.edges: list[Edge] | None = edges  # None once they have been used and freed
         self.kernels = kernels
         self.serial = next(_serial)
-        self.watcher: Tensor | None = None  # the tensor that asked to keep its gradient
+        self.watcher: Receiver | None = None  # the tensor that asked to keep its gradient
 
 
 def is_grad_enabled() -> bool:
@@ -53,7 +58,7 @@ def no_grad() -> Iterator[None]:
         _recording.reset(token)
 
 
-def propagate(root: Node | Tensor, seed: Array, retain_graph: bool) -> dict[Tensor, Array]:
+def propagate(root: Node | Receiver, seed: Array, retain_graph: bool) -> dict[Receiver, Array]:
     """Send the gradient `seed` of the root's value back through the graph; return what arrives at each leaf.
 
     A value that is used several times receives the sum: dL/dx = sum over its uses u of dL/du du/dx.
@@ -61,7 +66,7 @@ def propagate(root: Node | Tensor, seed: Array, retain_graph: bool) -> dict[Tens
     Raises: GraphError, before anything is computed, if a part of the graph was freed by an earlier pass.
     """
     order = _last_made_first(root)
-    arrived: dict[Node | Tensor, Array] = {root: seed}
+    arrived: dict[Node | Receiver, Array] = {root: seed}
     for node in order:
         grad = arrived.pop(node)
         if node.watcher is not None:
@@ -72,10 +77,10 @@ def propagate(root: Node | Tensor, seed: Array, retain_graph: bool) -> dict[Tens
             arrived[target] = contribution if before is None else node.kernels.add(before, contribution)
         if not retain_graph:
             node.edges = None
-    return arrived  # type: ignore[return-value]  # every node was popped: leaves are what is left
+    return cast(dict[Receiver, Array], arrived)  # every node was popped: leaves are what is left
 
 
-def _last_made_first(root: Node | Tensor) -> list[Node]:
+def _last_made_first(root: Node | Receiver) -> list[Node]:
     reached = {root} if isinstance(root, Node) else set()
     waiting = list(reached)
     while waiting:
