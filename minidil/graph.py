@@ -7,7 +7,7 @@ made to the first. A node is always made after those it depends on, so this is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
@@ -35,9 +35,9 @@ class Node:
 
     __slots__ = ("edges", "kernels", "op", "serial", "watcher")
 
-    def __init__(self, op: str, edges: list[Edge], kernels: Kernels) -> None:
+    def __init__(self, op: str, edges: Sequence[Edge], kernels: Kernels) -> None:
         self.op = op
-        self.edges: list[Edge] | None = edges  # None once they have been used and freed
+        self.edges: Sequence[Edge] | None = edges  # None once they have been used and freed
         self.kernels = kernels
         self.serial = next(_serial)
         self.watcher: Receiver | None = None  # the tensor that asked to keep its gradient
