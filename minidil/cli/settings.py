@@ -100,7 +100,8 @@ def _tuples(value: Any) -> Any:
 _GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
 
 RECIPES: dict[str, dict[str, Any]] = {
-    "digits": _GREY | {"epochs": 30, "batch_size": 64, "crop": 1, "widths": (16, 32, 64)},
+    "digits": _GREY
+    | {"epochs": 30, "batch_size": 64, "lr": 0.05, "crop": 1, "widths": (32, 64), "dilations": ((1, 2), (1, 2))},
     "mnist": _GREY | {"epochs": 3, "crop": 2, "widths": (32, 64, 128)},
     "fashion_mnist": _GREY | {"epochs": 10, "crop": 2, "flip": True, "widths": (32, 64, 128)},
     "cifar10": {},

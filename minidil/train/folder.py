@@ -92,10 +92,10 @@ class RunFolder:
     def draw(self, history: History) -> None:
         """Write curves.png, once an epoch has ended."""
         if history.rows:
-            import minidil.viz as viz
+            from minidil import viz
 
             figure = viz.curves(history.rows)
-            with checkpoint.atomic_write(self.path / CURVES) as file:
+            with viz.style(), checkpoint.atomic_write(self.path / CURVES) as file:
                 figure.savefig(file, format="png")
 
     def _write_text(self, name: str, text: str) -> None:
