@@ -249,7 +249,8 @@ class Module(metaclass=_Built):
         try:
             output = self.forward(*inputs, **options)
         except MinidilError as error:
-            error.add_note(f"in {type(self).__name__}({self.extra_repr()})")
+            settings = f"({self.extra_repr()})" if self.extra_repr() else ""
+            error.add_note(f"in {type(self).__name__}{settings}")
             raise
         notify(self, inputs, output)
         return output
