@@ -138,6 +138,25 @@ def _padding(
     op: str,
 ) -> tuple[tuple[int, int], ...]:
     """Spell out every form of padding as one (before, after) pair per axis."""
+    if isinstance(padding, str):
+        return _named_padding(padding, size, kernel, stride, dilation, op)
+    if isinstance(padding, Sequence) and len(padding) == len(size) and all(isinstance(p, Sequence) for p in padding):
+        return tuple(_pair(pair, padding, op) for pair in padding)
+    if isinstance(padding, Sequence) and len(padding) == 2 and len(size) == 1:
+        raise OptionError(
+            f"{op}: write padding=({tuple(padding)},) to pad one axis by {padding[0]} before and {padding[1]} after"
+        )
+    return tuple((amount, amount) for amount in per_axis(padding, len(size), "padding", op, least=0))  # type: ignore[arg-type]
+
+
+def _named_padding(
+    padding: str,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    op: str,
+) -> tuple[tuple[int, int], ...]:
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if padding == "valid":
         return ((0, 0),) * len(size)
@@ -147,15 +166,7 @@ def _padding(
         # out = ceil(S / stride) needs (out - 1) stride + span positions; what S lacks is shared out to both ends.
         lacking = [max((-(-n // t) - 1) * t + span - n, 0) for n, t, span in zip(size, stride, spans, strict=True)]
         return tuple((total // 2, total - total // 2) for total in lacking)
-    if isinstance(padding, str):
-        raise OptionError(f'{op}: padding must be "valid", "same", "causal" or numbers, not {padding!r}')
-    if isinstance(padding, Sequence) and len(padding) == len(size) and all(isinstance(p, Sequence) for p in padding):
-        return tuple(_pair(pair, padding, op) for pair in padding)
-    if isinstance(padding, Sequence) and len(padding) == 2 and len(size) == 1:
-        raise OptionError(
-            f"{op}: write padding=({tuple(padding)},) to pad one axis by {padding[0]} before and {padding[1]} after"
-        )
-    return tuple((amount, amount) for amount in per_axis(padding, len(size), "padding", op, least=0))  # type: ignore[arg-type]
+    raise OptionError(f'{op}: padding must be "valid", "same", "causal" or numbers, not {padding!r}')
 
 
 def _pair(pair: object, padding: Padding, op: str) -> tuple[int, int]:
