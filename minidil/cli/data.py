@@ -32,7 +32,7 @@ def list_sets(args: argparse.Namespace) -> None:
     print(f"{'name':14} {'on disk':8} {'to fetch':>9}  what it is; licence")
     for name, source in data.SOURCES.items():
         size = sum(file.size for file in source.files)
-        amount = f"{size / 1e6:.0f} MB" if size else "nothing"
+        amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB"
         print(f"{name:14} {'yes' if _present(name) else 'no':8} {amount:>9}  {source.title}; {source.licence}")
     print(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder).")
 

@@ -61,12 +61,13 @@ def read_image(path: Path, shape: tuple[int, int, int], invert: bool = False) ->
     pillow = _pillow()
     channels, height, width = shape
     changes: list[str] = []
-    with path.open("rb") as file:
-        try:
-            image = pillow.ImageOps.exif_transpose(pillow.Image.open(file))
+    path.stat()  # that there is no such file is another error than that it is no image
+    try:
+        with pillow.Image.open(path) as opened:
+            image = pillow.ImageOps.exif_transpose(opened)
             image.load()
-        except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
-            raise DataError(f"{path} cannot be read as an image: {error}") from error
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
     mode = {1: "L", 3: "RGB"}.get(channels)
     if mode is None:
         raise DataError(f"{path}: the model takes {channels} channels, and image files have 1 or 3")

@@ -62,11 +62,16 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """Read what `to_json` gave. Raises: CheckpointError if a setting is missing or unknown."""
+        """Read what `to_json` gave. Raises: CheckpointError if a setting is missing, unknown or out of its range."""
         known = {field.name for field in fields(cls)}
         if not isinstance(values, dict) or values.keys() != known:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
-        return cls(**{key: _tuples(value) for key, value in values.items()})
+        settings = cls(**{key: _tuples(value) for key, value in values.items()})
+        try:
+            settings._check()
+        except (OptionError, TypeError) as error:
+            raise CheckpointError(f"config.json: 'settings' holds a value that makes no sense: {error}") from error
+        return settings
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for config.json, where tuples become lists."""

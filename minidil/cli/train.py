@@ -93,15 +93,10 @@ def _train(
 ) -> None:
     settings, model = experiment.settings, experiment.model()
     batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    print(
-        f"{learn.name}: {len(learn):,} images to learn from, {len(validate):,} to validate on, {len(learn.classes)} classes"
-    )
+    print(f"{learn.name}: {len(learn):,} images to learn from, {len(validate):,} to validate on")
     print(model.summary(experiment.shape))
     folder = resume or out or _new_folder(settings)
-    print(
-        f"{'going on in' if resume else 'run'} {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}",
-        flush=True,
-    )
+    print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)
     try:
         history = fit(
             model,
@@ -135,18 +130,21 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
             f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
             f"but not {names}"
         )
-    then = folder.config().get("fit", {})
+    recorded = folder.config().get("fit")
+    then = recorded if isinstance(recorded, dict) else {}
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
-    if changed := [
-        f"{key} {then.get(key)} before and {value} now" for key, value in now.items() if then.get(key) != value
-    ]:
-        print(f"note: {', '.join(changed)}, so the last bits can differ from a run in one go")
+    changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
+    if changed:
+        print(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go")
     return replace(experiment, settings=replace(experiment.settings, **given))
 
 
 def _dilations(word: str) -> tuple[int, ...]:
-    """The dilations of one stage, "1,2"; argparse turns a ValueError into its own message."""
-    return tuple(map(int, word.split(",")))
+    """The dilations of the layers of one stage, written as 1,2."""
+    try:
+        return tuple(map(int, word.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a list of numbers such as 1,2") from None
 
 
 def _new_folder(settings: Settings) -> Path:

@@ -21,6 +21,12 @@ class Progress(Callback):
         self._bar: Any = None
         self._began = time.monotonic()
 
+    def on_start(self, run: Run) -> None:
+        if run.epoch >= run.epochs:
+            print(f"all {run.epochs} epochs are done already", flush=True)
+        elif run.epoch or run.batch:
+            print(f"going on in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}", flush=True)
+
     def on_batch_end(self, run: Run) -> None:
         if not sys.stderr.isatty():
             return
