@@ -38,6 +38,8 @@ def folder(
     if target is not None and min(target) < 1:
         raise OptionError(f"folder: size must be at least 1, got {size}")
     names = _classes(path) if classes is None else tuple(classes)
+    if not names:
+        raise DataError("folder: classes names no class")
     files = [(file, label) for label, name in enumerate(names) for file in _files(path / name)]
 
     first = _read(files[0][0], target)

@@ -1,0 +1,122 @@
+"""Batch transforms, held against the same thing done image by image."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidil.data.transforms import Cutout, Flip, Normalize, PadCrop, Transform
+from minidil.errors import OptionError, ShapeError
+
+SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))
+
+
+def batch(shape: tuple[int, ...]) -> np.ndarray:
+    return np.arange(1, 1 + np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@given(SHAPES)
+def test_normalize(shape: tuple[int, ...]) -> None:
+    images = batch(shape)
+    mean, std = [0.5, 2.0, 0.25][: shape[1]], [0.5, 4.0, 0.125][: shape[1]]
+    normal = Normalize(mean, std)(images, rng(0))
+    for channel in range(shape[1]):
+        np.testing.assert_allclose(normal[:, channel], (images[:, channel] - mean[channel]) / std[channel], rtol=1e-6)
+
+
+def test_normalize_refuses_what_does_not_fit() -> None:
+    with pytest.raises(OptionError, match="1 means but 2 deviations"):
+        Normalize([0.5], [0.5, 0.5])
+    with pytest.raises(OptionError, match="must be positive"):
+        Normalize([0.5, 0.5], [0.5, 0.0])
+    with pytest.raises(ShapeError, match=r"made for 3 channels, but the batch \(2, 1, 4, 4\) has 1"):
+        Normalize([0.5] * 3, [0.5] * 3)(batch((2, 1, 4, 4)), rng(0))
+
+
+@given(SHAPES, st.integers(0, 5), st.integers(0, 99))
+def test_pad_crop_cuts_one_of_the_windows_of_each_padded_image(shape: tuple[int, ...], padding: int, seed: int) -> None:
+    images = batch(shape)
+    crops = PadCrop(padding)(images, rng(seed))
+    height, width = shape[2:]
+    for image, crop in zip(images, crops, strict=True):
+        padded = np.zeros((shape[1], height + 2 * padding, width + 2 * padding), dtype=np.float32)
+        padded[:, padding : padding + height, padding : padding + width] = image
+        windows = [
+            padded[:, y : y + height, x : x + width] for y in range(2 * padding + 1) for x in range(2 * padding + 1)
+        ]
+        assert any(np.array_equal(crop, window) for window in windows)
+
+
+def test_pad_crop_reaches_every_place_equally_often() -> None:
+    images = np.zeros((9000, 1, 3, 3), dtype=np.float32)
+    images[:, 0, 1, 1] = 1
+    crops = PadCrop(1)(images, rng(0))
+    np.testing.assert_allclose(crops.mean(axis=(0, 1)), np.full((3, 3), 1 / 9), atol=0.012)
+
+
+@given(SHAPES, st.integers(0, 99))
+def test_flip_mirrors_some_images_and_leaves_the_others(shape: tuple[int, ...], seed: int) -> None:
+    images = batch(shape)
+    for image, flipped in zip(images, Flip()(images, rng(seed)), strict=True):
+        assert np.array_equal(flipped, image) or np.array_equal(flipped, image[:, :, ::-1])
+    np.testing.assert_array_equal(Flip(0)(images, rng(seed)), images)
+    np.testing.assert_array_equal(Flip(1)(images, rng(seed)), images[:, :, :, ::-1])
+
+
+def test_flip_mirrors_with_the_given_probability() -> None:
+    images = np.tile(np.array([0, 1], dtype=np.float32), (8000, 1, 1, 1))
+    assert Flip(0.25)(images, rng(0))[:, 0, 0, 0].mean() == pytest.approx(0.25, abs=0.02)
+
+
+@given(SHAPES, st.integers(1, 12), st.integers(0, 99))
+def test_cutout_clears_one_square_that_may_hang_over_the_edge(shape: tuple[int, ...], size: int, seed: int) -> None:
+    images = batch(shape)  # holds no zero
+    height, width = shape[2:]
+    for image, cut in zip(images, Cutout(size)(images, rng(seed)), strict=True):
+        holes = []
+        for y in range(height):
+            for x in range(width):
+                hole = image.copy()
+                top, left = y - size // 2, x - size // 2
+                hole[:, max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)] = 0
+                holes.append(hole)
+        assert any(np.array_equal(cut, hole) for hole in holes)
+        assert (cut == 0).any()  # the centre is always inside
+
+
+TRANSFORMS = [Normalize([0.5, 0.5], [0.25, 0.25]), PadCrop(2), PadCrop(0), Flip(), Flip(1), Cutout(3)]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
+def test_keeps_type_and_shape_and_input_and_is_a_function_of_the_generator(transform: Transform) -> None:
+    images = batch((7, 2, 5, 6))
+    before = images.copy()
+    result = transform(images, rng(3))
+    assert result.dtype == np.float32
+    assert result.shape == images.shape
+    assert not np.shares_memory(result, images)
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(transform(images, rng(3)), result)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
+def test_is_a_plain_value(transform: Transform) -> None:
+    assert eval(repr(transform)) == transform
+    assert hash(eval(repr(transform))) == hash(transform)
+
+
+def test_normalize_takes_arrays() -> None:
+    halves = np.array([0.5, 0.25], dtype=np.float32)
+    assert Normalize(halves, halves) == Normalize([0.5, 0.25], (0.5, 0.25))
+
+
+@pytest.mark.parametrize("make", [lambda: PadCrop(-1), lambda: Flip(1.5), lambda: Flip(-0.1), lambda: Cutout(0)])
+def test_settings_that_make_no_sense_are_refused(make: Callable[[], Transform]) -> None:
+    with pytest.raises(OptionError, match=r"(PadCrop|Flip|Cutout): "):
+        make()
