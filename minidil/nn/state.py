@@ -35,34 +35,26 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Ignore
     unexpected = tuple(name for name in state if name not in slots)
 
     wrong: list[str] = []
-    values: dict[str, Array] = {}
-    for name in slots.keys() & state.keys():
-        given = np.asarray(state[name].data if isinstance(state[name], Tensor) else state[name])
-        current = _value(*slots[name])
+    for name in [name for name in slots if name in state]:
+        given, current = _array(state[name]), _value(*slots[name])
         if given.shape != current.shape:
             wrong.append(f"{name} has shape {given.shape} but the model needs {current.shape}")
         elif not np.can_cast(given.dtype, current.dtype, "same_kind"):
             wrong.append(f"{name} has type {given.dtype} but the model needs {current.dtype}")
-        else:
-            values[name] = np.array(given, current.dtype)
 
     faults = [
         *([f"missing {len(missing)}: {', '.join(missing)}"] if missing and strict else []),
         *([f"unexpected {len(unexpected)}: {', '.join(unexpected)}"] if unexpected and strict else []),
-        *([f"misfitting {len(wrong)}: {', '.join(sorted(wrong))}"] if wrong else []),
+        *([f"misfitting {len(wrong)}: {', '.join(wrong)}"] if wrong else []),
     ]
     if faults:
         raise CheckpointError(
             f"load_state_dict: the state does not fit this {type(module).__name__}; " + "; ".join(faults)
         )
 
-    for name, value in values.items():
-        owner, attribute = slots[name]
-        slot = getattr(owner, attribute)
-        if isinstance(slot, Parameter):
-            slot.data = value
-        else:
-            setattr(owner, attribute, value)
+    for name, (owner, attribute) in slots.items():
+        if name in state:
+            _set(owner, attribute, np.array(_array(state[name]), _value(owner, attribute).dtype))
     return Ignored(missing, unexpected)
 
 
@@ -78,3 +70,15 @@ def _slots(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str]
 def _value(owner: Module, attribute: str) -> Array:
     slot: Parameter | Array = getattr(owner, attribute)
     return slot.data if isinstance(slot, Tensor) else slot
+
+
+def _set(owner: Module, attribute: str, value: Array) -> None:
+    slot = getattr(owner, attribute)
+    if isinstance(slot, Parameter):
+        slot.data = value
+    else:
+        setattr(owner, attribute, value)
+
+
+def _array(value: Any) -> Array:
+    return value.data if isinstance(value, Tensor) else np.asarray(value)
