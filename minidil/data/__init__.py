@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minidil.data import transforms
-from minidil.data.cache import FileStatus, check, path, root
+from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
 from minidil.data.dataset import Dataset, split
 from minidil.data.digits import digits
-from minidil.data.download import get
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mnist import fashion_mnist, mnist

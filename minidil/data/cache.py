@@ -1,4 +1,4 @@
-"""Where data files lie: the data root, the files of a set, and whether they are whole."""
+"""Where data files lie: the data root, the files of a set, getting those that are missing, checking those there are."""
 
 import os
 import sys
@@ -59,6 +59,26 @@ def locate(source: Source, file: File, root: str | Path | None = None) -> Path:
 def data_root(chosen: str | Path | None) -> Path:
     """`chosen` as an absolute path, or the default root for None."""
     return root() if chosen is None else Path(chosen).expanduser().absolute()
+
+
+def get(name: str, root: str | Path | None = None, progress: bool = True) -> list[Path]:
+    """The files of the set `name`, those that are missing fetched first.
+
+    A file that is there already is left as it is: `check` and the readers verify it. Below `root` (default:
+    `data.root()`) the set's own folder is made where it is needed. progress: show a bar while fetching, if the error
+    stream is a terminal.
+
+    Raises: OptionError for an unknown name; DataError, which says what to put where by hand, if no mirror gives the
+        right bytes.
+    """
+    source = registry.source(name)
+    paths = [locate(source, file, root) for file in source.files]
+    for file, path in zip(source.files, paths, strict=True):
+        if not path.is_file():
+            from minidil.data.download import fetch  # here: importing Python's HTTP client takes longer than minidil
+
+            fetch(file, path, progress)
+    return paths
 
 
 def check(name: str, root: str | Path | None = None) -> list[FileStatus]:

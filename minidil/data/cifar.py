@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minidil.data import archive, download, registry
+from minidil.data import archive, cache, registry
 from minidil.data.dataset import Dataset, Images, check_split
 from minidil.data.registry import Source
 
@@ -66,7 +66,7 @@ def cifar10(split: str, root: str | Path | None = None) -> Dataset:
     Raises: OptionError for another split; DataError for an archive that cannot be fetched or is damaged.
     """
     check_split(split, "cifar10")
-    return read(download.get("cifar10", root)[0], TEN, split)
+    return read(cache.get("cifar10", root)[0], TEN, split)
 
 
 def cifar100(split: str, root: str | Path | None = None, coarse: bool = False) -> Dataset:
@@ -81,7 +81,7 @@ def cifar100(split: str, root: str | Path | None = None, coarse: bool = False) -
     Raises: OptionError for another split; DataError for an archive that cannot be fetched or is damaged.
     """
     check_split(split, "cifar100")
-    return read(download.get("cifar100", root)[0], TWENTY if coarse else HUNDRED, split)
+    return read(cache.get("cifar100", root)[0], TWENTY if coarse else HUNDRED, split)
 
 
 def read(path: Path, layout: Layout, split: str) -> Dataset:

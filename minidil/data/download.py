@@ -1,4 +1,4 @@
-"""Fetching a set over HTTP: resumable, from a list of mirrors, verified, and moved into place whole or not at all."""
+"""Fetching a file over HTTP: resumable, from a list of mirrors, verified, moved into place whole or not at all."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from minidil.data import archive, cache, registry
+from minidil.data import archive
 from minidil.data.registry import File
 from minidil.errors import DataError
 
@@ -17,24 +17,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0  # seconds of silence after which a server counts as gone
 ATTEMPTS = 4  # connections to one mirror that bring not a single byte before the next mirror is tried
-
-
-def get(name: str, root: str | Path | None = None, progress: bool = True) -> list[Path]:
-    """The files of the set `name`, those that are missing fetched first.
-
-    A file that is there already is left as it is: `check` and the readers verify it. Below `root` (default:
-    `data.root()`) the set's own folder is made where it is needed. progress: show a bar while fetching, if the error
-    stream is a terminal.
-
-    Raises: OptionError for an unknown name; DataError, which says what to put where by hand, if no mirror gives the
-        right bytes.
-    """
-    source = registry.source(name)
-    paths = [cache.locate(source, file, root) for file in source.files]
-    for file, path in zip(source.files, paths, strict=True):
-        if not path.is_file():
-            fetch(file, path, progress)
-    return paths
 
 
 def fetch(file: File, path: Path, progress: bool = True) -> None:

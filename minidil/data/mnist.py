@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minidil.data import archive, cache, download, registry
+from minidil.data import archive, cache, registry
 from minidil.data.dataset import Dataset, Images, check_split
 from minidil.data.registry import File, Source
 
@@ -25,7 +25,7 @@ def mnist(split: str, root: str | Path | None = None) -> Dataset:
     Raises: OptionError for another split; DataError for a file that cannot be fetched or is damaged.
     """
     check_split(split, "mnist")
-    download.get("mnist", root)
+    cache.get("mnist", root)
     return read(registry.MNIST, split, DIGITS, root)
 
 
@@ -39,7 +39,7 @@ def fashion_mnist(split: str, root: str | Path | None = None) -> Dataset:
     Raises: OptionError for another split; DataError for a file that cannot be fetched or is damaged.
     """
     check_split(split, "fashion_mnist")
-    download.get("fashion_mnist", root)
+    cache.get("fashion_mnist", root)
     return read(registry.FASHION_MNIST, split, CLOTHES, root)
 
 
