@@ -93,7 +93,7 @@ def _train(
 ) -> None:
     settings, model = experiment.settings, experiment.model()
     batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    print(f"{learn.name}: {len(learn):,} images to learn from, {len(validate):,} to validate on")
+    print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {len(validate):,} to validate on")
     print(model.summary(experiment.shape))
     folder = resume or out or _new_folder(settings)
     print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)

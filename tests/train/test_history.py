@@ -1,0 +1,67 @@
+"""Rows of figures, the best of them, and metrics.csv."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidil.errors import DataError
+from minidil.train import COLUMNS, History
+from minidil.train.history import rows_from_csv, rows_to_csv
+
+NUMBERS = st.floats(allow_nan=False)
+ROWS = st.lists(
+    st.fixed_dictionaries({"epoch": st.integers(1, 999), **dict.fromkeys(COLUMNS[1:], NUMBERS)}), max_size=4
+)
+
+
+def row(epoch: int, accuracy: float, loss: float) -> dict[str, float]:
+    return dict(zip(COLUMNS, (epoch, 1.0, 0.5, loss, accuracy, 0.1), strict=True))
+
+
+@given(ROWS)
+def test_rows_come_back_from_csv_exactly(rows: list[dict[str, float]]) -> None:
+    assert rows_from_csv(rows_to_csv(rows), "metrics.csv") == rows
+
+
+def test_csv_is_a_header_and_a_line_per_epoch() -> None:
+    history = History()
+    history.add(row(1, 0.75, 0.5))
+    assert history.csv() == "epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr\n1,1.0,0.5,0.5,0.75,0.1\n"
+
+
+def test_the_best_has_the_highest_accuracy_and_among_equals_the_lowest_loss() -> None:
+    history = History()
+    added = [
+        history.add(row(epoch, *figures)) for epoch, figures in enumerate([(0.5, 1), (0.5, 1), (0.5, 0.9), (0.6, 3)], 1)
+    ]
+    assert added == [True, False, True, True]
+    assert history.best_epoch == len(history) == 4
+    assert history.best["val_loss"] == 3
+
+
+def test_figures_that_are_not_numbers_are_never_the_best_but_the_first() -> None:
+    history = History()
+    assert history.add(row(1, 0.5, math.nan))
+    assert not history.add(row(2, 0.5, math.nan))
+    assert history.add(row(3, 0.6, math.nan))
+
+
+def test_an_empty_history_has_no_best() -> None:
+    with pytest.raises(DataError, match="no epoch has ended"):
+        _ = History().best
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "first line must be epoch,train_loss"),
+        ("a,b\n1,2\n", "first line must be"),
+        (",".join(COLUMNS) + "\n1,2,3\n", "line 2 must be 6 numbers"),
+        (",".join(COLUMNS) + "\n1,2,3,4,5,six\n", "line 2 must be 6 numbers"),
+    ],
+)
+def test_a_damaged_csv_is_refused_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=rf"run/metrics.csv: .*{message}"):
+        rows_from_csv(text, "run/metrics.csv")
