@@ -6,6 +6,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 from minidil import data, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.errors import MinidilError
 from minidil.graph import is_grad_enabled, no_grad
+from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads, set_num_threads
 from minidil.random import seed
@@ -17,6 +18,7 @@ __all__ = [
     "MinidilError",
     "Tensor",
     "backend",
+    "conv_algorithm",
     "data",
     "functional",
     "is_grad_enabled",

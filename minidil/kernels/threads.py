@@ -7,10 +7,13 @@ into one contiguous piece per thread: the same number of threads always cuts, an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from numbers import Integral
+from threading import Lock
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -19,6 +22,9 @@ from minidil.errors import OptionError
 
 T = TypeVar("T")
 _chosen: int | None = None
+_lock = Lock()
+_callers = 0  # of run_sliced, at this moment
+_lift: Callable[[], None]
 
 
 def num_threads() -> int:
@@ -29,11 +35,11 @@ def num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Use `count` threads from now on. Raises OptionError unless count >= 1."""
+    """Use `count` threads from now on. Raises OptionError unless count is an int >= 1."""
     global _chosen
-    if count < 1:
-        raise OptionError(f"set_num_threads: count must be at least 1, not {count}")
-    _chosen = count
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+        raise OptionError(f"set_num_threads: count must be an int >= 1, not {count!r}")
+    _chosen = int(count)
 
 
 def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
@@ -41,10 +47,27 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     pieces = max(1, min(num_threads(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
-    with _controller().limit(limits=num_threads() // pieces, user_api="blas"):
+    with _blas_limited(num_threads() // pieces):
         if pieces == 1:
             return [work(*spans[0])]
         return list(_pool(pieces).map(lambda span: work(*span), spans))
+
+
+@contextmanager
+def _blas_limited(count: int) -> Iterator[None]:
+    """Hold BLAS to `count` threads. The limit is the whole process's: the first caller sets it and the last one lifts it."""
+    global _callers, _lift
+    with _lock:
+        if not _callers:
+            _lift = _controller().limit(limits=count, user_api="blas").restore_original_limits
+        _callers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _callers -= 1
+            if not _callers:
+                _lift()
 
 
 def _processors() -> set[int]:
@@ -64,6 +87,12 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="minidil")
 
 
-# A forked child inherits the pool object but none of its threads.
+def _start_afresh() -> None:
+    """A forked child inherits the pool object but none of its threads, and no other caller."""
+    global _lock, _callers
+    _pool.cache_clear()
+    _lock, _callers = Lock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_start_afresh)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import channels_last, channels_second, compiled, writable
 from minidil.kernels.threads import run_sliced
 
@@ -39,7 +40,7 @@ def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
     """scale x + shift, with one scale and one shift per channel."""
     rows = _rows(x)
-    y = np.empty_like(rows)
+    y = memory.empty(rows.shape, rows.dtype)
     a, b = writable(scale), writable(shift)
     run_sliced(lambda start, stop: _affine(rows[start:stop], y[start:stop], a, b), len(rows))
     return _unrows(y, x)
@@ -48,7 +49,7 @@ def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
 def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
     """a grad + b x + c, with one a, b and c per channel."""
     gradients, rows = _rows(grad), _rows(x)
-    y = np.empty_like(rows)
+    y = memory.empty(rows.shape, rows.dtype)
     a, b, c = writable(a), writable(b), writable(c)
     run_sliced(lambda start, stop: _combine(gradients[start:stop], rows[start:stop], y[start:stop], a, b, c), len(rows))
     return _unrows(y, x)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import compiled, writable
 from minidil.kernels.threads import run_sliced
 
@@ -36,7 +37,7 @@ def erf(x: Array) -> Array:
 
 def _map(kernel: Callable[..., None], x: Array, *others: Array) -> Array:
     """Run kernel(x, *others, out) over flat pieces of arrays of one shape; the result has the memory order of x."""
-    out = np.empty_like(x)
+    out = memory.empty_like(x)
     flat = [writable(np.ravel(_in_order(array, out), order="K")) for array in (x, *others)]
     target = out.ravel(order="K")
     run_sliced(lambda start, stop: kernel(*(array[start:stop] for array in flat), target[start:stop]), len(target))
@@ -46,7 +47,7 @@ def _map(kernel: Callable[..., None], x: Array, *others: Array) -> Array:
 def _in_order(array: Array, like: Array) -> Array:
     if array.strides == like.strides:
         return array
-    moved = np.empty_like(like, dtype=array.dtype)
+    moved = memory.empty_like(like)
     moved[...] = array
     return moved
 

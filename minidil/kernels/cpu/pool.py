@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import Triple, channels_last, channels_second, compiled, volume
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -18,8 +19,8 @@ def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
     """The largest tap of every window and its number; see the reference."""
     v = volume(window)
     source = channels_last(x)
-    y = np.empty((x.shape[0], *v.out, x.shape[1]), x.dtype)
-    winner = np.empty(y.shape, np.int32)
+    y = memory.empty((x.shape[0], *v.out, x.shape[1]), x.dtype)
+    winner = memory.empty(y.shape, np.int32)
 
     def work(start: int, stop: int) -> None:
         part = slice(start, stop)
@@ -33,7 +34,7 @@ def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
     """Every output's gradient is added at the tap that won."""
     v = volume(window)
     rows, taps = channels_last(grad), channels_last(winner)
-    dx = np.zeros((grad.shape[0], *v.size, grad.shape[1]), grad.dtype)
+    dx = memory.zeros((grad.shape[0], *v.size, grad.shape[1]), grad.dtype)
 
     def work(start: int, stop: int) -> None:
         part = slice(start, stop)
