@@ -22,9 +22,7 @@ from minidil.errors import OptionError
 
 T = TypeVar("T")
 _chosen: int | None = None
-_lock = Lock()
-_callers = 0  # of run_sliced, at this moment
-_lift: Callable[[], None]
+_limiting = Lock()
 
 
 def num_threads() -> int:
@@ -55,19 +53,15 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
 
 @contextmanager
 def _blas_limited(count: int) -> Iterator[None]:
-    """Hold BLAS to `count` threads. The limit is the whole process's: the first caller sets it and the last one lifts it."""
-    global _callers, _lift
-    with _lock:
-        if not _callers:
-            _lift = _controller().limit(limits=count, user_api="blas").restore_original_limits
-        _callers += 1
-    try:
+    """Hold BLAS to `count` threads. The limit is the whole process's, so of several callers at once only the first one sets it."""
+    if not _limiting.acquire(blocking=False):
         yield
+        return
+    try:
+        with _controller().limit(limits=count, user_api="blas"):
+            yield
     finally:
-        with _lock:
-            _callers -= 1
-            if not _callers:
-                _lift()
+        _limiting.release()
 
 
 def _processors() -> set[int]:
@@ -88,10 +82,10 @@ def _pool(workers: int) -> ThreadPoolExecutor:
 
 
 def _start_afresh() -> None:
-    """A forked child inherits the pool object but none of its threads, and no other caller."""
-    global _lock, _callers
+    """A forked child inherits the pool object but none of its threads, and the lock but not the caller that holds it."""
+    global _limiting
     _pool.cache_clear()
-    _lock, _callers = Lock(), 0
+    _limiting = Lock()
 
 
 if hasattr(os, "register_at_fork"):
