@@ -58,8 +58,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write the figure to `path`, in the format of its suffix; the same figure gives the same bytes, whenever it is
-    saved.
+    """Write the figure to `path`, in the format of its suffix: the same bytes for the same figure on any day.
 
     Raises: OptionError for a suffix that matplotlib cannot write.
     """
@@ -76,9 +75,8 @@ def curves(rows: Sequence[Mapping[str, float]], path: str | Path | None = None) 
     """Loss and accuracy over the epochs, training and validation together, the best validation epoch marked.
 
     Args:
-        rows: one mapping an epoch with epoch, train_loss, train_accuracy, val_loss and val_accuracy (0..1); NaN
-            leaves a gap, and so does
-            a key that is missing.
+        rows: one mapping an epoch, with epoch, train_loss, train_accuracy, val_loss and val_accuracy (0..1); NaN
+            leaves a gap, and so does a key that is missing.
         path: where to save the figure too, if given.
     Raises: OptionError if there are no rows or a row has no epoch.
     """

@@ -70,8 +70,9 @@ def cifar10(split: str, root: str | Path | None = None) -> Dataset:
 
 
 def cifar100(split: str, root: str | Path | None = None, coarse: bool = False) -> Dataset:
-    """CIFAR-100: 50,000 images for "train" and 10,000 for "test", uint8 (N, 3, 32, 32), RGB, in 100 classes, or in 20
-    groups if coarse.
+    """CIFAR-100: 50,000 images for "train" and 10,000 for "test", uint8 (N, 3, 32, 32), RGB.
+
+    There are 100 classes of equal size or, if coarse, the 20 groups that they form.
 
     Looks for cifar-100-binary.tar.gz below `root` (default: `data.root()`) and fetches it (161 MiB) if it is not
     there. Every member is held against its SHA-1, so a repacked archive is as good as the official one.

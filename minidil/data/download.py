@@ -22,8 +22,7 @@ ATTEMPTS = 4  # connections to one mirror that bring not a single byte before th
 def fetch(file: File, path: Path, progress: bool = True) -> None:
     """Fetch `file` to `path`, which appears there only when all of it has arrived and its checksums are right.
 
-    Until then the bytes wait in `<path>.part`, where the next call goes on from. One process at a time may fetch a
-    file.
+    Until then the bytes wait in `<path>.part`, where the next call goes on. One process at a time may fetch a file.
     Raises: DataError if no mirror gives the right bytes, with the reason of each.
     """
     if not file.mirrors:
@@ -39,11 +38,7 @@ def fetch(file: File, path: Path, progress: bool = True) -> None:
             os.replace(part, path)
             _flush_folder(path.parent)
             return
-        except (
-            OSError,
-            HTTPException,
-            ValueError,
-        ) as error:  # DataError is a ValueError; so is an address that makes no sense
+        except (DataError, OSError, HTTPException) as error:
             reasons.append(f"{url}: {_reason(error)}")
     raise DataError(
         f"cannot fetch {file.name} ({'; '.join(reasons)}); "

@@ -15,23 +15,19 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 def folder(
     path: str | Path, size: int | tuple[int, int] | None = None, classes: Sequence[str] | None = None
 ) -> Dataset:
-    """Read path/<class>/<image>, in the order of the names: uint8 (N, 3, H, W), RGB, the data set named after the
-    folder.
+    """Read path/<class>/<image>, in the order of the names: uint8 (N, 3, H, W), RGB, named after the folder.
 
     Grey images get three equal channels, transparency is dropped, and a camera's rotation mark is applied; of an
     animation the first picture is read. Files whose suffix is no image's, and hidden ones, are passed over.
 
     Args:
         size: (H, W), or one number for both, to which every image is scaled (bilinear, smoothed when it shrinks) so
-            that it fills the size,
-            what hangs over being cut off at both ends. None: leave the images as they are, all of which must then
-            have one size.
+            that it fills the size, what hangs over being cut off at both ends. None: leave the images as they are,
+            all of which must then have one size.
         classes: the sub-folders to read, in the order of their labels. None: all of them, sorted by name. Pass the
-            training set's `classes`
-            when reading a test set, so that a label means the same in both.
+            training set's `classes` when reading a test set, so that a label means the same in both.
     Raises: OptionError for a size below 1; DataError, naming the file, if a folder is missing or empty, an image
-        cannot be read, or sizes
-        differ; DataError if Pillow is not installed.
+        cannot be read, or sizes differ; DataError if Pillow is not installed.
     """
     path = Path(path)
     target = (size, size) if isinstance(size, int) else size

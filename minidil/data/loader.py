@@ -1,6 +1,5 @@
 """Batches of a data set: seeded, resumable, and prepared ahead on a background thread."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -20,8 +19,9 @@ ORDER, AUGMENT = 0, 1  # which of an epoch's streams of random numbers a seed op
 
 
 class DataLoader:
-    """Iterating yields the batches of one epoch: (images float32 (n, C, H, W) from 0 to 1 before transforms, labels
-    int64 (n,)).
+    """Iterating yields the batches of one epoch: images float32 (n, C, H, W) and labels int64 (n,).
+
+    Before the transforms, images run from 0 to 1 (pixel / 255).
 
     The random numbers of a batch depend on (seed, epoch, position) alone and on nothing drawn before: the order of
     epoch e comes from default_rng([seed, e, 0]), the augmentation of its batch b from default_rng([seed, e, 1, b]).
@@ -29,10 +29,12 @@ class DataLoader:
     how a training run resumes bit for bit.
 
     Args:
-        batch_size: images a batch; the last one is smaller where the set does not divide evenly, or left out if
-            drop_last. shuffle: a new order every epoch, instead of the order of the set. transforms: callables
-            (images, rng) -> images, applied in turn to each batch; see `data.transforms`. prefetch: batches prepared
-            ahead by a thread of their own; 0 prepares each one when it is asked for, without a thread.
+        batch_size: images a batch; the last batch is smaller where the set does not divide evenly.
+        shuffle: a new order every epoch, instead of the order of the set.
+        drop_last: leave a smaller last batch out.
+        transforms: callables (images, rng) -> images, applied in turn to each batch; see `data.transforms`.
+        seed: decides the order and the augmentation.
+        prefetch: batches prepared ahead by a thread of their own; 0 prepares each one when it is asked for.
     Attributes:
         epoch: the epoch that the next `iter()` yields; `iter()` adds 1 to it.
     Raises: OptionError for a setting that makes no sense, or that leaves no batch at all.
@@ -68,8 +70,8 @@ class DataLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        count = len(self.dataset) / self.batch_size
-        return math.floor(count) if self.drop_last else math.ceil(count)
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full if self.drop_last or rest == 0 else full + 1
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, self.epoch = self.epoch, self.epoch + 1
@@ -148,9 +150,7 @@ def ahead(items: Iterator[T], count: int) -> Iterator[T]:
             raise item.error
     finally:
         stop.set()
-        _drain(
-            ready
-        )  # a worker that waits for room finds it now; it puts at most one thing more before it looks at `stop`
+        _drain(ready)  # makes room for the one thing that the worker may still put before it looks at `stop`
         worker.join()
 
 

@@ -1,8 +1,7 @@
-"""Batch transforms: callables (images, rng) -> images that work on whole float32 batches (N, C, H, W) and never
-change their input.
+"""Batch transforms: callables (images, rng) -> images on whole float32 batches (N, C, H, W).
 
-Everything random is drawn from `rng`, in an order that depends on the shape of the batch alone. All are plain values:
-equal, hashable and printed with their settings.
+They never change their input. Everything random is drawn from `rng`, in an order that depends on the shape of the
+batch alone. All are plain values: equal, hashable and printed with their settings.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,16 +71,14 @@ class PadCrop:
         pad = (self.padding, self.padding)
         padded = np.pad(images, ((0, 0), (0, 0), pad, pad))
         top, left = rng.integers(0, 2 * self.padding + 1, size=(2, n))
-        # Every place that a crop can have, as a view (N, C, 2 padding + 1, 2 padding + 1, H, W); the one copy is the
-        # picking.
+        # Every place that a crop can have, as a view (N, C, 2 padding + 1, 2 padding + 1, H, W): only picking copies.
         crops = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
         return crops[np.arange(n), :, top, left]
 
 
 @dataclass(frozen=True)
 class Flip:
-    """Mirror each image left to right with probability p. Not for digits or letters, which it turns into something
-    else.
+    """Mirror each image left to right with probability p. Not for digits or letters, which have a direction.
 
     Raises: OptionError unless 0 <= p <= 1.
     """
@@ -101,8 +98,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Set a square of size x size pixels to 0, its centre drawn anywhere in the image, so that it may hang over the
-    edge.
+    """Set a square of size x size pixels to 0, its centre drawn anywhere in the image: it may hang over the edge.
 
     After Normalize, 0 is the mean colour. Source: DeVries and Taylor 2017, arXiv:1708.04552 (size 16 for CIFAR-10, 8
     for CIFAR-100).
