@@ -76,16 +76,21 @@ def _largest(
 def _return(
     grad: Array, winner: Array, dx: Array, kernel: Triple, stride: Triple, before: Triple, dilation: Triple
 ) -> None:
-    images, _, _, _, channels = dx.shape
+    images, depth, height, width, channels = dx.shape
     for n in range(images):
         for od in range(grad.shape[1]):
             for oh in range(grad.shape[2]):
                 for ow in range(grad.shape[3]):
-                    for c in range(channels):
-                        tap = winner[n, od, oh, ow, c]
-                        k, rest = tap % kernel[2], tap // kernel[2]
-                        j, i = rest % kernel[1], rest // kernel[1]
+                    upstream, which = grad[n, od, oh, ow], winner[n, od, oh, ow]
+                    tap = 0
+                    for i in range(kernel[0]):
                         d = od * stride[0] + i * dilation[0] - before[0]
-                        h = oh * stride[1] + j * dilation[1] - before[1]
-                        w = ow * stride[2] + k * dilation[2] - before[2]
-                        dx[n, d, h, w, c] += grad[n, od, oh, ow, c]
+                        for j in range(kernel[1]):
+                            h = oh * stride[1] + j * dilation[1] - before[1]
+                            for k in range(kernel[2]):
+                                w = ow * stride[2] + k * dilation[2] - before[2]
+                                if 0 <= d < depth and 0 <= h < height and 0 <= w < width:
+                                    target = dx[n, d, h, w]
+                                    for c in range(channels):
+                                        target[c] += upstream[c] if which[c] == tap else 0
+                                tap += 1
