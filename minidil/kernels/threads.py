@@ -53,15 +53,16 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
 
 @contextmanager
 def _blas_limited(count: int) -> Iterator[None]:
-    """Hold BLAS to `count` threads. The limit is the whole process's, so of several callers at once only the first one sets it."""
-    if not _limiting.acquire(blocking=False):
+    """Hold BLAS to `count` threads. The limit is the whole process's, so of several callers at once only the first sets it."""
+    lock = _limiting
+    if not lock.acquire(blocking=False):
         yield
         return
     try:
         with _controller().limit(limits=count, user_api="blas"):
             yield
     finally:
-        _limiting.release()
+        lock.release()
 
 
 def _processors() -> set[int]:
