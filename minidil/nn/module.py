@@ -55,8 +55,7 @@ class Module(metaclass=_Built):
 
     def __setattr__(self, name: str, value: object) -> None:
         own, cls = vars(self), type(self)
-        if "_built" not in own:
-            raise AttributeError(f"{cls.__name__}.__init__ must call super().__init__() before it sets {name!r}")
+        self._require_init(name)
         if isinstance(getattr(cls, name, None), FunctionType) and not callable(value):
             raise AttributeError(f"{cls.__name__}.{name} is a method: call it, or choose another name")
         if own["_built"] and name not in own and not hasattr(cls, name):
@@ -65,13 +64,17 @@ class Module(metaclass=_Built):
             raise AttributeError(f"{cls.__name__} has no attribute {name!r}{meant} (new ones are made in __init__)")
         super().__setattr__(name, self._admitted(name, value))
 
+    def _require_init(self, name: str) -> None:
+        if "_built" not in vars(self):
+            raise AttributeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name!r}")
+
     def _admitted(self, name: str, value: object) -> object:
         """The value as it will be stored, or an OptionError that says why it must not be."""
         where, current = f"{type(self).__name__}.{name}", vars(self).get(name)
-        if name in self._buffers:
-            return _buffer(where, value)
         if value is None:
             return None
+        if name in self._buffers:
+            return _buffer(where, value)
         for kind in (Parameter, Module):
             if isinstance(current, kind) and not isinstance(value, kind):
                 hint = "; to change its value, set .data" if kind is Parameter else ""
@@ -93,8 +96,7 @@ class Module(metaclass=_Built):
 
     def register_buffer(self, name: str, value: Array | None) -> None:
         """Add an array that belongs to the state but is not trained. It is stored as a read-only copy; None has no state."""
-        self._buffers.add(name)
-        self._register(name, value)
+        self._register(name, value, buffer=True)
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
         """Add a parameter under a name that is computed, or after construction."""
@@ -104,10 +106,15 @@ class Module(metaclass=_Built):
         """Add a child under a name that is computed, or after construction."""
         self._register(name, module)
 
-    def _register(self, name: str, value: object) -> None:
-        if "." in name or not name or hasattr(type(self), name):
-            raise OptionError(f"{type(self).__name__}: {name!r} cannot name a part: it is empty, has a dot or is taken")
-        vars(self).setdefault(name, None)
+    def _register(self, name: str, value: object, buffer: bool = False) -> None:
+        self._require_init(name)
+        if "." in name or not name or name in vars(self) or hasattr(type(self), name):
+            raise OptionError(
+                f"{type(self).__name__}: {name!r} cannot name a new part: it is empty, has a dot or is taken"
+            )
+        if buffer:
+            self._buffers.add(name)
+        vars(self)[name] = None
         setattr(self, name, value)
 
     # --- the parts, by name
@@ -288,10 +295,8 @@ class Module(metaclass=_Built):
         return f"{type(self).__name__}(\n  " + "\n  ".join(settings + parts) + "\n)"
 
 
-def _buffer(where: str, value: object) -> Array | None:
+def _buffer(where: str, value: object) -> Array:
     """A read-only copy: a recorded graph may hold it."""
-    if value is None:
-        return None
     if isinstance(value, Tensor | Module):
         raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}")
     array = np.array(value)

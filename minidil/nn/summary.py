@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidil.errors import OptionError
+from minidil.errors import OptionError, ShapeError
 from minidil.nn.field import Field
 from minidil.nn.watch import watch
 from minidil.tensor import Tensor
@@ -83,6 +83,7 @@ def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> S
     A row is a call of a module without children, or with parameters of its own. Receptive fields follow the recorded
     graph: a layer's is computed from its input's, and where a sum or a concatenation joins paths, as in a residual block,
     the widest counts. What happens between layers is taken to be pointwise. Fields count padding, so they may exceed the input.
+    Inside `no_grad()` there is no graph, and the fields are unknown.
     """
     shape = (batch_size, *input_shape)
     if not all(isinstance(n, int) and n >= 1 for n in shape):
@@ -99,8 +100,7 @@ def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> S
         if not isinstance(output, Tensor) or not given or (module.own_children() and not module.own_parameters()):
             return
         counted.update(map(id, own))
-        before = fields.of(given)
-        seen = None if before is None else module.receptive_field(before, given[0].shape)
+        seen = _seen(module, fields.of(given), given[0].shape)
         fields.note(output, seen)
         work = module.multiply_adds(given[0].shape, output.shape)
         rows.append(Row(name, type(module).__name__, output.shape, sum(p.size for p in own), work, seen))
@@ -148,6 +148,14 @@ class _Fields:
                 pending.extend(source for source, _ in step.edges or ())
         same = [field for field in found if len(field.size) == len(found[0].size)]
         return Field.widest(same) if same else None
+
+
+def _seen(module: Module, before: Field | None, input_shape: tuple[int, ...]) -> Field | None:
+    """The field of a layer's output; unknown if that of its input is, or if its axes are not those of the network's input."""
+    try:
+        return None if before is None else module.receptive_field(before, input_shape)
+    except ShapeError:
+        return None
 
 
 def _count(parameters: Iterable[Tensor]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from minidil.errors import OptionError
 from minidil.kernels.backend import Array, active
 from minidil.optim.optimizer import Group, Optimizer, Params
 
@@ -30,13 +32,16 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr=lr, betas=list(betas), eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def check(self, group: Group) -> None:
         super().check(group)
         betas = group["betas"]
-        self.require(len(betas) == 2 and all(0 <= b < 1 for b in betas), "betas", "two numbers >= 0 and < 1", betas)
-        self.require(group["eps"] > 0, "eps", "a number > 0", group["eps"])
+        if not isinstance(betas, Sequence) or len(betas) != 2:
+            raise OptionError(f"{type(self).__name__}: betas must be two numbers, not {betas!r}")
+        for number, beta in enumerate(betas):
+            self.require(f"betas[{number}]", beta, "a number >= 0 and < 1", lambda value: 0 <= value < 1)
+        self.require("eps", group["eps"], "a finite number > 0", lambda value: 0 < value < math.inf)
 
     def update(self, theta: Array, grad: Array, state: dict[str, Any], group: Group) -> Array:
         kernels = active()

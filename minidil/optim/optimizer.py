@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -63,11 +65,11 @@ class Optimizer:
     def check(self, group: Group) -> None:
         """Raise an OptionError for an option out of range. It is called before every step, since options may be set."""
         for name in ("lr", "weight_decay"):
-            self.require(group[name] >= 0 and np.isfinite(group[name]), name, "a finite number >= 0", group[name])
+            self.require(name, group[name], "a finite number >= 0", lambda value: 0 <= value < math.inf)
 
-    def require(self, satisfied: bool, name: str, wanted: str, value: object) -> None:
-        """Raise an OptionError that says what `name` must be, unless it is satisfied."""
-        if not satisfied:
+    def require(self, name: str, value: object, wanted: str, test: Callable[[float], bool]) -> None:
+        """Raise an OptionError that says what `name` must be, unless its value is a number that passes the test."""
+        if not isinstance(value, Real) or not test(float(value)):
             raise OptionError(f"{self._name}: {name} must be {wanted}, not {value!r}")
 
     # --- saving and loading

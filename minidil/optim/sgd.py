@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minidil.errors import OptionError
 from minidil.kernels.backend import Array, active
 from minidil.optim.optimizer import Group, Optimizer, Params
 
@@ -36,11 +37,12 @@ class SGD(Optimizer):
 
     def check(self, group: Group) -> None:
         super().check(group)
-        momentum, dampening = group["momentum"], group["dampening"]
-        self.require(0 <= momentum < 1, "momentum", "a number >= 0 and < 1", momentum)
-        self.require(0 <= dampening <= 1, "dampening", "a number from 0 to 1", dampening)
-        ahead = not group["nesterov"] or (momentum > 0 and dampening == 0)
-        self.require(ahead, "nesterov", f"False with momentum={momentum} and dampening={dampening}", group["nesterov"])
+        self.require("momentum", group["momentum"], "a number >= 0 and < 1", lambda value: 0 <= value < 1)
+        self.require("dampening", group["dampening"], "a number from 0 to 1", lambda value: 0 <= value <= 1)
+        if group["nesterov"] and (not group["momentum"] or group["dampening"]):
+            raise OptionError(
+                f"SGD: nesterov needs momentum > 0 and dampening 0, not {group['momentum']!r} and {group['dampening']!r}"
+            )
 
     def update(self, theta: Array, grad: Array, state: dict[str, Any], group: Group) -> Array:
         theta, velocity = active().sgd_update(

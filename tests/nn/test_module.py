@@ -95,6 +95,14 @@ class TestAttributes:
         with pytest.raises(AttributeError, match=r"Forgetful.__init__ must call super\(\).__init__\(\) first"):
             Forgetful()
 
+    def test_forgetting_super_init_before_a_buffer(self) -> None:
+        class Forgetful(nn.Module):
+            def __init__(self) -> None:
+                self.register_buffer("steps", np.zeros(1))
+
+        with pytest.raises(AttributeError, match=r"must call super\(\).__init__\(\) before it sets 'steps'"):
+            Forgetful()
+
     def test_methods_are_not_overwritten_by_values(self) -> None:
         net = Net()
         with pytest.raises(AttributeError, match=r"Net.train is a method"):
@@ -163,9 +171,12 @@ class TestAttributes:
         assert "head.weight" in net.state_dict()
         assert "shift" in net.state_dict()
         assert "unused" not in net.state_dict()
-        for name in ("", "a.b", "forward"):
-            with pytest.raises(OptionError, match="cannot name a part"):
+        for name in ("", "a.b", "forward", "layer"):
+            with pytest.raises(OptionError, match="cannot name a new part"):
                 net.add_module(name, nn.ReLU())
+        with pytest.raises(OptionError, match="'scale' cannot name a new part"):
+            net.register_buffer("scale", np.ones(2))
+        assert "scale" in net.own_parameters()
 
 
 class TestBuffers:

@@ -146,6 +146,11 @@ def test_own_parameters_of_a_composite_and_unused_layers() -> None:
     assert "(model)" in str(summary)
 
 
+def test_rearranged_axes_leave_the_field_unknown() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2), nn.Conv1d(2, 1, 3), nn.ReLU())
+    assert [str(row.field) for row in model.summary((1, 6, 6)).rows] == ["3", "6", "None", "None"]
+
+
 def test_it_changes_nothing() -> None:
     model = small()
     model[1].eval()

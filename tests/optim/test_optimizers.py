@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minidil.errors import OptionError
 from minidil.nn import Parameter
 from minidil.optim import SGD, Adam, AdamW, Optimizer
 
@@ -137,13 +138,16 @@ def test_adams_first_step_is_lr_in_the_direction_of_the_sign() -> None:
         (SGD, {"lr": 1, "momentum": 1}, "SGD: momentum must be a number >= 0 and < 1, not 1"),
         (SGD, {"lr": 1, "momentum": 0.9, "dampening": 2}, "SGD: dampening"),
         (SGD, {"lr": 1, "weight_decay": -0.1}, "SGD: weight_decay"),
-        (SGD, {"lr": 1, "nesterov": True}, "SGD: nesterov must be False with momentum=0.0"),
+        (SGD, {"lr": 1, "nesterov": True}, "SGD: nesterov needs momentum > 0 and dampening 0, not 0.0 and 0.0"),
         (SGD, {"lr": 1, "nesterov": True, "momentum": 0.9, "dampening": 0.1}, "SGD: nesterov"),
-        (Adam, {"betas": (0.9, 1.0)}, "Adam: betas must be two numbers >= 0 and < 1"),
-        (Adam, {"betas": (0.9,)}, "Adam: betas"),
-        (AdamW, {"eps": 0}, "AdamW: eps must be a number > 0, not 0"),
+        (Adam, {"betas": (0.9, 1.0)}, r"Adam: betas\[1\] must be a number >= 0 and < 1, not 1.0"),
+        (Adam, {"betas": (0.9,)}, "Adam: betas must be two numbers"),
+        (Adam, {"betas": 0.9}, "Adam: betas must be two numbers, not 0.9"),
+        (AdamW, {"eps": 0}, "AdamW: eps must be a finite number > 0, not 0"),
+        (SGD, {"lr": "0.1"}, "SGD: lr must be a finite number >= 0, not '0.1'"),
+        (SGD, {"lr": 0.1, "momentum": None}, "SGD: momentum must be a number >= 0 and < 1, not None"),
     ],
 )
 def test_options_out_of_range(kind, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(OptionError, match=message):
         kind([Parameter(np.zeros(1))], **options)
