@@ -39,7 +39,7 @@ def inside(position, size):
 
 
 def _terms(x_shape, weight_shape, stride, padding, dilation, groups):
-    """Every product of the convolution: image n, filter f, output o, channel c of the input, channel j of the filter, tap k, place."""
+    """Every product of the convolution, as three indices: where it is added, and its two factors."""
     images, channels, *size = x_shape
     filters, per_group, *kernel = weight_shape
     for n in range(images):

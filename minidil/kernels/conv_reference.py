@@ -79,7 +79,10 @@ def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
     fill = -np.inf if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
     taps = patches(x, window, fill).reshape(*x.shape[:2], window.taps, *window.out)
     winner = np.argmax(taps, axis=2)
-    return np.take_along_axis(taps, np.expand_dims(winner, 2), axis=2).squeeze(2), winner.astype(np.int32)
+    y = np.take_along_axis(taps, np.expand_dims(winner, 2), axis=2).squeeze(2)
+    inside = patches(np.ones((1, 1, *window.size), bool), window).reshape(1, 1, window.taps, *window.out)
+    # A window of nothing but the fill value ties with its padding: its first tap that is no padding wins.
+    return y, np.where(y == fill, np.argmax(inside, axis=2), winner).astype(np.int32)
 
 
 def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
