@@ -172,7 +172,7 @@ def relu(x: Array) -> Array:
 
 def relu_grad(grad: Array, y: Array) -> Array:
     """grad where the output y is positive, 0 elsewhere."""
-    return np.multiply(grad, y > 0)
+    return np.where(y > 0, grad, grad.dtype.type(0))
 
 
 def sigmoid(x: Array) -> Array:

@@ -6,13 +6,14 @@ the order of the threads.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.layout import channels_last, channels_second, compiled, writable
+from minidil.kernels.cpu.layout import channels_second, compiled, writable
 from minidil.kernels.threads import run_sliced
 
 Array = NDArray[Any]
@@ -56,7 +57,8 @@ def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Arra
 
 
 def _rows(x: Array) -> Array:
-    return channels_last(x).reshape(-1, x.shape[1])
+    moved = np.require(np.moveaxis(x, 1, -1), requirements=("C", "W"))
+    return moved.reshape(math.prod(moved.shape[:-1]), x.shape[1])
 
 
 def _unrows(y: Array, like: Array) -> Array:

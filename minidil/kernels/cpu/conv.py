@@ -1,4 +1,7 @@
-"""Convolution: Winograd where it pays, im2col for every other window. Shapes as in the reference."""
+"""Convolution: Winograd where it pays, tap by tap where each channel has its own filter, im2col for everything else.
+
+Shapes as in the reference.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import im2col, winograd
+from minidil.kernels.cpu import depthwise, im2col, winograd
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]
@@ -38,6 +41,8 @@ def _way(window: Window, weight: Array, groups: int) -> ModuleType:
 def _way_for(window: Window, channels: int, filters: int, groups: int) -> ModuleType:
     algorithm = chosen()
     if algorithm == "auto":
+        if depthwise.applies(channels, filters, groups):
+            return depthwise
         return winograd if winograd.pays(window, channels, filters, groups) else im2col
     if algorithm == "winograd" and not winograd.applies(window, groups):
         raise OptionError(
