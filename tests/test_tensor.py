@@ -3,6 +3,7 @@
 import gc
 import inspect
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -428,6 +429,33 @@ def test_backward_releases_what_the_graph_kept() -> None:
     gc.collect()
     assert kept() is None
     assert array() is None
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda h: h + 1,
+        lambda h: 1 - h,
+        lambda h: h * 2 / 3,
+        lambda h: h + np.ones((2, 2, 3)),
+        lambda h: h.sum(axis=0),
+        lambda h: h.mean(),
+        lambda h: h[[0, 0, 1]],
+        lambda h: F.where(np.eye(2, 3) > 0, h, -h),
+        lambda h: F.linear(h, np.ones((4, 3))),
+        lambda h: h @ np.ones((3, 4)),
+    ],
+)
+def test_an_op_that_needs_only_the_shape_of_its_argument_does_not_keep_the_argument(op: Callable[..., Tensor]) -> None:
+    x = md.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    hidden = x * 2
+    array = weakref.ref(hidden._array)
+    y = op(hidden)
+    del hidden
+    assert array() is None
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == (2, 3)
 
 
 def _array_kept_by(loss: Tensor) -> np.ndarray:

@@ -18,7 +18,7 @@ Scalar: TypeAlias = int | float
 
 def check_broadcast(op: str, *operands: Array | Scalar) -> None:
     """Raise a ShapeError that names the shapes unless the operands broadcast together."""
-    check_shapes(op, *(() if isinstance(operand, int | float) else operand.shape for operand in operands))
+    check_shapes(op, *map(shape_of, operands))
 
 
 def check_shapes(op: str, *shapes: tuple[int, ...]) -> None:
@@ -32,12 +32,16 @@ def check_shapes(op: str, *shapes: tuple[int, ...]) -> None:
         ) from None
 
 
-def sum_to(kernels: Kernels, grad: Array, operand: Array) -> Array:
-    """The gradient of broadcasting: sum G over the axes along which the operand was repeated.
+def shape_of(operand: Array | Scalar) -> tuple[int, ...]:
+    """The shape of an array, or () for a number. A vjp that needs only this keeps this, and not the array, in memory."""
+    return () if isinstance(operand, int | float) else operand.shape
+
+
+def sum_to(kernels: Kernels, grad: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of broadcasting: sum G over the axes along which an operand of this shape was repeated.
 
     If y repeats x, y[i] = x for all i, then dL/dx = sum_i dL/dy[i].
     """
-    shape = operand.shape
     if grad.shape == shape:
         return grad
     new = grad.ndim - len(shape)

@@ -5,33 +5,36 @@ from __future__ import annotations
 from numpy.typing import DTypeLike
 
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Scalar, Vjps, check_broadcast, sum_to
+from minidil.ops.common import Scalar, Vjps, check_broadcast, shape_of, sum_to
 
 
 def add(a: Array, b: Array) -> tuple[Array, Vjps]:
     """a + b."""
     check_broadcast("add", a, b)
     k = active()
+    shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = 1, dy/db = 1
-    return k.add(a, b), (lambda grad: sum_to(k, grad, a), lambda grad: sum_to(k, grad, b))
+    return k.add(a, b), (lambda grad: sum_to(k, grad, shape_a), lambda grad: sum_to(k, grad, shape_b))
 
 
 def subtract(a: Array, b: Array) -> tuple[Array, Vjps]:
     """a - b."""
     check_broadcast("subtract", a, b)
     k = active()
+    shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = 1, dy/db = -1
-    return k.subtract(a, b), (lambda grad: sum_to(k, grad, a), lambda grad: k.negative(sum_to(k, grad, b)))
+    return k.subtract(a, b), (lambda grad: sum_to(k, grad, shape_a), lambda grad: k.negative(sum_to(k, grad, shape_b)))
 
 
 def multiply(a: Array, b: Array) -> tuple[Array, Vjps]:
     """a b, element by element."""
     check_broadcast("multiply", a, b)
     k = active()
+    shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = b, dy/db = a
     return k.multiply(a, b), (
-        lambda grad: sum_to(k, k.multiply(grad, b), a),
-        lambda grad: sum_to(k, k.multiply(grad, a), b),
+        lambda grad: sum_to(k, k.multiply(grad, b), shape_a),
+        lambda grad: sum_to(k, k.multiply(grad, a), shape_b),
     )
 
 
@@ -40,10 +43,11 @@ def divide(a: Array, b: Array) -> tuple[Array, Vjps]:
     check_broadcast("divide", a, b)
     k = active()
     y = k.divide(a, b)
+    shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = 1/b, dy/db = -a/b^2 = -y/b
     return y, (
-        lambda grad: sum_to(k, k.divide(grad, b), a),
-        lambda grad: sum_to(k, k.negative(k.divide(k.multiply(grad, y), b)), b),
+        lambda grad: sum_to(k, k.divide(grad, b), shape_a),
+        lambda grad: sum_to(k, k.negative(k.divide(k.multiply(grad, y), b)), shape_b),
     )
 
 
@@ -58,12 +62,12 @@ def power(a: Array, b: Array) -> tuple[Array, Vjps]:
         if isinstance(b, int | float):
             return k.multiply(grad, k.multiply(k.power(a, b - 1 if b else 1), b))
         one_less = k.where(k.equal(b, 0), k.constant(1, like=b), k.subtract(b, 1))
-        return sum_to(k, k.multiply(grad, k.multiply(b, k.power(a, one_less))), a)
+        return sum_to(k, k.multiply(grad, k.multiply(b, k.power(a, one_less))), a.shape)
 
     # dy/db = a^b log a
     def grad_exponent(grad: Array) -> Array:
         safe = k.where(k.equal(a, 0), k.constant(1, like=y), a)
-        return sum_to(k, k.multiply(grad, k.multiply(y, k.log(safe))), b)
+        return sum_to(k, k.multiply(grad, k.multiply(y, k.log(safe))), shape_of(b))
 
     return y, (grad_base, grad_exponent)
 
@@ -132,8 +136,8 @@ def _extremum(op: str, comparison: str, a: Array, b: Array) -> tuple[Array, Vjps
         return k.where(k.equal(mine, other), k.multiply(grad, 0.5), k.multiply(grad, wins(mine, other)))
 
     return getattr(k, op)(a, b), (
-        lambda grad: sum_to(k, share(grad, a, b), a),
-        lambda grad: sum_to(k, share(grad, b, a), b),
+        lambda grad: sum_to(k, share(grad, a, b), shape_of(a)),
+        lambda grad: sum_to(k, share(grad, b, a), shape_of(b)),
     )
 
 
@@ -141,14 +145,16 @@ def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Vjps]:
     """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient."""
     check_broadcast("where", condition, a, b)
     k = active()
+    shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = 1 where the condition holds, dy/db = 1 elsewhere
     return k.where(condition, a, b), (
-        lambda grad: sum_to(k, k.multiply(grad, condition), a),
-        lambda grad: sum_to(k, k.multiply(grad, k.equal(condition, False)), b),
+        lambda grad: sum_to(k, k.multiply(grad, condition), shape_a),
+        lambda grad: sum_to(k, k.multiply(grad, k.equal(condition, False)), shape_b),
     )
 
 
 def astype(x: Array, *, dtype: DTypeLike) -> tuple[Array, Vjps]:
     """x as another number type; the gradient comes back as the type of x."""
     k = active()
-    return k.astype(x, dtype), (lambda grad: k.astype(grad, x.dtype),)
+    before = x.dtype
+    return k.astype(x, dtype), (lambda grad: k.astype(grad, before),)

@@ -22,15 +22,16 @@ def matmul(a: Array, b: Array) -> tuple[Array, Vjps]:
     product = k.matmul(rows, columns)
     shape = product.shape
     kept = (*shape[:-2], *shape[-2:-1][: a.ndim > 1], *shape[-1:][: b.ndim > 1])
+    shape_a, shape_b, shape_rows, shape_columns = a.shape, b.shape, rows.shape, columns.shape
 
     # y_mn = sum_k a_mk b_kn, so dL/da_mk = sum_n G_mn b_kn, that is dL/da = G b^T, and in the same way dL/db = a^T G.
     def grad_a(grad: Array) -> Array:
         full = k.matmul(k.reshape(grad, shape), _swap(k, columns))
-        return k.reshape(sum_to(k, full, rows), a.shape)
+        return k.reshape(sum_to(k, full, shape_rows), shape_a)
 
     def grad_b(grad: Array) -> Array:
         full = k.matmul(_swap(k, rows), k.reshape(grad, shape))
-        return k.reshape(sum_to(k, full, columns), b.shape)
+        return k.reshape(sum_to(k, full, shape_columns), shape_b)
 
     return k.reshape(product, kept), (grad_a, grad_b)
 
@@ -49,15 +50,16 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, V
         raise ShapeError(f"linear: bias must be ({outputs},) to go with weight {weight.shape}, not {bias.shape}")
     rows = k.reshape(x, (-1, inputs)) if x.size else k.reshape(x, (0, inputs))
     y = k.matmul(rows, _swap(k, weight))
+    count, shape = rows.shape[0], x.shape
     if bias is not None:
         y = k.add(y, bias)
 
     # For every row, y_o = sum_i W_oi x_i + b_o: dL/dx_i = sum_o G_o W_oi, dL/dW_oi = sum_rows G_o x_i, dL/db_o = sum_rows G_o.
     def as_rows(grad: Array) -> Array:
-        return k.reshape(grad, (rows.shape[0], outputs))
+        return k.reshape(grad, (count, outputs))
 
-    return k.reshape(y, (*x.shape[:-1], outputs)), (
-        lambda grad: k.reshape(k.matmul(as_rows(grad), weight), x.shape),
+    return k.reshape(y, (*shape[:-1], outputs)), (
+        lambda grad: k.reshape(k.matmul(as_rows(grad), weight), shape),
         lambda grad: k.matmul(_swap(k, as_rows(grad)), rows),
         None if bias is None else lambda grad: k.sum(as_rows(grad), axis=0),
     )

@@ -13,9 +13,10 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, 
     """The sum over the given axes (all of them by default)."""
     k = active()
     axes = axes_of("sum", axis, x.ndim)
+    shape = x.shape  # all that backward needs: x itself is not kept
     # dy/dx = 1 for every element that went into y: G is repeated.
     return k.sum(x, axis=axes, keepdims=keepdims), (
-        lambda grad: k.broadcast_to(k.reshape(grad, _kept(x.shape, axes)), x.shape),
+        lambda grad: k.broadcast_to(k.reshape(grad, _kept(shape, axes)), shape),
     )
 
 
@@ -23,10 +24,11 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array,
     """The mean over the given axes (all of them by default)."""
     k = active()
     axes = axes_of("mean", axis, x.ndim)
-    count = _count("mean", x.shape, axes)
+    shape = x.shape
+    count = _count("mean", shape, axes)
     # y = sum(x) / n, so dy/dx = 1/n
     return k.mean(x, axis=axes, keepdims=keepdims), (
-        lambda grad: k.broadcast_to(k.reshape(k.divide(grad, count), _kept(x.shape, axes)), x.shape),
+        lambda grad: k.broadcast_to(k.reshape(k.divide(grad, count), _kept(shape, axes)), shape),
     )
 
 
@@ -42,7 +44,7 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
 
     # dy/dx_i = 2 (x_i - m) / (n - ddof); the term through m vanishes because sum(x - m) = 0.
     def grad_x(grad: Array) -> Array:
-        return k.multiply(k.reshape(k.multiply(grad, 2 / (count - ddof)), _kept(x.shape, axes)), centred)
+        return k.multiply(k.reshape(k.multiply(grad, 2 / (count - ddof)), _kept(centred.shape, axes)), centred)
 
     return y, (grad_x,)
 

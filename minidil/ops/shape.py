@@ -17,11 +17,11 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
     """x with another shape of the same size; one entry may be -1."""
     k = active()
     known = math.prod(n for n in shape if n != -1)
-    size = math.prod(x.shape)
+    before, size = x.shape, math.prod(x.shape)
     unknown = list(shape).count(-1)
     if unknown > 1 or (size % known if unknown and known else known != size) or any(n < -1 for n in shape):
         raise ShapeError(f"reshape: x {x.shape} has {size} elements and cannot become {tuple(shape)}")
-    return k.reshape(x, tuple(shape)), (lambda grad: k.reshape(grad, x.shape),)
+    return k.reshape(x, tuple(shape)), (lambda grad: k.reshape(grad, before),)
 
 
 def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Vjps]:
@@ -50,7 +50,8 @@ def getitem(x: Array, *, index: Any) -> tuple[Array, Vjps]:
         y = k.take(x, index)
     except IndexError as error:
         raise ShapeError(f"getitem: {error} (x has shape {x.shape})") from None
-    return y, (lambda grad: k.scatter_add(grad, index, x.shape),)
+    shape = x.shape
+    return y, (lambda grad: k.scatter_add(grad, index, shape),)
 
 
 def pad(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0.0) -> tuple[Array, Vjps]:
