@@ -86,10 +86,12 @@ def conv_cases(draw, max_axes=3, dtypes=(np.float32, np.float64), max_batch=3, m
 
 def laid_out(values, layout):
     """The same values in another order of memory."""
+    if values.ndim == 0:
+        return np.array(values)
     match layout:
         case "channels-last":
-            moved = np.ascontiguousarray(np.moveaxis(values, 1, -1)) if values.ndim > 1 else values.copy()
-            result = np.moveaxis(moved, -1, 1) if values.ndim > 1 else moved
+            axis = min(1, values.ndim - 1)
+            result = np.moveaxis(np.ascontiguousarray(np.moveaxis(values, axis, -1)), -1, axis)
         case "transposed":
             result = np.ascontiguousarray(values.T).T
         case "sliced":

@@ -70,18 +70,23 @@ def _block(needed: int) -> Array:
     """A free block, or a new one, of the next size that has at most four significant bits: sizes that differ little share."""
     step = 1 << max(needed.bit_length() - 4, 0)
     size = -(-needed // step) * step
-    free = _store.get(size)
-    if free:
-        _store.move_to_end(size)
-        return free.pop()
-    _trim(size)
-    return np.empty(size, np.uint8)
+    try:
+        block = _store[size].pop()
+    except (KeyError, IndexError):  # looking first would not do: another thread could take the last one in between
+        _trim(size)
+        return np.empty(size, np.uint8)
+    _store.move_to_end(size)
+    return block
 
 
 def _trim(coming: int) -> None:
     """Give back blocks of the sizes used longest ago until what is kept and what is coming fit into the limit."""
-    unused = sum(size * len(blocks) for size, blocks in _store.items())
-    for size in list(_store):
-        while unused + coming > _KEPT and _store[size]:
-            _store[size].pop()
+    kept = list(_store.items())
+    unused = sum(size * len(blocks) for size, blocks in kept)
+    for size, blocks in kept:
+        while unused + coming > _KEPT:
+            try:
+                blocks.pop()
+            except IndexError:
+                break
             unused -= size
