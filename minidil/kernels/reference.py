@@ -176,8 +176,9 @@ def relu_grad(grad: Array, y: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x) as (1 + tanh(x/2)) / 2, which cannot overflow."""
-    return np.multiply(0.5, 1 + np.tanh(0.5 * x))
+    """1 / (1 + e^-x), for x < 0 as e^x / (1 + e^x): no power overflows, and a small result keeps its digits."""
+    power = np.exp(-np.abs(x))
+    return np.divide(np.where(x < 0, power, power.dtype.type(1)), 1 + power)
 
 
 def erf(x: Array) -> Array:
