@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from minidil.errors import DtypeError, OptionError
 from minidil.kernels.backend import Array, active
 from minidil.ops.common import Scalar, Vjps, check_broadcast, shape_of, sum_to
 
@@ -109,11 +110,18 @@ def absolute(x: Array) -> tuple[Array, Vjps]:
 
 
 def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> tuple[Array, Vjps]:
-    """x limited to low..high. The gradient passes where low <= x <= high."""
+    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high.
+
+    Raises: OptionError if both are None, or low > high.
+    """
+    if low is None and high is None:
+        raise OptionError("clip: give low, high or both")
+    if low is not None and high is not None and low > high:
+        raise OptionError(f"clip: low {low} lies above high {high}")
     k = active()
     y = k.clip(x, low, high)
     # dy/dx = 1 where x was left alone, 0 where it was replaced by a constant
-    return y, (lambda grad: k.multiply(grad, k.equal(x, y)),)
+    return y, (lambda grad: k.where(k.equal(x, y), grad, k.constant(0, like=grad)),)
 
 
 def maximum(a: Array, b: Array) -> tuple[Array, Vjps]:
@@ -142,19 +150,25 @@ def _extremum(op: str, comparison: str, a: Array, b: Array) -> tuple[Array, Vjps
 
 
 def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Vjps]:
-    """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient."""
+    """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient.
+
+    Raises: DtypeError if the condition holds anything but bools, ShapeError if the shapes do not broadcast.
+    """
+    kind = str(getattr(condition, "dtype", type(condition).__name__))
+    if kind != "bool":
+        raise DtypeError(f"where: condition must hold bools, not {kind}; compare, as in x > 0")
     check_broadcast("where", condition, a, b)
     k = active()
     shape_a, shape_b = shape_of(a), shape_of(b)
     # dy/da = 1 where the condition holds, dy/db = 1 elsewhere
     return k.where(condition, a, b), (
-        lambda grad: sum_to(k, k.multiply(grad, condition), shape_a),
-        lambda grad: sum_to(k, k.multiply(grad, k.equal(condition, False)), shape_b),
+        lambda grad: sum_to(k, k.where(condition, grad, k.constant(0, like=grad)), shape_a),
+        lambda grad: sum_to(k, k.where(condition, k.constant(0, like=grad), grad), shape_b),
     )
 
 
 def astype(x: Array, *, dtype: DTypeLike) -> tuple[Array, Vjps]:
-    """x as another number type; the gradient comes back as the type of x."""
+    """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
     k = active()
-    before = x.dtype
-    return k.astype(x, dtype), (lambda grad: k.astype(grad, before),)
+    before, y = x.dtype, k.astype(x, dtype)
+    return y, (lambda grad: k.astype(grad, before),) if y.dtype.kind == "f" else (None,)
