@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from numbers import Integral
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -49,10 +50,18 @@ def sum_to(kernels: Kernels, grad: Array, shape: tuple[int, ...]) -> Array:
     return kernels.reshape(kernels.sum(grad, axis=(*range(new), *repeated)), shape)
 
 
+def axis_of(op: str, axis: int, ndim: int) -> int:
+    """Spell out an argument that must be one axis as an int in 0..ndim-1."""
+    if not isinstance(axis, Integral) or not -ndim <= axis < ndim:
+        raise OptionError(f"{op}: axis {axis!r} is no axis of an array with {ndim} of them")
+    return int(axis) % ndim
+
+
 def axes_of(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
-    """Spell out an axis argument as a sorted tuple of axes in 0..ndim-1; None means all of them."""
-    given = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = sorted(a + ndim if a < 0 else a for a in given)
-    if len(set(axes)) != len(axes) or any(not 0 <= a < ndim for a in axes):
+    """Spell out an argument of any number of axes as a sorted tuple of ints in 0..ndim-1; None means all of them."""
+    given: Any = range(ndim) if axis is None else (axis,) if isinstance(axis, Integral) else axis
+    known = isinstance(given, Sequence) and all(isinstance(a, Integral) and -ndim <= a < ndim for a in given)
+    axes = sorted(int(a) % ndim for a in given) if known else []
+    if not known or len(set(axes)) != len(axes):
         raise OptionError(f"{op}: axis {axis!r} does not name different axes of an array with {ndim} of them")
     return tuple(axes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from minidil.errors import ShapeError
 from minidil.kernels.backend import Array, Kernels, active
 from minidil.ops.common import Vjps, check_shapes, sum_to
@@ -48,9 +50,9 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, V
     outputs, inputs = weight.shape
     if bias is not None and bias.shape != (outputs,):
         raise ShapeError(f"linear: bias must be ({outputs},) to go with weight {weight.shape}, not {bias.shape}")
-    rows = k.reshape(x, (-1, inputs)) if x.size else k.reshape(x, (0, inputs))
+    count, shape = math.prod(x.shape[:-1]), x.shape
+    rows = k.reshape(x, (count, inputs))
     y = k.matmul(rows, _swap(k, weight))
-    count, shape = rows.shape[0], x.shape
     if bias is not None:
         y = k.add(y, bias)
 

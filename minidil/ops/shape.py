@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.kernels.geometry import Ints, per_axis
-from minidil.ops.common import Vjps, axes_of
+from minidil.ops.common import Vjps, axis_of
 
 
 def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
@@ -19,7 +20,8 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
     known = math.prod(n for n in shape if n != -1)
     before, size = x.shape, math.prod(x.shape)
     unknown = list(shape).count(-1)
-    if unknown > 1 or (size % known if unknown and known else known != size) or any(n < -1 for n in shape):
+    fits = known and size % known == 0 if unknown else known == size
+    if not fits or unknown > 1 or any(n < -1 for n in shape):
         raise ShapeError(f"reshape: x {x.shape} has {size} elements and cannot become {tuple(shape)}")
     return k.reshape(x, tuple(shape)), (lambda grad: k.reshape(grad, before),)
 
@@ -27,7 +29,7 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
 def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Vjps]:
     """x with its axes in another order: axis i of the result is axis axes[i] of x. By default the order is reversed."""
     k = active()
-    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
+    order = tuple(axis_of("transpose", axis, x.ndim) for axis in (reversed(range(x.ndim)) if axes is None else axes))
     if sorted(order) != list(range(x.ndim)):
         raise OptionError(f"transpose: axes {axes!r} is no order of the {x.ndim} axes of x {x.shape}")
     back = tuple(order.index(axis) for axis in range(x.ndim))
@@ -36,7 +38,7 @@ def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Vj
 
 def flatten(x: Array, *, start: int = 0, end: int = -1) -> tuple[Array, Vjps]:
     """x with the axes start..end (both included) made one."""
-    first, last = axes_of("flatten", start, x.ndim)[0], axes_of("flatten", end, x.ndim)[0]
+    first, last = axis_of("flatten", start, x.ndim), axis_of("flatten", end, x.ndim)
     if first > last:
         raise OptionError(f"flatten: start {start} lies behind end {end} in x {x.shape}")
     merged = math.prod(x.shape[first : last + 1])
@@ -57,9 +59,9 @@ def getitem(x: Array, *, index: Any) -> tuple[Array, Vjps]:
 def pad(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0.0) -> tuple[Array, Vjps]:
     """x with (before, after) constant entries added on every axis."""
     k = active()
-    if len(width) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in width):
+    if not x.ndim or not isinstance(width, Sequence) or len(width) != x.ndim or not all(map(_is_pair, width)):
         raise OptionError(
-            f"pad: width must be one (before, after) pair >= 0 for each of the {x.ndim} axes, not {width!r}"
+            f"pad: width must be one (before, after) pair of ints >= 0 for each of the {x.ndim} axes, not {width!r}"
         )
     inner = tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))
     return k.pad(x, tuple(map(tuple, width)), constant_values=value), (lambda grad: k.take(grad, inner),)
@@ -69,7 +71,7 @@ def concatenate(*arrays: Array, axis: int = 0) -> tuple[Array, Vjps]:
     """Arrays joined along an existing axis; all other sizes must agree."""
     k = active()
     first = _first("concatenate", arrays)
-    along = axes_of("concatenate", axis, first.ndim)[0]
+    along = axis_of("concatenate", axis, first.ndim)
     for array in arrays:
         if array.ndim != first.ndim or any(
             a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != along
@@ -90,7 +92,7 @@ def stack(*arrays: Array, axis: int = 0) -> tuple[Array, Vjps]:
     for array in arrays:
         if array.shape != first.shape:
             raise ShapeError(f"stack: shapes {first.shape} and {array.shape} differ")
-    along = axes_of("stack", axis, first.ndim + 1)[0]
+    along = axis_of("stack", axis, first.ndim + 1)
     before = (slice(None),) * along
     return k.stack(arrays, axis=along), tuple(lambda grad, i=i: k.take(grad, (*before, i)) for i in range(len(arrays)))
 
@@ -108,6 +110,10 @@ def insert_zeros(x: Array, *, factor: Ints) -> tuple[Array, Vjps]:
     kept = (slice(None), slice(None), *(slice(None, None, f) for f in factors))
     # y takes x at every factor-th place: its adjoint reads those places.
     return k.scatter_add(x, kept, (*x.shape[:2], *stretched)), (lambda grad: k.take(grad, kept),)
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(n, Integral) and int(n) >= 0 for n in pair)
 
 
 def _first(op: str, arrays: tuple[Array, ...]) -> Array:

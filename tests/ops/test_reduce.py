@@ -1,0 +1,132 @@
+"""Reductions: every set of axes, empty and 0-d arrays, ties, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import minidil as md
+import minidil.functional as F
+from minidil.errors import OptionError, ShapeError
+from minidil.testing import check_adjoint, check_gradients
+
+NAMES = ["sum", "mean", "max", "min", "var"]
+
+
+@st.composite
+def shapes_and_axes(draw, least=1):
+    """A shape, and None, an axis, or some of its axes, from the front or from the back."""
+    shape = tuple(draw(st.lists(st.integers(least, 4), max_size=4)))
+    if not shape or draw(st.booleans()):
+        return shape, None
+    axes = draw(st.lists(st.integers(0, len(shape) - 1), unique=True))
+    signed = [axis - len(shape) * draw(st.booleans()) for axis in axes]
+    return shape, signed[0] if len(signed) == 1 and draw(st.booleans()) else tuple(signed)
+
+
+def drawn(shape):
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=30)
+@given(case=shapes_and_axes(), keepdims=st.booleans())
+def test_values_and_gradients(backend, name, case, keepdims):
+    shape, axis = case
+    x = drawn(shape)
+    y = getattr(F, name)(x, axis=axis, keepdims=keepdims)
+    assert_allclose(y.numpy(), getattr(np, name)(x, axis=axis, keepdims=keepdims), atol=1e-12)
+    assert y.shape == np.shape(getattr(np, name)(x, axis=axis, keepdims=keepdims))
+    check_gradients(getattr(F, name), x, axis=axis, keepdims=keepdims)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_a_method_with_the_axis_by_position(backend, name):
+    x = md.tensor(drawn((2, 3, 4)))
+    assert_array_equal(getattr(x, name)(1).numpy(), getattr(F, name)(x, axis=1).numpy())
+    assert getattr(x, name)((0, 2), True).shape == (1, 3, 1)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_linear_reductions_have_their_adjoint(backend, name):
+    for axis in (None, 1, (0, -1)):
+        check_adjoint(lambda x, axis=axis: getattr(F, name)(x, axis=axis), drawn((3, 4, 2)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_stays_float32(backend, name):
+    x = md.tensor(drawn((3, 4)).astype(np.float32), requires_grad=True)
+    y = getattr(x, name)(0)
+    y.sum().backward()
+    assert y.dtype == x.grad.dtype == np.float32
+    assert getattr(x, name)().dtype == np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numpy_ints_name_axes_too(backend, name):
+    x = drawn((2, 3))
+    assert_array_equal(getattr(F, name)(x, axis=np.int64(1)).numpy(), getattr(F, name)(x, axis=1).numpy())
+
+
+def test_the_sum_of_nothing_is_zero(backend):
+    x = md.tensor(np.zeros((3, 0)), requires_grad=True)
+    y = x.sum(1)
+    assert_array_equal(y.numpy(), np.zeros(3))
+    y.backward(gradient=np.ones(3))
+    assert x.grad.shape == (3, 0)
+    assert x.sum(0).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["mean", "max", "min", "var"])
+def test_nothing_has_no_mean_and_no_extreme(backend, name):
+    with pytest.raises(ShapeError) as caught:
+        getattr(F, name)(np.zeros((3, 0)), axis=1)
+    assert str(caught.value) == f"{name}: x (3, 0) has no elements along axes (1,)"
+    assert getattr(F, name)(np.zeros((3, 0)), axis=0).shape == (0,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("axis", [2, -3, (0, 0), (1, -1), "rows", 1.0, (0, None)])
+def test_axes_that_do_not_exist_or_come_twice(backend, name, axis):
+    with pytest.raises(OptionError) as caught:
+        getattr(F, name)(drawn((2, 3)), axis=axis)
+    assert str(caught.value) == f"{name}: axis {axis!r} does not name different axes of an array with 2 of them"
+
+
+class TestVar:
+    def test_ddof(self, backend):
+        x = drawn((4, 3))
+        assert_allclose(F.var(x, axis=0, ddof=1).numpy(), x.var(axis=0, ddof=1))
+        check_gradients(F.var, x, axis=0, ddof=1)
+        check_gradients(F.var, x, ddof=1)
+
+    def test_too_few_elements_for_ddof(self, backend):
+        with pytest.raises(ShapeError) as caught:
+            F.var(drawn((4, 1)), axis=1, ddof=1)
+        assert str(caught.value) == "var: 1 elements of x (4, 1) minus ddof 1 leaves nothing to divide by"
+
+    def test_a_constant_has_no_variance_and_no_gradient(self, backend):
+        x = md.tensor(np.full((3, 2), 7.0), requires_grad=True)
+        y = x.var()
+        y.backward()
+        assert y.item() == 0
+        assert_array_equal(x.grad.numpy(), np.zeros((3, 2)))
+
+
+class TestTies:
+    def test_ties_share_the_gradient(self, backend):
+        x = md.tensor(np.array([[1.0, 3, 3], [2, 2, 2], [0.0, -0.0, -1]]), requires_grad=True)
+        x.max(1).sum().backward()
+        third = 1 / 3
+        assert_allclose(x.grad.numpy(), [[0, 0.5, 0.5], [third, third, third], [0.5, 0.5, 0]])
+
+    def test_ties_over_all_axes(self, backend):
+        x = md.tensor(np.array([[1.0, 3], [1, 2]]), requires_grad=True)
+        x.min().backward()
+        assert_array_equal(x.grad.numpy(), [[0.5, 0], [0.5, 0]])
+
+    def test_infinity_can_be_the_largest(self, backend):
+        x = md.tensor(np.array([1.0, np.inf, -np.inf]), requires_grad=True)
+        x.max().backward()
+        assert_array_equal(x.grad.numpy(), [0, 1, 0])
