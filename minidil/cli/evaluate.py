@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.cli.experiment import Experiment, test_images
+from minidil.cli.experiment import Experiment, testing_images
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import RunFolder, evaluate
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     experiment = Experiment.of(folder)
     with use(args.backend or backend()):
         model = experiment.trained(folder)
-        images = test_images(experiment.settings)
+        images = testing_images(experiment.settings)
         right = np.zeros(len(experiment.classes), dtype=int)
 
         def count(logits: Array, labels: Array) -> None:

@@ -137,7 +137,7 @@ def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset]:
     return data.split(_part(settings, "train"), 1 - settings.validation, settings.seed)
 
 
-def test_images(settings: Settings) -> data.Dataset:
+def testing_images(settings: Settings) -> data.Dataset:
     """The test set, which training never looks at."""
     return _part(settings, "test")
 

@@ -102,6 +102,7 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+# Written strokes are sharp and none is another's mirror image.
 _GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
 
 RECIPES: dict[str, dict[str, Any]] = {

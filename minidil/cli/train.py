@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import data, models
-from minidil.cli.experiment import Experiment, test_images, training_images
+from minidil.cli.experiment import Experiment, testing_images, training_images
 from minidil.cli.settings import OPTIMIZERS, SCHEDULES, Settings
 from minidil.errors import OptionError
 from minidil.kernels.backend import backend, use
@@ -115,7 +115,7 @@ def _train(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(model, experiment.measuring(test_images(settings)))
+    test = evaluate(model, experiment.measuring(testing_images(settings)))
     best = history.best
     print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
     print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")

@@ -25,19 +25,15 @@ def explain(model: Module, inputs: Array, generator_state: Any, loss: float, whe
 def _first_fault(model: Module, inputs: Array) -> str:
     if bad := _not_finite(inputs):
         return f"the inputs of the batch hold {bad}; check the data and its transforms"
-    for name, parameter in model.named_parameters():
-        if bad := _not_finite(parameter.data):
-            return (
-                f"parameter '{name}' holds {bad}, so the first layer whose output is not finite is "
-                f"'{name.rpartition('.')[0]}'; the step before went too far, use a lower learning rate or clip_norm"
-            )
-
     faults: list[str] = []
 
     def look(name: str, module: Module, given: tuple[Any, ...], output: Any) -> None:
-        if isinstance(output, Tensor) and not faults and (bad := _not_finite(output.data)):
-            shape = tuple(output.shape)
-            faults.append(f"'{name}' ({type(module).__name__}), whose output {shape} holds {bad}")
+        if faults or not isinstance(output, Tensor) or not (bad := _not_finite(output.data)):
+            return
+        fault = f"'{name}' ({type(module).__name__}), whose output {output.shape} holds {bad}"
+        # Weights that are broken themselves tell that the cause lies a step back.
+        broken = [own for own, parameter in module.own_parameters().items() if _not_finite(parameter.data)]
+        faults.append(fault + (f", as its {' and '.join(broken)} did before" if broken else ""))
 
     with no_grad(), watch(model, look):
         model(tensor(inputs))

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +73,12 @@ def fit(
     if folder:
         options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
         _open(folder, run, resume, {"fit": _description(run) | options} | (config or {}))
-    watchers = [*([Progress()] if progress else []), *callbacks]
+    printer = Progress()
+    watchers = [*([printer] if progress else []), *callbacks]
     for watcher in watchers:
         watcher.on_start(run)
 
-    with Interrupts(active=folder is not None) as interrupts:
+    with Interrupts(active=folder is not None) as interrupts, closing(printer):
         loop = _Loop(run, watchers, folder, interrupts, clip_norm, label_smoothing, save_every)
         while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
             loop.epoch(train, val)

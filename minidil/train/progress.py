@@ -40,9 +40,7 @@ class Progress(Callback):
         self._bar.update()
 
     def on_epoch_end(self, run: Run) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self.close()
         row, now = run.history.rows[-1], time.monotonic()
         width = len(str(run.epochs))
         print(
@@ -54,6 +52,12 @@ class Progress(Callback):
             flush=True,
         )
         self._began = now
+
+    def close(self) -> None:
+        """Take the bar away, if there is one."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import refused
 from PIL import Image
 
 from minidil import data
@@ -23,18 +24,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     words = f"train --widths 16 --dilations 2 --epochs 2 --backend numpy --out {folder}"
     assert main(words.split()) == 0
     return folder
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line with which a command is refused, with exit code 2."""
-    capsys.readouterr()
-    try:
-        code = main(words)
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else -1
-    err = capsys.readouterr().err
-    assert (code, len(err.splitlines())) == (2, 1)
-    return err
 
 
 def test_eval_prints_each_class_and_the_whole(run: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from minidil.cli import main
 from minidil.cli.settings import RECIPES, Settings
 from minidil.data import NAMES
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
 TINY = ["--widths", "4", "--dilations", "1", "--epochs", "1", "--backend", "numpy", "--size", "8", "--crop", "1"]
 
 

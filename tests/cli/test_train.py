@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import TINY, refused
 
 from minidil import checkpoint
 from minidil.cli import main
 
-TINY = ["--widths", "4", "--dilations", "2", "--backend", "numpy", "--batch-size", "128"]
+pytestmark = pytest.mark.usefixtures("quick_pictures")
 FILES = ("last.npz", "best.npz", "metrics.csv")
 
 
@@ -114,20 +115,6 @@ def test_resume_on_another_backend_says_that_bits_may_differ(capsys: pytest.Capt
     assert main(["train", *TINY, "--epochs", "1", "--out", "run"]) == 0
     assert main(["train", "--resume", "run", "--epochs", "2", "--backend", "numba"]) == 0
     assert "note: backend numpy before, numba now" in capsys.readouterr().out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line with which a command is refused, with exit code 2."""
-    capsys.readouterr()
-    try:
-        code = main(words)
-    except SystemExit as stop:  # argparse leaves this way
-        code = stop.code if isinstance(stop.code, int) else -1
-    err = capsys.readouterr().err
-    assert code == 2
-    assert len(err.splitlines()) == 1
-    assert "Traceback" not in err
-    return err
 
 
 @pytest.mark.parametrize(

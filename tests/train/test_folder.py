@@ -24,6 +24,7 @@ def test_a_run_leaves_exactly_these_files(tmp_path: Path) -> None:
     assert folder.config()["fit"]["optimizer"] == "SGD"
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_the_configuration_is_written_first(tmp_path: Path) -> None:
     class Look(train.Callback):
         def on_start(self, run: train.Run) -> None:
@@ -32,6 +33,7 @@ def test_the_configuration_is_written_first(tmp_path: Path) -> None:
     Tiny(epochs=1).fit(tmp_path, callbacks=[Look()])
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_resuming_keeps_what_the_configuration_held(tmp_path: Path) -> None:
     Tiny(epochs=1).fit(tmp_path, config={"note": "mine"})
     Tiny(epochs=2).fit(tmp_path, resume=True)
@@ -47,6 +49,7 @@ def test_a_folder_with_any_file_of_a_run_is_not_overwritten(tmp_path: Path, name
     assert (tmp_path / name).read_text() == "precious"
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_an_existing_folder_with_other_files_will_do(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     Tiny(epochs=1).fit(tmp_path)
@@ -73,6 +76,7 @@ def test_missing_and_damaged_files_are_explained(tmp_path: Path) -> None:
         folder.rows()
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_checkpoint_holds_everything_that_changes(tmp_path: Path) -> None:
     tiny = Tiny(epochs=2, kind="adam")
     tiny.fit(tmp_path)

@@ -12,6 +12,8 @@ import minidil.functional as F
 from minidil import data, nn, optim, train
 from minidil.errors import DataError, OptionError, TrainingError
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 
 def states_equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
@@ -96,6 +98,11 @@ class Dictate(train.Callback):
             run.model.load_state_dict(self.weights[run.epoch])
 
 
+def test_a_callback_with_a_misspelt_method_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"Typo\.on_epoch_ends would never be called: a callback has on_start, on_b"):
+        type("Typo", (train.Callback,), {"on_epoch_ends": lambda self, run: None})
+
+
 def test_the_best_weights_are_restored_and_the_model_is_left_in_evaluation_mode(tmp_path: Path) -> None:
     learnt = Tiny(epochs=12)
     learnt.fit()
@@ -170,16 +177,18 @@ def test_a_loss_that_is_not_finite_names_the_first_layer_at_fault() -> None:
     assert "'1.1' (Overflow), whose output (8, 36) holds" in message
 
 
-def test_a_step_too_far_names_the_parameter() -> None:
+def test_a_step_too_far_is_explained() -> None:
     message = failing_run(nn.Sequential(nn.Flatten(), nn.Linear(36, 9), nn.Linear(9, 2)), lr=1e30)
-    assert "is not finite" in message
+    assert "the first layer whose output is not finite is '" in message
     assert "lower learning rate or clip_norm" in message
 
 
-def test_a_parameter_that_is_not_finite_is_named() -> None:
+def test_weights_that_are_broken_themselves_are_named() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
     model.load_state_dict({key: np.full_like(value, np.nan) for key, value in model.state_dict().items()})
-    assert "parameter '1.weight' holds 72 of 72 values that are not finite" in failing_run(model)
+    message = failing_run(model)
+    assert "'1' (Linear), whose output (8, 2) holds 16 of 16 values" in message
+    assert "as its weight and bias did before" in message
 
 
 def test_inputs_that_are_not_finite_are_named() -> None:

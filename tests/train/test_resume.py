@@ -13,6 +13,7 @@ from minidil import checkpoint, train
 from minidil.errors import CheckpointError, OptionError
 from minidil.train import interrupt
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
 FILES = ("last.npz", "best.npz", "metrics.csv")
 
 
