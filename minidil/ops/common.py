@@ -60,7 +60,7 @@ def axis_of(op: str, axis: int, ndim: int) -> int:
 def axes_of(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """Spell out an argument of any number of axes as a sorted tuple of ints in 0..ndim-1; None means all of them."""
     given: Any = range(ndim) if axis is None else (axis,) if isinstance(axis, Integral) else axis
-    known = isinstance(given, Sequence) and all(isinstance(a, Integral) and -ndim <= a < ndim for a in given)
+    known = isinstance(given, Sequence) and all(isinstance(a, Integral) and -ndim <= int(a) < ndim for a in given)
     axes = sorted(int(a) % ndim for a in given) if known else []
     if not known or len(set(axes)) != len(axes):
         raise OptionError(f"{op}: axis {axis!r} does not name different axes of an array with {ndim} of them")

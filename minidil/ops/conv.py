@@ -1,6 +1,8 @@
-"""Convolution over any number of spatial axes (cross-correlation: the kernel is not flipped), and its transpose."""
+"""Convolution over 1, 2 or 3 spatial axes (cross-correlation: the kernel is not flipped), and its transpose."""
 
 from __future__ import annotations
+
+from numbers import Integral
 
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
@@ -143,12 +145,14 @@ def _transposed_window(
 
 
 def _check(op: str, x: Array, weight: Array, groups: int) -> None:
-    if x.ndim < 3 or x.ndim != weight.ndim:
+    if not 3 <= x.ndim <= 5 or x.ndim != weight.ndim:
         raise ShapeError(
-            f"{op}: x (N, C, *S) and weight (F, C/groups, *K) need the same number of spatial axes, at least one; "
+            f"{op}: x (N, C, *S) and weight (F, C/groups, *K) need 1 to 3 spatial axes, the same number; "
             f"they are {x.shape} and {weight.shape}"
         )
-    if not isinstance(groups, int) or groups < 1:
+    if 0 in weight.shape[:2]:
+        raise ShapeError(f"{op}: weight {weight.shape} has no filters or no channels")
+    if not isinstance(groups, Integral) or isinstance(groups, bool) or groups < 1:
         raise OptionError(f"{op}: groups must be an int >= 1, not {groups!r}")
 
 
