@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from minidil.errors import OptionError
+from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Vjps, axes_of
+from minidil.ops.common import Vjps, axis_of
 from minidil.random import default_rng
 
 
@@ -72,7 +72,7 @@ def gelu(x: Array) -> tuple[Array, Vjps]:
 def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
     k = active()
-    along = axes_of("softmax", axis, x.ndim)[0]
+    along = _axis("softmax", x, axis)
     y = k.softmax(x, along)
 
     # dy_i/dx_j = y_i (1[i = j] - y_j), hence dL/dx_j = y_j (G_j - sum_i G_i y_i)
@@ -85,7 +85,7 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
 def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     """y_i = x_i - log sum_j e^(x_j) along an axis."""
     k = active()
-    along = axes_of("log_softmax", axis, x.ndim)[0]
+    along = _axis("log_softmax", x, axis)
     y = k.log_softmax(x, along)
 
     # dy_i/dx_j = 1[i = j] - e^(y_j), hence dL/dx_j = G_j - e^(y_j) sum_i G_i
@@ -107,3 +107,10 @@ def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None)
     mask = k.keep_mask(default_rng() if rng is None else rng, x.shape, p, x.dtype)
     # y = m x, so dy/dx = m
     return k.multiply(x, mask), (lambda grad: k.multiply(grad, mask),)
+
+
+def _axis(op: str, x: Array, axis: int) -> int:
+    along = axis_of(op, axis, x.ndim)
+    if not x.shape[along]:
+        raise ShapeError(f"{op}: x {x.shape} has no elements along axis {along}")
+    return along

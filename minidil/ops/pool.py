@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidil.errors import ShapeError
+from minidil.errors import DtypeError, ShapeError
 from minidil.kernels.backend import Array, Kernels, active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
 from minidil.ops.common import Vjps
@@ -38,9 +38,11 @@ def avg_pool(
     """The mean of every window's taps. Padding counts as zeros, or not at all with count_include_pad=False.
 
     Shapes: x (N, C, *S) -> y (N, C, *O), O as for `conv`.
-    Raises: ShapeError if the window overruns the padded input, or some window would be the mean of no taps.
+    Raises: ShapeError if the window overruns the padded input, or some window would be the mean of no taps; DtypeError for
+        integers.
     """
     kernels = active()
+    _check_floating("avg_pool", x)
     window = _window("avg_pool", x, kernel_size, stride, padding, dilation)
     if count_include_pad:
         share = kernels.constant(1 / window.taps, like=x)
@@ -59,11 +61,12 @@ def adaptive_avg_pool(x: Array, *, output_size: Ints) -> tuple[Array, Vjps]:
     Along an axis, region i of O holds the positions floor(i S/O) .. ceil((i+1) S/O) - 1.
 
     Shapes: x (N, C, *S) -> (N, C, *output_size).
-    Raises: ShapeError if x has no spatial axis or an empty one.
+    Raises: ShapeError if x has no spatial axis or an empty one; DtypeError for integers.
     """
     kernels = active()
     if x.ndim < 3 or 0 in x.shape[2:]:
         raise ShapeError(f"adaptive_avg_pool: x must be (N, C, *S) with non-empty spatial axes, not {x.shape}")
+    _check_floating("adaptive_avg_pool", x)
     sizes = per_axis(output_size, x.ndim - 2, "output_size", "adaptive_avg_pool", least=1)
     # The mean over a box is the mean over its rows of the means over its columns: one averaging matrix A (O, S) per axis.
     matrices = [kernels.constant(_averaging(n, o), like=x) for n, o in zip(x.shape[2:], sizes, strict=True)]
@@ -81,9 +84,14 @@ def adaptive_avg_pool(x: Array, *, output_size: Ints) -> tuple[Array, Vjps]:
 
 
 def _window(op: str, x: Array, kernel_size: Ints, stride: Ints | None, padding: Padding, dilation: Ints) -> Window:
-    if x.ndim < 3:
-        raise ShapeError(f"{op}: x must be (N, C, *S) with at least one spatial axis, not {x.shape}")
+    if not 3 <= x.ndim <= 5:
+        raise ShapeError(f"{op}: x must be (N, C, *S) with 1 to 3 spatial axes, not {x.shape}")
     return Window.of(x.shape[2:], kernel_size, kernel_size if stride is None else stride, padding, dilation, op)
+
+
+def _check_floating(op: str, x: Array) -> None:
+    if x.dtype.kind != "f":
+        raise DtypeError(f"{op}: x must be floating to hold a mean, not {x.dtype}; use astype")
 
 
 def _check_hits(op: str, window: Window) -> None:
