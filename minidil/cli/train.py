@@ -12,6 +12,7 @@ from minidil.errors import OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.train import RunFolder, evaluate, fit
+from minidil.train.progress import waiting_explained
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -94,7 +95,8 @@ def _train(
     settings, model = experiment.settings, experiment.model()
     batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
     print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {len(validate):,} to validate on")
-    print(model.summary(experiment.shape))
+    with waiting_explained("the forward kernels"):
+        print(model.summary(experiment.shape))
     folder = resume or out or _new_folder(settings)
     print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)
     try:

@@ -138,7 +138,7 @@ class _Loop:
         run = self.run
         run.model.train()
         for inputs, labels in train.batches(run.epoch, run.batch):
-            with waiting_explained(first=not self.warm):
+            with waiting_explained("the training kernels", first=not self.warm):
                 self.learn(inputs, labels)
             self.warm = True
             for watcher in self.watchers:

@@ -61,12 +61,12 @@ class Progress(Callback):
 
 
 @contextmanager
-def waiting_explained(first: bool) -> Iterator[None]:
-    """Around a training step: if it is the first and takes long, say why."""
+def waiting_explained(what: str, first: bool = True) -> Iterator[None]:
+    """Around something that may have to compile: if it is the first time and takes long, say why. what: "the ... kernels"."""
     if not first or backend() != "numba":
         yield
         return
-    message = "compiling the kernels for this machine: up to half a minute the first time, then they are kept on disk"
+    message = f"compiling {what} for this machine: up to half a minute the first time, then they are kept on disk"
     timer = threading.Timer(_SILENCE_SECONDS, print, [message], {"flush": True})
     timer.daemon = True
     timer.start()

@@ -252,19 +252,3 @@ def test_evaluate_shows_every_batch() -> None:
     logits, labels = (np.concatenate(parts) for parts in zip(*seen, strict=True))
     assert logits.shape == (24, 2)
     assert metrics.accuracy == (logits.argmax(1) == labels).mean()
-
-
-def test_progress_is_one_plain_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
-    Tiny(epochs=2).fit(progress=True)
-    out, err = capsys.readouterr()
-    first, second = out.splitlines()
-    assert first.startswith("epoch 1/2  train loss ")
-    assert "best so far" in first
-    assert second.startswith("epoch 2/2")
-    assert err == ""
-
-
-def test_a_bar_is_shown_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    Tiny(epochs=1).fit(progress=True)
-    assert "epoch 1/1" in capsys.readouterr().err
