@@ -1,0 +1,94 @@
+"""The convolutions that are measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from minidil.errors import OptionError
+from minidil.kernels.geometry import Window
+
+
+@dataclass(frozen=True)
+class ConvCase:
+    """One convolution: x (batch, channels, *size), `filters` filters of `kernel` taps per axis, padded by d (k - 1) / 2."""
+
+    batch: int
+    channels: int
+    size: tuple[int, ...]
+    filters: int
+    kernel: int = 3
+    dilation: int = 1
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def padding(self) -> int:
+        """Half of the span: with an odd kernel and stride 1 the output is as large as the input."""
+        return self.dilation * (self.kernel - 1) // 2
+
+    @property
+    def window(self) -> Window:
+        """The geometry."""
+        return Window.of(self.size, self.kernel, self.stride, self.padding, self.dilation, op=self.name)
+
+    @property
+    def flops(self) -> int:
+        """Operations of the forward pass by the definition, two per multiply-add; with both gradients it is three times that."""
+        outputs = self.batch * self.filters * math.prod(self.window.out)
+        return 2 * outputs * (self.channels // self.groups) * self.window.taps
+
+    @property
+    def bytes(self) -> int:
+        """What the forward pass must at least move in float32: x and the weights in, y out."""
+        inputs = self.batch * self.channels * math.prod(self.size)
+        weights = self.filters * (self.channels // self.groups) * self.window.taps
+        return 4 * (inputs + weights + self.batch * self.filters * math.prod(self.window.out))
+
+    @property
+    def name(self) -> str:
+        """For instance "64x64x32x32 f64 k3 d2"."""
+        shape = "x".join(map(str, (self.batch, self.channels, *self.size)))
+        extras = [f" s{self.stride}"] * (self.stride > 1) + [f" g{self.groups}"] * (self.groups > 1)
+        return f"{shape} f{self.filters} k{self.kernel} d{self.dilation}" + "".join(extras)
+
+    @classmethod
+    def parse(cls, text: str) -> ConvCase:
+        """Read a name of that form; what comes after the shape may be left out (f: as many as channels, k3 d1 s1 g1).
+
+        Raises: OptionError if it has another form.
+        """
+        fields = {"f": "filters", "k": "kernel", "d": "dilation", "s": "stride", "g": "groups"}
+        try:
+            shape, *options = text.split()
+            batch, channels, *size = map(int, shape.split("x"))
+            given = {fields[option[0]]: int(option[1:]) for option in options}
+        except (ValueError, KeyError):
+            size = []
+        if not 1 <= len(size) <= 3:
+            raise OptionError(
+                f"bench: {text!r} is no case; write batch x channels x sizes, as in '64x64x32x32 f64 k3 d2'"
+            )
+        return cls(batch, channels, tuple(size), **{"filters": channels} | given)
+
+
+def _three_by_three() -> list[ConvCase]:
+    shapes = [(64, 32), (128, 16), (256, 8)]
+    return [ConvCase(64, c, (n, n), c, dilation=d) for c, n in shapes for d in (1, 2, 4)]
+
+
+CASES: dict[str, list[ConvCase]] = {
+    "3x3": _three_by_three(),
+    "other": [
+        ConvCase(64, 128, (16, 16), 128, kernel=1),
+        ConvCase(64, 64, (32, 32), 128, stride=2),
+        ConvCase(64, 3, (32, 32), 64),
+        ConvCase(64, 128, (16, 16), 128, groups=4),
+        ConvCase(64, 128, (16, 16), 128, groups=128),
+        ConvCase(64, 64, (4096,), 64),
+        ConvCase(64, 64, (4096,), 64, dilation=64),
+        ConvCase(64, 16, (16, 16, 16), 16),
+        ConvCase(64, 16, (16, 16, 16), 16, dilation=2),
+    ],
+    "mygrad": [ConvCase(16, 32, (32, 32), 32, dilation=d) for d in (1, 2, 4)],
+}

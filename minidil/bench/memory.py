@@ -1,0 +1,60 @@
+"""Peak memory of a training step: of a whole process that does nothing else, as the operating system counts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from minidil.bench.contestants import training_step
+from minidil.errors import BackendError, OptionError
+from minidil.kernels.threads import num_threads, set_num_threads
+
+_STEPS = 3  # what is kept between steps, such as momentum, is there from the second on
+
+
+def peak_memory(library: str, batch: int = 128) -> dict[str, Any]:
+    """Run three training steps of vgg_small in a fresh process.
+
+    Returns: the peak resident memory in MiB (`peak`), and what the process held before the first step (`before`).
+    Raises: BackendError with the last line of what the process said if it failed, OptionError on Windows.
+    """
+    if sys.platform == "win32":
+        raise OptionError(
+            "bench memory: Windows does not report a process's peak memory in the way that is needed here"
+        )
+    command = [sys.executable, "-m", "minidil.bench.memory", library, str(batch), str(num_threads())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BackendError(f"bench memory: the process for {library} failed: {said}")
+    before, peak = map(float, done.stdout.split())
+    return {"case": f"vgg_small, batch {batch}", "library": library, "before": before, "peak": peak}
+
+
+def _resident() -> float:
+    """The peak resident memory of this process so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux's getrusage would count the parent as well, up to the moment this process was started from it
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20)
+
+
+def main(words: list[str]) -> None:
+    """Print the memory before the first step and the peak after the last: the process that `peak_memory` starts."""
+    library, batch, threads = words
+    set_num_threads(int(threads))
+    step = training_step(library, int(batch), ((1, 2), (1, 2), (1, 2)))
+    before = _resident()
+    for _ in range(_STEPS):
+        step()
+    print(before, _resident())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

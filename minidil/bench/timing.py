@@ -1,0 +1,45 @@
+"""Timing that can be believed on a noisy machine: contestants take turns, and the median of many turns counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from minidil.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds per call: medians of wall clock and processor time (of all threads) over the rounds, and the best wall clock."""
+
+    wall: float
+    cpu: float
+    best: float
+
+
+def interleave(
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05
+) -> dict[str, Timing]:
+    """Time each contestant once per round, in turn, after one call of each that is not counted.
+
+    What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each call
+    (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task.
+    Raises: OptionError unless rounds >= 1.
+    """
+    if rounds < 1:
+        raise OptionError(f"interleave: rounds must be at least 1, not {rounds}")
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+    for call in contestants.values():
+        call()
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            time.sleep(pause)
+            wall, cpu = time.perf_counter(), time.process_time()
+            call()
+            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {
+        name: Timing(median(w for w, _ in pairs), median(c for _, c in pairs), min(w for w, _ in pairs))
+        for name, pairs in taken.items()
+    }
