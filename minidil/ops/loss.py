@@ -34,6 +34,10 @@ def cross_entropy(
     classes = logits.shape[1]
     if weight is not None and weight.shape != (classes,):
         raise ShapeError(f"cross_entropy: weight must be ({classes},), one factor per class, not {weight.shape}")
+    if weight is not None and weight.dtype != logits.dtype:
+        raise DtypeError(
+            f"cross_entropy: logits is {logits.dtype} but weight is {weight.dtype}; convert one with astype"
+        )
     chosen = k.one_hot(target, classes, logits.dtype)
     wanted = k.add(k.multiply(chosen, 1 - label_smoothing), label_smoothing / classes)
     divisor: Array | float = math.prod(target.shape)
@@ -42,7 +46,9 @@ def cross_entropy(
         wanted = k.multiply(wanted, factors)
         divisor = k.sum(k.multiply(chosen, factors))
     log_p = k.log_softmax(logits, 1)
-    losses = k.negative(k.sum(k.multiply(wanted, log_p), axis=1))
+    # A class that is not wanted adds nothing, also where it is masked by a logit of minus infinity: 0 log 0 = 0.
+    counted = k.where(k.equal(wanted, 0), k.constant(0, like=logits), log_p)
+    losses = k.negative(k.sum(k.multiply(wanted, counted), axis=1))
 
     # With q the wanted distribution times the class weights, loss = -sum_c q_c log p_c, and dlog p_c/dz_j = 1[c = j] - p_j,
     # so dloss/dz_j = p_j sum_c q_c - q_j; without weights that is p - q.
@@ -146,6 +152,9 @@ def _reduced(
 
 
 def _check_same(op: str, x: Array, target: Array) -> None:
+    for name, array in (("x", x), ("target", target)):
+        if not hasattr(array, "shape"):
+            raise DtypeError(f"{op}: {name} must be an array or a tensor, not {type(array).__name__}")
     if x.shape != target.shape:
         raise ShapeError(f"{op}: x {x.shape} and target {target.shape} must have one shape")
     if x.dtype != target.dtype:
@@ -153,11 +162,15 @@ def _check_same(op: str, x: Array, target: Array) -> None:
 
 
 def _check_target(logits: Array, target: Any) -> None:
+    if not hasattr(target, "shape"):
+        raise DtypeError(f"cross_entropy: target must be an array or a tensor of integers, not {type(target).__name__}")
     if logits.ndim < 2 or target.shape != (logits.shape[0], *logits.shape[2:]):
         raise ShapeError(
             f"cross_entropy: logits {logits.shape} are (N, K, *S), so target must be "
             f"{(*logits.shape[:1], *logits.shape[2:])}, not {target.shape}"
         )
+    if not logits.shape[1]:
+        raise ShapeError(f"cross_entropy: logits {logits.shape} have no classes")
     if not np.issubdtype(target.dtype, np.integer):
         raise DtypeError(f"cross_entropy: target must hold class numbers (integers), not {target.dtype}")
     if target.size and not 0 <= int(target.min()) <= int(target.max()) < logits.shape[1]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.ops.common import Vjps
 
@@ -27,7 +29,8 @@ def batch_norm(
     Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
     mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
-    Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0.
+    Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0;
+        DtypeError if mean or var are of another type than x.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
     """
     k = active()
@@ -39,6 +42,9 @@ def batch_norm(
             raise ShapeError(f"batch_norm: {name} must be ({channels},) to go with x {x.shape}, not {vector.shape}")
     if (mean is None) != (var is None):
         raise OptionError("batch_norm: give both mean and var, or neither")
+    for name, vector in (("mean", mean), ("var", var)):
+        if vector is not None and vector.dtype != x.dtype:
+            raise DtypeError(f"batch_norm: x is {x.dtype} but {name} is {vector.dtype}; convert one with astype")
     training = mean is None or var is None
     count = math.prod(x.shape) // max(channels, 1)
     if training:
@@ -98,7 +104,8 @@ def layer_norm(
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
     """
     k = active()
-    tail = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    sizes: Any = (normalized_shape,) if isinstance(normalized_shape, Integral) else normalized_shape
+    tail = tuple(int(n) for n in sizes)
     if not tail or x.shape[x.ndim - len(tail) :] != tail or 0 in tail:
         raise ShapeError(f"layer_norm: x {x.shape} must end in normalized_shape {tail}, without a 0 in it")
     for name, array in (("weight", weight), ("bias", bias)):
