@@ -6,14 +6,13 @@ the order of the threads.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.layout import channels_second, compiled, writable
+from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.threads import run_sliced
 
 Array = NDArray[Any]
@@ -21,7 +20,7 @@ Array = NDArray[Any]
 
 def channel_moments(x: Array) -> tuple[Array, Array]:
     """Mean and (biased) variance of every channel."""
-    rows = _rows(x)
+    rows = as_rows(x)
     origin = rows[0].copy()  # sums of x - origin: a variance that is small beside the mean is not lost in rounding
     count = len(rows)
     total, squares = sum(run_sliced(lambda start, stop: _moments(rows[start:stop], origin), count))
@@ -31,7 +30,7 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
 
 def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """For every channel, sum(grad) and sum(grad (x - mean))."""
-    gradients, rows = _rows(grad), _rows(x)
+    gradients, rows = as_rows(grad), as_rows(x)
     centre = writable(mean)
     sums = run_sliced(lambda start, stop: _dots(gradients[start:stop], rows[start:stop], centre), len(rows))
     total, product = sum(sums)
@@ -40,29 +39,20 @@ def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 
 def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
     """scale x + shift, with one scale and one shift per channel."""
-    rows = _rows(x)
+    rows = as_rows(x)
     y = memory.empty(rows.shape, rows.dtype)
     a, b = writable(scale), writable(shift)
     run_sliced(lambda start, stop: _affine(rows[start:stop], y[start:stop], a, b), len(rows))
-    return _unrows(y, x)
+    return as_channels(y, len(x), x.shape[2:])
 
 
 def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
     """a grad + b x + c, with one a, b and c per channel."""
-    gradients, rows = _rows(grad), _rows(x)
+    gradients, rows = as_rows(grad), as_rows(x)
     y = memory.empty(rows.shape, rows.dtype)
     a, b, c = writable(a), writable(b), writable(c)
     run_sliced(lambda start, stop: _combine(gradients[start:stop], rows[start:stop], y[start:stop], a, b, c), len(rows))
-    return _unrows(y, x)
-
-
-def _rows(x: Array) -> Array:
-    moved = np.require(np.moveaxis(x, 1, -1), requirements=("C", "W"))
-    return moved.reshape(math.prod(moved.shape[:-1]), x.shape[1])
-
-
-def _unrows(y: Array, like: Array) -> Array:
-    return channels_second(y.reshape(like.shape[0], *like.shape[2:], like.shape[1]), like.shape[2:])
+    return as_channels(y, len(x), x.shape[2:])
 
 
 @compiled

@@ -1,9 +1,10 @@
-"""Between the logical shape (N, C, *S) and the memory the kernels work on: channels last, three spatial axes."""
+"""Between the logical shape (N, C, *S) and what the kernels work on: a matrix with a row per position, a column per channel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,39 +22,37 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
-class Volume(NamedTuple):
-    """A window left-filled to three spatial axes: missing ones have one tap, one position and no padding."""
+def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int, int, Array]]:
+    """Yield (first, last, places) for the output positions start..stop of a batch, `step` of them at a time.
 
-    size: Triple
-    kernel: Triple
-    stride: Triple
-    before: Triple
-    dilation: Triple
-    out: Triple
-
-
-def volume(window: Window) -> Volume:
-    """The numbers of a window that the kernels need."""
-    before = [first for first, _ in window.padding]
-    return Volume(
+    places (last - first, taps) says where each tap of each position falls: a row of the channels-last input seen as a matrix
+    (positions of all images, channels), or -1 on the padding. The kernels read their geometry from it, in any number of
+    dimensions. It is overwritten by the next step.
+    """
+    table = np.empty((min(step, stop - start), window.taps), np.int64)
+    geometry = (
         _three(window.size),
         _three(window.kernel),
         _three(window.stride),
-        _three(before, missing=0),
+        _three([before for before, _ in window.padding], missing=0),
         _three(window.dilation),
         _three(window.out),
     )
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        _find_places(table[: last - first], first, *geometry)
+        yield first, last, table[: last - first]
 
 
-def channels_last(x: Array) -> Array:
-    """(N, C, *S) -> (N, D, H, W, C), contiguous and writable (so that one compiled version serves); a copy only if needed."""
+def as_rows(x: Array) -> Array:
+    """(N, C, *S) -> (N prod(S), C), contiguous and writable (so that one compiled version serves); a copy only if needed."""
     moved = np.require(np.moveaxis(x, 1, -1), requirements=("C", "W"))
-    return moved.reshape(x.shape[0], *_three(x.shape[2:]), x.shape[1])
+    return moved.reshape(x.shape[0] * math.prod(x.shape[2:]), x.shape[1])
 
 
-def channels_second(y: Array, spatial: Sequence[int]) -> Array:
-    """(N, D, H, W, C) -> a view (N, C, *S)."""
-    return np.moveaxis(y.reshape(y.shape[0], *spatial, y.shape[-1]), -1, 1)
+def as_channels(rows: Array, images: int, spatial: Sequence[int]) -> Array:
+    """(N prod(S), C) -> a view (N, C, *S)."""
+    return np.moveaxis(rows.reshape(images, *spatial, rows.shape[-1]), -1, 1)
 
 
 def writable(x: Array) -> Array:
@@ -64,3 +63,31 @@ def writable(x: Array) -> Array:
 def _three(values: Sequence[int], missing: int = 1) -> Triple:
     first, second, third = (missing,) * (3 - len(values)) + tuple(values)
     return first, second, third
+
+
+@compiled
+def _find_places(
+    places: Array,
+    first: int,
+    size: Triple,
+    kernel: Triple,
+    stride: Triple,
+    before: Triple,
+    dilation: Triple,
+    out: Triple,
+) -> None:
+    """Fill in where the taps, in row-major order, of the output positions first, first + 1, ... fall."""
+    for r in range(len(places)):
+        ow, rest = (first + r) % out[2], (first + r) // out[2]
+        oh, rest = rest % out[1], rest // out[1]
+        od, image = rest % out[0], rest // out[0]
+        tap = 0
+        for i in range(kernel[0]):
+            d = od * stride[0] + i * dilation[0] - before[0]
+            for j in range(kernel[1]):
+                h = oh * stride[1] + j * dilation[1] - before[1]
+                for k in range(kernel[2]):
+                    w = ow * stride[2] + k * dilation[2] - before[2]
+                    inside = 0 <= d < size[0] and 0 <= h < size[1] and 0 <= w < size[2]
+                    places[r, tap] = ((image * size[0] + d) * size[1] + h) * size[2] + w if inside else -1
+                    tap += 1

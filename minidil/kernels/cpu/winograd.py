@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.layout import channels_last, channels_second, compiled, writable
+from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
@@ -117,7 +117,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dw = G^T (sum over the tiles of V^T dL/dM) G."""
     tiles = tiling(window)
-    source, upstream = channels_last(x)[:, 0], channels_last(grad)[:, 0]
+    source, upstream = _images(x), _images(grad)
     channels, filters = x.shape[1], grad.shape[1]
 
     def work(start: int, stop: int) -> Array:
@@ -156,7 +156,7 @@ def _both_axes(dtype: Any) -> Array:
 
 
 def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array:
-    source = channels_last(x)[:, 0]
+    source = _images(x)
     _, channels, count_out = filters.shape
     y = memory.empty((len(x), *out, count_out), x.dtype)
 
@@ -171,7 +171,12 @@ def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bia
             _output_tiles(products[:, :count], y, first, *tiles, bias)
 
     run_sliced(work, len(x) * tiles.per_image)
-    return channels_second(y, out)
+    return as_channels(y, len(x), out)
+
+
+def _images(x: Array) -> Array:
+    """(N, C, H, W) -> (N, H, W, C), contiguous."""
+    return as_rows(x).reshape(len(x), *x.shape[2:], x.shape[1])
 
 
 def _tiles_at_once(width: int, dtype: Any) -> int:
