@@ -46,7 +46,7 @@ def add(commands: "Commands") -> None:
     option("--batch-size", type=int, metavar="N", help="images per step")
     option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum 0.9")
     option("--lr", type=float, metavar="X", help="learning rate, the highest of the schedule")
-    option("--weight-decay", type=float, metavar="X")
+    option("--weight-decay", type=float, metavar="X", help="strength of the pull of the weights towards zero")
     option("--schedule", choices=SCHEDULES, help="default: one-cycle")
     option("--label-smoothing", type=float, metavar="X", help="share of the target spread over all classes")
     option("--clip-norm", type=float, metavar="X", help="largest global norm of the gradient (default: no limit)")
