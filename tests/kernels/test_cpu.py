@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
+from strategies import LAYOUTS, ConvCase, conv_cases, laid_out, tolerance, windows
 
 from minidil.errors import OptionError
 from minidil.kernels import cpu, reference, threads
 from minidil.kernels.algorithm import conv_algorithm
+from minidil.kernels.cpu import depthwise, im2col, pool, winograd
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import set_num_threads
 
@@ -60,6 +61,28 @@ def test_convolution_on_many_windows(case, count):
         checks.gradients_are_adjoints(cpu, case)
 
 
+@given(conv_cases(), st.integers(1, 7), st.integers(1, 3))
+def test_work_is_done_in_pieces_of_any_size(case, size, count):
+    with pytest.MonkeyPatch.context() as patch, using_threads(count):
+        for module, name in [
+            (im2col, "_LEAST_ROWS"),
+            (depthwise, "_ROWS"),
+            (pool, "_ROWS"),
+            (winograd, "_LEAST_TILES"),
+        ]:
+            patch.setattr(module, name, size)
+        for module in (im2col, winograd):
+            patch.setattr(module, "_CACHE_BYTES", 1)
+        assert_equal_to_reference(case, conv_results(cpu, case))
+        if case.window.hits.all():
+            y, winner = cpu.max_pool(case.x, case.window)
+            expected, first = reference.max_pool(case.x, case.window)
+            assert_array_equal(y, expected)
+            grad = np.ones_like(y)
+            found = cpu.max_pool_grad(grad, winner, case.window)
+            assert_array_equal(found, reference.max_pool_grad(grad, first, case.window))
+
+
 @settings(max_examples=30)
 @given(conv_cases(max_axes=2, max_work=4000))
 def test_convolution_equals_the_formula(case):
@@ -67,6 +90,20 @@ def test_convolution_equals_the_formula(case):
     checks.grad_input_scatters(cpu, case)
     checks.grad_weight_correlates(cpu, case)
     checks.gradients_are_adjoints(cpu, case)
+
+
+@settings(max_examples=30)
+@given(windows(), st.integers(2, 5), st.integers(0, 3), FLOATS, st.sampled_from(LAYOUTS), st.integers(1, 3))
+def test_depthwise_convolution(window, channels, batch, dtype, layout, count):
+    rng = np.random.default_rng(0)
+
+    def array(*shape):
+        return laid_out(rng.standard_normal(shape).astype(dtype), layout)
+
+    x, weight, bias = array(batch, channels, *window.size), array(channels, 1, *window.kernel), array(channels)
+    case = ConvCase(window, channels, x, weight, bias, array(batch, channels, *window.out))
+    with using_threads(count):
+        assert_equal_to_reference(case, conv_results(cpu, case))
 
 
 @pytest.mark.parametrize("size", [(1,), (1, 1), (1, 1, 1)])
@@ -118,7 +155,10 @@ def test_every_way_to_convolve_3x3(algorithm, size, dilation, padding, channels,
     x, weight, bias = array(batch, channels[0], *size), array(channels[1], channels[0], 3, 3), array(channels[1])
     grad = array(batch, channels[1], *window.out)
     allowed = tolerance(dtype, 9 * max(channels) * max(*size, *window.out))
-    with conv_algorithm(algorithm), using_threads(count):
+    with conv_algorithm(algorithm), using_threads(count), pytest.MonkeyPatch.context() as patch:
+        if sum(size) % 2:
+            patch.setattr(winograd, "_LEAST_TILES", 3)
+            patch.setattr(winograd, "_CACHE_BYTES", 1)
         for name, arguments in [
             ("conv_forward", (x, weight, window, 1, bias)),
             ("conv_grad_input", (grad, weight, window)),

@@ -1,0 +1,235 @@
+"""Mistakes put into copies of the library's source, to see that the checks notice them.
+
+A suite is a list of modules that are executed afresh, in order, from their source text; each finds the fresh copies of those
+before it. A mutant replaces one piece of one of these texts. Numba kernels run as the plain Python functions that they are, and
+take their work in pieces so small that several are needed.
+"""
+
+import inspect
+import re
+import sys
+import types
+from dataclasses import dataclass
+from importlib import import_module
+
+import kernel_checks as checks
+import numpy as np
+import oracles
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import ConvCase
+
+from minidil.kernels import reference
+from minidil.tensor import lift
+from minidil.testing import check_gradients
+
+K, CPU, OPS = "minidil.kernels.", "minidil.kernels.cpu.", "minidil.ops."
+SUITES = {
+    "reference": [K + "geometry", K + "conv_reference"],
+    "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
+    "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
+    "winograd": [K + "geometry", CPU + "layout", CPU + "winograd"],
+    "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
+    "elementwise": [CPU + "layout", CPU + "elementwise"],
+    "channel": [CPU + "layout", CPU + "channel"],
+    "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
+}
+
+
+SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in the text of a module of a suite; the check with that name must notice."""
+
+    suite: str
+    module: str
+    old: str
+    new: str
+    noticed_by: str
+
+    def __str__(self):
+        return f"{self.suite}-{self.noticed_by}-{self.new}"
+
+
+def load(suite, monkeypatch, mutant=None):
+    """Everything that the modules of a suite define, from fresh copies, one of them mutated."""
+    found = types.SimpleNamespace()
+    for name in SUITES[suite]:
+        original = import_module(name)
+        source = SMALL_PIECES.sub(r"\1 = 3", inspect.getsource(original))
+        if mutant is not None and name.endswith("." + mutant.module):
+            assert source.count(mutant.old) == 1, f"{mutant.old!r} stands {source.count(mutant.old)} times in {name}"
+            assert mutant.old != mutant.new
+            source = source.replace(mutant.old, mutant.new)
+        copy = types.ModuleType(name)
+        copy.__package__ = original.__package__
+        monkeypatch.setitem(sys.modules, name, copy)
+        exec(compile(source.replace("@compiled\n", ""), f"<copy of {name}>", "exec"), vars(copy))
+        vars(found).update({key: value for key, value in vars(copy).items() if not key.startswith("__")})
+    return found
+
+
+# --- the cases: size, kernel, stride, padding, dilation, groups, channels and filters per group
+
+SPECS = {
+    "dilated": ((7, 6), (3, 2), (2, 1), ((1, 0), (0, 2)), (2, 3), 2, 2, 3),
+    "overlapping": ((5, 5), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 2, 3),
+    "just fits": ((9,), (3,), (1,), ((0, 0),), (4,), 1, 1, 2),
+    "volume": ((4, 4, 3), (2, 2, 2), (1, 2, 1), ((0, 1), (1, 0), (0, 0)), (2, 2, 1), 1, 2, 2),
+    "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
+    "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
+}
+USED = {"depthwise": ["depthwise"], "winograd": ["overlapping", "3x3"]}
+
+
+@dataclass(frozen=True)
+class GivenCase(ConvCase):
+    """A case whose geometry is what was asked for, whatever a mutated window makes of it."""
+
+    geometry: tuple = ()
+
+
+def cases(suite, Window):
+    """The convolutions of a suite, with windows of the class under test but arrays of the right sizes."""
+    for name in USED.get(suite, SPECS):
+        size, kernel, stride, padding, dilation, groups, per_group, filters = SPECS[name]
+        rng = np.random.default_rng(0)
+        out = oracles.out_size(size, kernel, stride, padding, dilation)
+        yield GivenCase(
+            Window.of(size, kernel, stride, padding, dilation),
+            groups,
+            x=rng.standard_normal((2, groups * per_group, *size)),
+            weight=rng.standard_normal((groups * filters, per_group, *kernel)),
+            bias=rng.standard_normal(groups * filters),
+            grad=rng.standard_normal((2, groups * filters, *out)),
+            geometry=(stride, padding, dilation),
+        )
+
+
+def _on_cases(suite, check):
+    def run(kernels):
+        for case in cases(suite, kernels.Window):
+            check(kernels, case)
+
+    return run
+
+
+def _on_pools(suite, check, with_gradient):
+    def run(kernels):
+        for case in cases(suite, kernels.Window):
+            if not case.window.hits.all():
+                continue
+            rng, shape = np.random.default_rng(1), (2, 3, *case.grad.shape[2:])
+            x = -np.abs(rng.standard_normal((2, 3, *case.x.shape[2:])))  # negative: padding must not win as a zero
+            check(kernels, x, case.window, *([rng.standard_normal(shape)] if with_gradient else []))
+
+    return run
+
+
+# --- the checks, by suite and name
+
+
+def positions_are_counted(kernels):
+    """span, out and hits of the windows, and the last size that fits."""
+    for spec in SPECS.values():
+        window = kernels.Window.of(*spec[:5])
+        assert window.span == oracles.span(window.kernel, spec[4])
+        assert window.out == oracles.out_size(*spec[:5])
+        for o in np.ndindex(*window.out):
+            places = [oracles.tap_positions(o, tap, *spec[2:5]) for tap in np.ndindex(*window.kernel)]
+            assert window.hits[o] == sum(oracles.inside(place, window.size) for place in places)
+
+
+def overruns_are_refused(kernels):
+    """One position fewer than the span does not fit."""
+    try:
+        kernels.Window.of((8,), 3, 1, 0, 4)
+    except kernels.ShapeError:
+        return
+    raise AssertionError("a window that overruns its input was accepted")
+
+
+def named_padding_is_what_it_says(kernels):
+    """ "same" and "causal", with an even kernel."""
+    assert kernels.Window.of((8,), 2, 1, "same", 3).padding == ((1, 2),)
+    assert kernels.Window.of((8,), 2, 1, "causal", 3).padding == ((3, 0),)
+
+
+def relu_keeps_a_nan(kernels):
+    """NaN in, NaN out; and the gradient is 0 where the output is not positive."""
+    x = np.array([np.nan, -1.0, 0.0, 2.0])
+    assert_array_equal(kernels.relu(x), [np.nan, 0, 0, 2])
+    assert_array_equal(kernels.relu_grad(np.ones(4), np.array([0.0, 0.0, 1.0, 2.0])), [0, 0, 1, 1])
+
+
+def channels_equal_the_reference(kernels):
+    """Every per-channel kernel gives what NumPy gives."""
+    rng = np.random.default_rng(0)
+    x, grad = rng.standard_normal((2, 4, 3, 5)) + 3
+    a, b, c = rng.standard_normal((3, 3))
+    calls = {"channel_moments": (x,), "channel_affine": (x, a, b), "channel_dots": (grad, x, a)}
+    for name, arguments in (calls | {"channel_combine": (grad, x, a, b, c)}).items():
+        assert_allclose(getattr(kernels, name)(*arguments), getattr(reference, name)(*arguments))
+
+
+def _gradients(name, *shapes, **options):
+    def run(ops):
+        arrays = [np.random.default_rng(seed).uniform(0.5, 2, shape) for seed, shape in enumerate(shapes)]
+        check_gradients(lift(getattr(ops, name)), *arrays, **options)
+
+    return run
+
+
+def ties_share(ops):
+    """Two largest elements get half of the gradient each."""
+    _, (grad_x,) = ops.max(np.array([3.0, 1.0, 3.0]))
+    assert_array_equal(grad_x(np.array(1.0)), [0.5, 0, 0.5])
+
+
+def the_weighted_mean_divides_by_the_weights(ops):
+    """Two targets of weights 1 and 3 and equal logits: (1 + 3) log 2 / (1 + 3)."""
+    loss, _ = ops.cross_entropy(np.zeros((2, 2)), target=np.array([0, 1]), weight=np.array([1.0, 3.0]))
+    assert_allclose(loss, np.log(2))
+
+
+CONV = {
+    "forward": checks.forward_equals_the_formula,
+    "grad_input": checks.grad_input_scatters,
+    "grad_weight": checks.grad_weight_correlates,
+    "adjoint": checks.gradients_are_adjoints,
+}
+POOL = {
+    "max_pool": (checks.max_pool_finds_the_first_largest, False),
+    "max_pool_grad": (checks.max_pool_grad_goes_to_the_winner, True),
+}
+SUMS = {
+    "window_sum": (checks.window_sum_adds_the_taps, False),
+    "window_spread": (checks.window_spread_is_the_adjoint, True),
+}
+CHECKS = {
+    suite: {name: _on_cases(suite, check) for name, check in CONV.items()}
+    for suite in ("reference", "im2col", "depthwise", "winograd")
+}
+CHECKS["reference"] |= {name: _on_pools("reference", *check) for name, check in (POOL | SUMS).items()}
+CHECKS["reference"] |= {
+    "positions": positions_are_counted,
+    "overruns": overruns_are_refused,
+    "named padding": named_padding_is_what_it_says,
+}
+CHECKS["pool"] = {name: _on_pools("pool", *check) for name, check in POOL.items()}
+CHECKS["elementwise"] = {"relu": relu_keeps_a_nan}
+CHECKS["channel"] = {"channels": channels_equal_the_reference}
+CHECKS["ops"] = {
+    "add": _gradients("add", (3, 1), (4,)),
+    "divide": _gradients("divide", (3, 1), (4,)),
+    "power": _gradients("power", (3, 1), (4,)),
+    "var": _gradients("var", (3, 4), ddof=1),
+    "softmax": _gradients("softmax", (3, 4), axis=1),
+    "gelu": _gradients("gelu", (3, 4)),
+    "batch_norm": _gradients("batch_norm", (4, 3, 2), (3,), (3,)),
+    "layer_norm": _gradients("layer_norm", (4, 3), (3,), (3,), normalized_shape=3),
+    "cross_entropy": _gradients("cross_entropy", (2, 3), target=np.array([0, 2]), label_smoothing=0.2),
+    "ties": ties_share,
+    "weighted mean": the_weighted_mean_divides_by_the_weights,
+}

@@ -1,0 +1,191 @@
+"""Every mistake below, made in a copy of the library, fails a check by name; without it all of them pass."""
+
+import pytest
+from mutants import CHECKS, SUITES, Mutant, load
+
+REFERENCE = [
+    # module, the text, the mistake, and the check that notices it
+    (
+        "conv_reference",
+        "step * d for step, d in zip(steps, window.dilation",
+        "step for step, d in zip(steps, window.dilation",
+        "forward",
+    ),
+    ("conv_reference", "slice(k * d, k * d + stride", "slice(k, k + stride", "grad_input"),
+    ("conv_reference", "slice(k * d, k * d + stride", "slice(k * d + 1, k * d + 1 + stride", "grad_input"),
+    (
+        "conv_reference",
+        "padded[_touched(tap, window)] += spread",
+        "padded[_touched(tap, window)] = spread",
+        "grad_input",
+    ),
+    ("conv_reference", "padded[_touched(tap, window)] += spread", "padded[_touched(tap, window)] = spread", "adjoint"),
+    ("conv_reference", "slice(before, before + n)", "slice(0, n)", "grad_input"),
+    ("conv_reference", "return y if bias is None else y + bias", "return y if True else y + bias", "forward"),
+    (
+        "conv_reference",
+        "np.matmul(weight.reshape(groups, f // groups, -1), cols)",
+        "np.matmul(weight.reshape(groups, f // groups, -1)[::-1], cols)",
+        "forward",
+    ),
+    (
+        "conv_reference",
+        "np.matmul(weight.reshape(groups, f // groups, -1), cols)",
+        "np.matmul(weight.reshape(f // groups, groups, -1).swapaxes(0, 1), cols)",
+        "forward",
+    ),
+    ("conv_reference", "for g in range(groups)]", "for g in reversed(range(groups))]", "grad_weight"),
+    (
+        "conv_reference",
+        "np.argmax(taps, axis=2)",
+        "taps.shape[2] - 1 - np.argmax(taps[:, :, ::-1], axis=2) * 0",
+        "max_pool",
+    ),
+    ("conv_reference", "fill = -np.inf if", "fill = 0.0 if", "max_pool"),
+    ("conv_reference", "winner == number", "winner == number + 1", "max_pool_grad"),
+    (
+        "conv_reference",
+        "padded[_touched(tap, window)] += np.where",
+        "padded[_touched(tap, window)] = np.where",
+        "max_pool_grad",
+    ),
+    (
+        "conv_reference",
+        "padded[_touched(tap, window)] += grad",
+        "padded[_touched(tap, window)] = grad",
+        "window_spread",
+    ),
+    ("conv_reference", "range(2, 2 + len(window.kernel))))", "range(3, 2 + len(window.kernel))))", "window_sum"),
+    ("geometry", "d * (k - 1) + 1 for d, k in zip(self.dilation", "d * k for d, k in zip(self.dilation", "positions"),
+    (
+        "geometry",
+        "d * (k - 1) + 1 for d, k in zip(self.dilation",
+        "d * (k - 1) + 2 for d, k in zip(self.dilation",
+        "forward",
+    ),
+    ("geometry", "(n - s) // t + 1", "(n - s) // t", "positions"),
+    ("geometry", "(n - s) // t + 1", "(n - s + t - 1) // t + 1", "positions"),
+    (
+        "geometry",
+        "Window(size, kernel, strides, pads, dilations)",
+        "Window(size, kernel, dilations, pads, strides)",
+        "forward",
+    ),
+    (
+        "geometry",
+        "np.arange(self.out[axis]) * self.stride[axis] - self.padding[axis][0]",
+        "np.arange(self.out[axis]) * self.stride[axis]",
+        "positions",
+    ),
+    ("geometry", "if missing <= 0:", "if missing <= 1:", "overruns"),
+    ("geometry", "(total // 2, total - total // 2)", "(total - total // 2, total // 2)", "named padding"),
+    ("geometry", "(span - 1, 0) for span", "(0, span - 1) for span", "named padding"),
+]
+PLACES = [  # where the taps of the compiled kernels fall
+    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]"),
+    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * dilation[2] + k * stride[2] - before[2]"),
+    ("layout", "h = oh * stride[1] + j * dilation[1] - before[1]", "h = oh * stride[1] + j * dilation[1]"),
+    ("layout", "0 <= w < size[2]", "0 <= w < size[2] - 1"),
+]
+IM2COL = [
+    *((*place, "forward") for place in PLACES),
+    *((*place, "grad_input") for place in PLACES),
+    ("layout", "d = od * stride[0] + i * dilation[0] - before[0]", "d = od * stride[0] + i - before[0]", "grad_weight"),
+    ("im2col", "target[c] += source[c]", "target[c] = source[c]", "grad_input"),
+    ("im2col", "target[c] += source[c]", "target[c] = source[c]", "adjoint"),
+    ("im2col", "rows += bias.reshape(groups, -1)", "rows += 0", "forward"),
+    ("im2col", "grouped.transpose(0, 3, 2, 1)).reshape", "grouped.transpose(0, 3, 2, 1)[::-1]).reshape", "forward"),
+    ("im2col", "source = x[place, g * channels : (g + 1) * channels]", "source = x[place, :channels]", "forward"),
+    ("im2col", "total += product", "total = product", "grad_weight"),
+    ("im2col", "target[c] = 0", "target[c] = target[c]", "forward"),
+]
+DEPTHWISE = [
+    *((*place, "forward") for place in PLACES[2:]),
+    ("depthwise", "total[c] = bias[c]", "total[c] = 0", "forward"),
+    ("depthwise", "total[c] += factor[c] * value[c]", "total[c] = factor[c] * value[c]", "forward"),
+    ("depthwise", "target[c] += factor[c] * upstream[c]", "target[c] = factor[c] * upstream[c]", "grad_input"),
+    ("depthwise", "target[c] += upstream[c] * value[c]", "target[c] = upstream[c] * value[c]", "grad_weight"),
+]
+WINOGRAD = [
+    ("winograd", "[1 / 24, -1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 6]", "forward"),
+    ("winograd", "row_phase + 4 * row * dilation[0]", "row_phase + 4 * row", "forward"),
+    ("winograd", "weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)", "weight.transpose(1, 0, 2, 3)", "grad_input"),
+    ("winograd", "reach = [2 * d - before", "reach = [2 * d", "grad_input"),
+    (
+        "winograd",
+        "odd8 = a0[f] + 4 * a2[f], 2 * a1[f] + 8 * a3[f]",
+        "odd8 = a0[f] + 4 * a2[f], 2 * a1[f] + 4 * a3[f]",
+        "grad_weight",
+    ),
+]
+POOL = [
+    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]", "max_pool"),
+    ("pool", "not value[c] <= best[c]", "value[c] <= best[c]", "max_pool"),
+    ("pool", "which[c] = tap if larger", "which[c] = tap + 1 if larger", "max_pool"),
+    ("pool", "if which[c] == tap else 0", "if which[c] == tap + 1 else 0", "max_pool_grad"),
+    ("pool", "target[c] += upstream[c]", "target[c] = upstream[c]", "max_pool_grad"),
+]
+SMALL = [
+    ("elementwise", "elementwise", "0 if x[i] < 0 else x[i]", "x[i] if x[i] > 0 else 0", "relu"),
+    ("elementwise", "elementwise", "grad[i] if y[i] > 0 else 0", "grad[i] if y[i] >= 0 else 0", "relu"),
+    ("channel", "channel", "squares / count - shift**2", "squares / count", "channels"),
+    ("channel", "channel", "grad[r, c] * (x[r, c] - centre[c])", "grad[r, c] * x[r, c]", "channels"),
+    ("channel", "channel", "scale[c] * x[r, c] + shift[c]", "scale[c] * x[r, c]", "channels"),
+]
+OPS = [
+    (
+        "elementwise",
+        "lambda grad: sum_to(k, grad, shape_a), lambda grad: sum_to(k, grad, shape_b)",
+        "lambda grad: grad, lambda grad: sum_to(k, grad, shape_b)",
+        "add",
+    ),
+    ("elementwise", "k.negative(k.divide(k.multiply(grad, y), b))", "k.negative(k.divide(grad, b))", "divide"),
+    ("elementwise", "k.multiply(y, k.log(safe))", "k.multiply(a, k.log(safe))", "power"),
+    ("reduce", "2 / (count - ddof)", "2 / count", "var"),
+    ("reduce", "k.sum(attained, axis=axes, keepdims=True)", "1", "ties"),
+    (
+        "activation",
+        "k.sum(k.multiply(grad, y), axis=along, keepdims=True)",
+        "k.sum(grad, axis=along, keepdims=True)",
+        "softmax",
+    ),
+    ("activation", "k.add(below, k.multiply(x, density))", "below", "gelu"),
+    (
+        "norm",
+        "k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))",
+        "k.multiply(scale, 0)",
+        "batch_norm",
+    ),
+    ("norm", "k.subtract(centred_grad, k.multiply(h, product))", "centred_grad", "layer_norm"),
+    ("loss", "k.multiply(k.exp(log_p), mass)", "k.exp(k.multiply(log_p, 2))", "cross_entropy"),
+    ("loss", "divisor = k.sum(k.multiply(chosen, factors))", "divisor = divisor", "weighted mean"),
+]
+MUTANTS = [
+    *(Mutant("reference", *mutant) for mutant in REFERENCE),
+    *(Mutant("im2col", *mutant) for mutant in IM2COL),
+    *(Mutant("depthwise", *mutant) for mutant in DEPTHWISE),
+    *(Mutant("winograd", *mutant) for mutant in WINOGRAD),
+    *(Mutant("pool", *mutant) for mutant in POOL),
+    *(Mutant(*mutant) for mutant in SMALL),
+    *(Mutant("ops", *mutant) for mutant in OPS),
+]
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_copies_without_a_mistake_pass_every_check(suite, monkeypatch):
+    copies = load(suite, monkeypatch)
+    for check in CHECKS[suite].values():
+        check(copies)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mistake_is_noticed(mutant, monkeypatch):
+    copies = load(mutant.suite, monkeypatch, mutant)
+    with pytest.raises((AssertionError, ValueError, IndexError)):
+        CHECKS[mutant.suite][mutant.noticed_by](copies)
+
+
+def test_every_check_notices_something():
+    noticing = {(mutant.suite, mutant.noticed_by) for mutant in MUTANTS}
+    general = {("depthwise", "adjoint"), ("winograd", "adjoint")}
+    assert {(suite, name) for suite, checks in CHECKS.items() for name in checks} - noticing <= general
