@@ -65,9 +65,13 @@ def unwrapped(option: Any, keep: bool) -> Any:
 
 
 def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | None]) -> None:
-    """Raise a DtypeError unless all arrays of numbers have one type; bools may join them as masks."""
+    """Raise a DtypeError unless all arrays of numbers have one type; bools may join them as masks.
+
+    names: what the message calls the arrays; those beyond (an op can take any number) go by their position.
+    """
+    called = [*names, *(f"array {i}" for i in range(len(names), len(arrays)))]
     kinds = {
-        name: x.dtype for name, x in zip(names, arrays, strict=False) if isinstance(x, np.ndarray) and x.dtype != bool
+        name: x.dtype for name, x in zip(called, arrays, strict=False) if isinstance(x, np.ndarray) and x.dtype != bool
     }
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())

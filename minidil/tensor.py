@@ -32,7 +32,7 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     are tensors are passed on as arrays.
     Raises: DtypeError if number types would have to be mixed: nothing is cast silently.
     """
-    names = [p.name for p in inspect.signature(op).parameters.values()]
+    names = [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     @wraps(op)
     def function(*operands: Operand, **options: Any) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minidil as md
 import minidil.functional as F
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.testing import check_adjoint, check_gradients
 
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
@@ -204,6 +204,15 @@ class TestJoin:
             F.concatenate([drawn((2, 3)), drawn((2, 3, 1))], 1)
         with pytest.raises(ShapeError, match=r"stack: shapes \(2, 3\) and \(2, 4\) differ"):
             F.stack([drawn((2, 3)), drawn((2, 4))])
+
+    @pytest.mark.parametrize("name", ["concatenate", "stack"])
+    def test_types_that_differ_anywhere(self, backend, name):
+        with pytest.raises(DtypeError) as caught:
+            getattr(F, name)([np.ones(2, np.float32), np.ones(2, np.float32), np.ones(2)])
+        assert str(caught.value) == (
+            f"{name}: array 0 is float32, array 1 is float32, array 2 is float64; nothing is cast silently, "
+            "so convert one with astype"
+        )
 
     @pytest.mark.parametrize("axis", [3, -4, None, (0,)])
     def test_axes_that_are_not_there(self, backend, axis):
