@@ -112,7 +112,7 @@ def blas_threads(*_):
 def test_the_slices_share_out_the_threads_of_blas():
     before = blas_threads()
     set_num_threads(4)
-    assert {n for counts in run_sliced(blas_threads, 4) for n in counts} == {1}
+    assert {n for counts in run_sliced(blas_threads, 4) for n in counts} <= {1}  # none, where there is no BLAS to limit
     (alone,) = run_sliced(blas_threads, 1)
     assert set(alone) <= {1, 4}  # a BLAS that was built for fewer threads stays below
     assert blas_threads() == before
