@@ -24,7 +24,8 @@ Operand: TypeAlias = Holder | Array | int | float | None
 def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
     """A new array with these values. Python floats become float32; an array keeps its type unless dtype says otherwise.
 
-    Raises: ShapeError for ragged lists, DtypeError for anything but numbers and bools.
+    The bytes of a number are put in this machine's order. Raises: ShapeError for ragged lists, DtypeError for anything but
+    numbers and bools.
     """
     if isinstance(data, Holder):
         data = data._array
@@ -36,7 +37,7 @@ def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
         raise DtypeError(f"tensor: {array.dtype} is no number type that minidil computes with")
     if dtype is None and array.dtype == np.float64 and not isinstance(data, np.ndarray | np.generic):
         array = array.astype(np.float32)
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def operand(op: str, value: Operand, keep: bool) -> Array | int | float | None:
@@ -44,7 +45,7 @@ def operand(op: str, value: Operand, keep: bool) -> Array | int | float | None:
     if isinstance(value, Holder):
         return value._array
     if isinstance(value, np.ndarray):
-        return value.copy() if keep else value
+        return value.astype(value.dtype.newbyteorder("="), copy=keep)
     if isinstance(value, np.generic):
         number: int | float = value.item()
         return number
@@ -67,6 +68,7 @@ def unwrapped(option: Any, keep: bool) -> Any:
 def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | None]) -> None:
     """Raise a DtypeError unless all arrays of numbers have one type; bools may join them as masks.
 
+    Of the floating types float32 and float64 are for computing; a tensor of another one, such as float16, is for storage.
     names: what the message calls the arrays; those beyond (an op can take any number) go by their position.
     """
     called = [*names, *(f"array {i}" for i in range(len(names), len(arrays)))]
@@ -76,3 +78,6 @@ def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | N
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
         raise DtypeError(f"{op}: {listed}; nothing is cast silently, so convert one with astype")
+    for name, dtype in kinds.items():
+        if dtype.kind == "f" and dtype not in (np.float32, np.float64) and op != "astype":
+            raise DtypeError(f"{op}: {name} is {dtype}, and computing is done in float32 and float64; use astype first")

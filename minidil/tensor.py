@@ -29,8 +29,9 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     """Turn an op into a function of tensors with the same name, documentation and options.
 
     Positional arguments are tensors, NumPy arrays (constants, copied if they are kept), Python numbers or None; options that
-    are tensors are passed on as arrays.
-    Raises: DtypeError if number types would have to be mixed: nothing is cast silently.
+    are tensors are passed on as arrays, as constants.
+    Raises: DtypeError if number types would have to be mixed: nothing is cast silently; GraphError if an option needs a
+        gradient, since it would get none.
     """
     names = [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
@@ -39,6 +40,11 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
         record = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
         arrays = [operand(op.__name__, x, keep=record) for x in operands]
         check_dtypes(op.__name__, names, arrays)
+        for name, value in options.items():
+            if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
+                raise GraphError(
+                    f"{op.__name__}: {name} is a constant here and would get no gradient; pass {name}.detach()"
+                )
         y, vjps = op(*arrays, **{name: unwrapped(value, keep=record) for name, value in options.items()})
         if not record:
             return Tensor.of(y)

@@ -96,7 +96,9 @@ def test_streams_are_joined_and_what_changes_is_left_out() -> None:
     v4 = nbformat.v4
     cell = v4.new_code_cell("print(1)", metadata={"execution": {"when": "now"}, "tags": ["figure"]})
     cell.outputs = [v4.new_output("stream", name="stdout", text=text) for text in ("1\n", "2\n")]
-    notebook = _execute_module().tidy(v4.new_notebook(cells=[cell], metadata={"language_info": {"name": "python", "version": "3.99"}}))
+    notebook = _execute_module().tidy(
+        v4.new_notebook(cells=[cell], metadata={"language_info": {"name": "python", "version": "3.99"}})
+    )
     assert [output.text for output in notebook.cells[0].outputs] == ["1\n2\n"]
     assert notebook.cells[0].metadata == {"tags": ["figure"]}
     assert notebook.cells[0].id == "cell-001"

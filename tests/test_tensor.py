@@ -234,6 +234,29 @@ def test_number_types_are_never_mixed_silently() -> None:
     assert (md.tensor([1.0]) * np.float64(2)).dtype == np.float32
 
 
+def test_half_precision_is_for_storage(backend: str) -> None:
+    half = md.tensor(np.ones((1, 1, 4), np.float16))
+    with pytest.raises(DtypeError, match=r"relu: x is float16.*float32 and float64"):
+        F.relu(half)
+    assert F.relu(half.astype(np.float32)).dtype == np.float32
+
+
+def test_foreign_byte_order_is_put_right(backend: str) -> None:
+    foreign = np.arange(4.0).astype(">f4").reshape(1, 1, 4)
+    for x in (foreign, md.tensor(foreign)):
+        y = F.max_pool(x, kernel_size=2)
+        assert y.dtype.isnative
+        assert y.numpy().tolist() == [[[1, 3]]]
+
+
+def test_an_option_that_needs_a_gradient_is_refused() -> None:
+    target = md.tensor([0.5], requires_grad=True)
+    with pytest.raises(GraphError, match=r"target is a constant.*target\.detach\(\)"):
+        F.binary_cross_entropy_with_logits(md.tensor([1.0], requires_grad=True), target)
+    with md.no_grad():
+        F.binary_cross_entropy_with_logits(md.tensor([1.0]), target)
+
+
 def test_numpy_functions_do_not_lose_the_graph_silently() -> None:
     with pytest.raises(TypeError):
         np.exp(leaf(1))

@@ -36,7 +36,9 @@ def peak_memory(library: str, batch: int = 128) -> dict[str, Any]:
 def _resident() -> float:
     """The peak resident memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage would count the parent as well, up to the moment this process was started from it
+    if (
+        status.exists()
+    ):  # Linux's getrusage would count the parent as well, up to the moment this process was started from it
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     import resource

@@ -1,7 +1,7 @@
 """Sliding windows in NumPy: convolution as im2col and one matrix product, and pooling, for any number of spatial axes.
 
 Shapes: x (N, C, *S), weight (F, C/groups, *K), outputs (N, F, *O); the window says how S, K and O hang together.
-Sources: im2col, Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing", section 3;
+Sources: im2col, Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing";
 dilation, Yu & Koltun 2016, arXiv:1511.07122; groups, Krizhevsky et al. 2012, section 3.5.
 """
 

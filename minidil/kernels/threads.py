@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
 from numbers import Integral
@@ -48,7 +49,9 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     with _blas_limited(num_threads() // pieces):
         if pieces == 1:
             return [work(*spans[0])]
-        return list(_pool(pieces).map(lambda span: work(*span), spans))
+        # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.
+        tasks = [_pool(pieces).submit(copy_context().run, work, start, stop) for start, stop in spans]
+        return [task.result() for task in tasks]
 
 
 @contextmanager

@@ -211,3 +211,10 @@ def test_callers_at_once_leave_blas_as_it_was(monkeypatch):
         end.set()
         thread.join()
     assert blas.threads == 8
+
+
+def test_pieces_run_in_the_context_of_the_caller():
+    threads.set_num_threads(2)
+    with md.use("numpy"), np.errstate(over="ignore"):
+        found = threads.run_sliced(lambda start, stop: (md.backend(), np.geterr()["over"]), 2)
+    assert found == [("numpy", "ignore")] * 2

@@ -21,7 +21,9 @@ Array = NDArray[Any]
 def channel_moments(x: Array) -> tuple[Array, Array]:
     """Mean and (biased) variance of every channel."""
     rows = as_rows(x)
-    origin = rows[0].copy()  # sums of x - origin: a variance that is small beside the mean is not lost in rounding
+    origin = rows[0].astype(
+        np.float64
+    )  # sums of x - origin: a variance that is small beside the mean is not lost in rounding
     count = len(rows)
     total, squares = sum(run_sliced(lambda start, stop: _moments(rows[start:stop], origin), count))
     shift = total / count
@@ -61,7 +63,7 @@ def _moments(x: Array, origin: Array) -> Array:
     sums = np.zeros((2, channels))
     for r in range(rows):
         for c in range(channels):
-            value = np.float64(x[r, c] - origin[c])
+            value = np.float64(x[r, c]) - origin[c]
             sums[0, c] += value
             sums[1, c] += value * value
     return sums

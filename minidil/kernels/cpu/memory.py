@@ -8,7 +8,6 @@ last view of it is gone, the lease ends and the block goes back to the store.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,11 +18,9 @@ Array = NDArray[Any]
 
 _SMALL = 1 << 16  # bytes; below this NumPy's own allocator is as quick
 _ALIGNMENT = 64  # bytes: one cache line, and one vector of the widest SIMD unit
-_KEPT = 1 << 30  # bytes of unused blocks kept at most
+_KEPT = 1 << 30  # bytes of unused blocks; when there would be more, all of them are given back
 
-_store: OrderedDict[int, list[Array]] = (
-    OrderedDict()
-)  # block size -> free blocks; the size used longest ago comes first
+_store: dict[int, list[Array]] = {}  # block size -> free blocks
 
 
 class _Lease:
@@ -71,22 +68,8 @@ def _block(needed: int) -> Array:
     step = 1 << max(needed.bit_length() - 4, 0)
     size = -(-needed // step) * step
     try:
-        block = _store[size].pop()
+        return _store[size].pop()
     except (KeyError, IndexError):  # looking first would not do: another thread could take the last one in between
-        _trim(size)
+        if size + sum(kept * len(blocks) for kept, blocks in _store.copy().items()) > _KEPT:
+            _store.clear()
         return np.empty(size, np.uint8)
-    _store.move_to_end(size)
-    return block
-
-
-def _trim(coming: int) -> None:
-    """Give back blocks of the sizes used longest ago until what is kept and what is coming fit into the limit."""
-    kept = list(_store.items())
-    unused = sum(size * len(blocks) for size, blocks in kept)
-    for size, blocks in kept:
-        while unused + coming > _KEPT:
-            try:
-                blocks.pop()
-            except IndexError:
-                break
-            unused -= size
