@@ -17,6 +17,7 @@ import minidil
 CHAPTERS = Path(__file__).parent.parent / "chapters"
 NAMES = sorted(path.name for path in CHAPTERS.glob("*.ipynb"))
 MOST_BYTES = 2_000_000
+SHOWS_SOURCE = re.compile(r"print\(inspect\.getsource\([\w.]+\)\)")
 LOCAL_PATH = re.compile(r"(/home/|/root/|/work/|/Users/|/tmp/|[A-Z]:\\\\|site-packages)")
 
 
@@ -83,6 +84,19 @@ def test_no_cell_redefines_a_public_name(name: str) -> None:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in public:
                     redefined.append(node.name)
     assert redefined == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
+    package = Path(minidil.__file__).parent
+    known = {line.strip() for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()}
+    stale = []
+    for cell in _read(name).cells:
+        lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "import"))]
+        if cell.cell_type == "code" and lines and all(SHOWS_SOURCE.fullmatch(line) for line in lines):
+            shown = "".join(output.text for output in cell.outputs)
+            stale += [line for line in shown.splitlines() if line.strip() not in known]
+    assert stale == []
 
 
 @pytest.mark.slow
