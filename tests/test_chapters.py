@@ -92,7 +92,7 @@ def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
     known = {line.strip() for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()}
     stale = []
     for cell in _read(name).cells:
-        lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "import"))]
+        lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "from ", "import "))]
         if cell.cell_type == "code" and lines and all(SHOWS_SOURCE.fullmatch(line) for line in lines):
             shown = "".join(output.text for output in cell.outputs)
             stale += [line for line in shown.splitlines() if line.strip() not in known]
