@@ -45,6 +45,12 @@ def _texts(notebook: Any) -> list[str]:
     return texts
 
 
+def _warnings(notebook: Any) -> list[str]:
+    """What the cells wrote to standard error."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.text for output in outputs if output.get("name") == "stderr"]
+
+
 def _public_names() -> set[str]:
     names = {name for name in dir(minidil) if not name.startswith("_")}
     for package in (minidil.functional, minidil.nn, minidil.optim, minidil.schedule, minidil.testing):
@@ -72,7 +78,7 @@ def test_committed_with_outputs_and_without_what_changes(name: str) -> None:
     assert not any("widget" in kind for cell in code for output in cell.outputs for kind in output.get("data", {}))
     assert (CHAPTERS / name).stat().st_size < MOST_BYTES
     assert not [line for text in _texts(notebook) for line in text.splitlines() if LOCAL_PATH.search(line)]
-    assert not [output for cell in code for output in cell.outputs if output.get("name") == "stderr"]
+    assert _warnings(notebook) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,7 +98,9 @@ def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
     known = {line.strip() for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()}
     stale = []
     for cell in _read(name).cells:
-        lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "from ", "import "))]
+        lines = [
+            line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "from ", "import "))
+        ]
         if cell.cell_type == "code" and lines and all(SHOWS_SOURCE.fullmatch(line) for line in lines):
             shown = "".join(output.text for output in cell.outputs)
             stale += [line for line in shown.splitlines() if line.strip() not in known]
@@ -103,7 +111,8 @@ def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_in_a_fresh_kernel(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MINIDIL_DATA", str(tmp_path))  # the embedded data only
-    _execute_module().execute(CHAPTERS / name)
+    notebook = _execute_module().execute(CHAPTERS / name)
+    assert _warnings(notebook) == []
 
 
 def test_streams_are_joined_and_what_changes_is_left_out() -> None:
