@@ -46,7 +46,7 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     pieces = max(1, min(num_threads(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
-    with _blas_limited(num_threads() // pieces):
+    with blas_limited(num_threads() // pieces):
         if pieces == 1:
             return [work(*spans[0])]
         # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.
@@ -55,8 +55,11 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
 
 
 @contextmanager
-def _blas_limited(count: int) -> Iterator[None]:
-    """Hold BLAS to `count` threads. The limit is the whole process's, so of several callers at once only the first sets it."""
+def blas_limited(count: int) -> Iterator[None]:
+    """Hold BLAS to `count` threads. The limit is the whole process's, so of several callers at once only the first sets it.
+
+    Also for one product: BLAS's own threads go on spinning for milliseconds after it, beside the threads that work next.
+    """
     lock = _limiting
     if not lock.acquire(blocking=False):
         yield

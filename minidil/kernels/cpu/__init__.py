@@ -10,6 +10,7 @@ call to BLAS between two loops, and such loops can be cached on disk; Numba's ow
 from minidil.kernels.cpu.channel import channel_affine, channel_combine, channel_dots, channel_moments
 from minidil.kernels.cpu.conv import conv_forward, conv_grad_input, conv_grad_weight
 from minidil.kernels.cpu.elementwise import erf, relu, relu_grad
+from minidil.kernels.cpu.linear import matmul
 from minidil.kernels.cpu.pool import max_pool, max_pool_grad
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "conv_grad_input",
     "conv_grad_weight",
     "erf",
+    "matmul",
     "max_pool",
     "max_pool_grad",
     "relu",

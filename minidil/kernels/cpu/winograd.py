@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.geometry import Window
-from minidil.kernels.threads import run_sliced
+from minidil.kernels.threads import blas_limited, run_sliced
 
 Array = NDArray[Any]
 
@@ -137,7 +137,8 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     first, *others = run_sliced(work, len(x) * tiles.per_image)
     for partial in others:
         first += partial
-    taps = np.matmul(_both_axes(x.dtype).T, first.reshape(36, -1))
+    with blas_limited(1):
+        taps = np.matmul(_both_axes(x.dtype).T, first.reshape(36, -1))
     return taps.reshape(3, 3, channels, filters).transpose(3, 2, 0, 1)
 
 
@@ -146,7 +147,8 @@ def transformed(weight: Array) -> Array:
     filters, channels = weight.shape[:2]
     taps = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
     tiles = memory.empty((36, channels * filters), weight.dtype)
-    np.matmul(_both_axes(weight.dtype), taps, out=tiles)
+    with blas_limited(1):
+        np.matmul(_both_axes(weight.dtype), taps, out=tiles)
     return tiles.reshape(36, channels, filters)
 
 

@@ -1,0 +1,22 @@
+"""Matrix products: NumPy's, with BLAS's own threads only where there is enough for them to do."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.kernels.threads import blas_limited, num_threads
+
+Array = NDArray[Any]
+
+_LARGE = 1 << 28  # multiply-adds: several milliseconds on one core, as long as woken threads spin in vain afterwards
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """a @ b over the last two axes."""
+    work = math.prod(a.shape) * b.shape[-1]
+    with blas_limited(num_threads() if work >= _LARGE else 1):
+        return np.matmul(a, b)
