@@ -22,8 +22,8 @@ Row: TypeAlias = dict[str, float]
 class History:
     """The rows of the epochs so far, and which of them was the best.
 
-    best_epoch: the epoch (from 1) with the highest validation accuracy, among equals the lowest validation loss; 0 before
-        the first epoch has ended.
+    best_epoch: the epoch (from 1) with the highest validation accuracy, among equals the latest, which has learnt longest
+        and, with most schedules, at the lowest rate; 0 before the first epoch has ended.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -41,7 +41,7 @@ class History:
 
     def add(self, row: Row) -> bool:
         """Append the row of the next epoch; True if it is the best so far."""
-        better = not self.best_epoch or _merit(row) > _merit(self.best)
+        better = not self.best_epoch or row["val_accuracy"] >= self.best["val_accuracy"]
         self.rows.append(row)
         if better:
             self.best_epoch = len(self.rows)
@@ -50,10 +50,6 @@ class History:
     def csv(self) -> str:
         """The rows as the text of metrics.csv; every number is written so that it reads back as the same number."""
         return rows_to_csv(self.rows)
-
-
-def _merit(row: Row) -> tuple[float, float]:
-    return row["val_accuracy"], -row["val_loss"]
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:

@@ -47,7 +47,7 @@ def fit(
     """Train `model` to classify, and leave it with the weights of its best epoch, in evaluation mode.
 
     An epoch takes every batch of `train` once: cross-entropy, backward, a step of the optimizer, one of the schedule.
-    Then `val` is measured. The best epoch has the highest validation accuracy and, among equals, the lowest loss.
+    Then `val` is measured. The best epoch is the latest of those with the highest validation accuracy.
 
     out: a folder for config.json, metrics.csv, curves.png, last.npz and best.npz (see `RunFolder`). The state is saved
         there at the end of every epoch, every `save_every` seconds (0: after every batch), and when Ctrl-C or SIGTERM
@@ -57,7 +57,7 @@ def fit(
         history and metrics.csv end bit for bit as without the interruption. With more, a finished run goes on: the
         schedule, made for the new total, continues at the step where the old one stopped.
     config: what to record in config.json beside what fit itself knows.
-    clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a better one.
+    clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a higher validation accuracy.
     label_smoothing: share of the target spread evenly over all classes; the figures for `val` are without it.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;

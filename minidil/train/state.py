@@ -36,7 +36,8 @@ class Run:
 
     epochs: how many are planned. batches: in each of them. epoch: how many are finished. batch: how many batches of the
     current one the model has learnt from. sums: loss and accuracy over these. lr: learning rate of the latest step.
-    best: state dict of the best epoch so far. waited: epochs since then. stop: set it to end after the current epoch.
+    best: state dict of the best epoch so far. waited: epochs since the highest validation accuracy. stop: set it to end after
+    the current epoch.
 
     The order of the data and its augmentation are functions of (seed, epoch, batch), so two integers say where in the
     data a run stands. What else is random, dropout, comes from the process-wide generator, which `state_dict` includes.
@@ -58,10 +59,11 @@ class Run:
 
     def end_epoch(self, row: dict[str, float]) -> bool:
         """Close the current epoch with its row and begin the next one; True if it was the best so far."""
+        highest = self.history.best["val_accuracy"] if self.history else -1.0
         better = self.history.add(row)
         if better:
             self.best = self.model.state_dict()
-        self.waited = 0 if better else self.waited + 1
+        self.waited = 0 if row["val_accuracy"] > highest else self.waited + 1
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, Sums()
         return better
 
