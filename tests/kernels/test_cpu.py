@@ -312,3 +312,15 @@ def test_results_do_not_share_memory():
     assert_array_equal(first, kept)
     assert_array_equal(view, wanted)
     assert not any(np.shares_memory(first, array) for array in again)
+
+
+@pytest.mark.parametrize("large", [1, 1 << 60])
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 1)), ((0, 4), (4, 5)), ((3, 0), (0, 5))]
+)
+def test_matrix_products(monkeypatch, shapes, large):
+    from minidil.kernels.cpu import linear
+
+    monkeypatch.setattr(linear, "_LARGE", large)
+    a, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    np.testing.assert_allclose(cpu.matmul(a, b), np.matmul(a, b), rtol=1e-12, atol=1e-12)
