@@ -18,7 +18,8 @@ CHAPTERS = Path(__file__).parent.parent / "chapters"
 NAMES = sorted(path.name for path in CHAPTERS.glob("*.ipynb"))
 MOST_BYTES = 2_000_000
 SHOWS_SOURCE = re.compile(r"print\(inspect\.getsource\([\w.]+\)\)")
-LOCAL_PATH = re.compile(r"(/home/|/root/|/work/|/Users/|/tmp/|[A-Z]:\\\\|site-packages)")
+HERE = re.escape(str(CHAPTERS.parent))
+LOCAL_PATH = re.compile(rf"({HERE}|/home/|/root/|/Users/|/tmp/|[A-Z]:\\\\|site-packages)")
 
 
 def _execute_module() -> Any:

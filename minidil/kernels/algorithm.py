@@ -11,7 +11,7 @@ ALGORITHMS = ("auto", "im2col", "winograd")
 _chosen: ContextVar[str] = ContextVar("minidil_conv_algorithm", default="auto")
 
 
-class conv_algorithm:  # noqa: N801
+class conv_algorithm:
     """Force "im2col" or "winograd" for the rest of the context, or as `with conv_algorithm(...):` for a block; "auto" chooses.
 
     Only the Numba backend has a choice; the others convolve in one way whatever is set here.

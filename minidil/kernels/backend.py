@@ -45,7 +45,7 @@ class Kernels:
         raise BackendError(f"backend {self.name!r} has no kernel {kernel!r}")
 
 
-class use:  # noqa: N801
+class use:
     """Set the backend, "numpy" or "numba", for the rest of the context; as `with use(...):` for a block only.
 
     A new thread starts with the default: Numba where it is installed, else NumPy.

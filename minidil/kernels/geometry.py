@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,7 +146,8 @@ def _padding(
         raise OptionError(
             f"{op}: write padding=({tuple(padding)},) to pad one axis by {padding[0]} before and {padding[1]} after"
         )
-    return tuple((amount, amount) for amount in per_axis(padding, len(size), "padding", op, least=0))  # type: ignore[arg-type]
+    amounts = per_axis(cast(Ints, padding), len(size), "padding", op, least=0)  # which refuses what is neither
+    return tuple((amount, amount) for amount in amounts)
 
 
 def _named_padding(
