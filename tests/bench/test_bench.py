@@ -95,6 +95,7 @@ def test_contestants_compute_the_same_convolution(case: ConvCase) -> None:
     assert all(work is not None and work.forward() is not None for work in works)
 
 
+@pytest.mark.slow
 def test_training_steps_of_the_backends_learn_alike() -> None:
     steps = [training_step(name, 2, ((1,), (2,), (1,))) for name in ("numpy", "numba")]
     losses = [[step() for _ in range(2)] for step in steps]
@@ -126,6 +127,7 @@ def test_ratios_are_to_the_better_order_of_pytorch() -> None:
     assert _rows({"numba": bench.Timing(1, 1, 1)})[0]["ratio"] is None
 
 
+@pytest.mark.slow
 def test_rows_of_a_training_step() -> None:
     (row,) = bench_step(["numba", "mygrad"], batch=2, rounds=1)
     assert row["library"] == "numba"
@@ -146,6 +148,7 @@ def test_a_process_that_fails_is_reported_in_one_line() -> None:
 # --- machine and report
 
 
+@pytest.mark.slow
 def test_the_machine_is_described() -> None:
     machine = bench.describe()
     assert machine.peak > 0
@@ -177,6 +180,7 @@ def test_the_roofline_is_drawn(tmp_path: Path) -> None:
     assert math.isclose(report._intensity(TINY.name), TINY.flops / TINY.bytes)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = ["--json", str(tmp_path / "b.json"), "--plot", str(tmp_path / "b.png")]
     shape = ["--shape", TINY.name, "--libraries", "numpy", "numba", "--rounds", "1"]
