@@ -34,9 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
+from minidil.kernels.cpu.layout import as_channels, as_rows, writable
+from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
-from minidil.kernels.threads import blas_limited, run_sliced
+from minidil.kernels.threads import run_sliced
 
 Array = NDArray[Any]
 
@@ -52,11 +53,11 @@ FILTER = np.array(
     ]
 )
 _CACHE_BYTES = 3 << 19  # of V and M at a time: what a core's level-2 cache holds besides the weights
-_LEAST_TILES = 32
+_LEAST_TILES = 128  # matrix products of fewer rows spend their time on fetching and packing the weights
 
 
 class Tiles(NamedTuple):
-    """How 4x4 tiles cover a batch of outputs: tile t is (image, row phase, column phase, row, column), the last running fastest.
+    """How 4x4 tiles cover a batch of outputs: rows of tiles (image, row phase, row), in each of them (column phase, column).
 
     dilation: the distance between neighbours in a tile. before: the padding above and to the left, which may be negative.
     grid: rows and columns of tiles per phase; the first phase is the largest, and the others get as many tiles.
@@ -73,8 +74,14 @@ class Tiles(NamedTuple):
         return Tiles((dilation[0], dilation[1]), (before[0], before[1]), (rows, columns))
 
     @property
-    def per_image(self) -> int:
-        return math.prod(self.dilation) * math.prod(self.grid)
+    def per_row(self) -> int:
+        """Tiles in a row of them."""
+        return self.dilation[1] * self.grid[1]
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles in an image."""
+        return self.dilation[0] * self.grid[0]
 
 
 def applies(window: Window, groups: int) -> bool:
@@ -91,7 +98,8 @@ def pays(window: Window, channels: int, filters: int, groups: int) -> bool:
     """
     if not applies(window, groups) or min(channels, filters) < 16:
         return False
-    return 2 * 36 * tiling(window).per_image <= 9 * math.prod(window.out)
+    tiles = tiling(window)
+    return 2 * 36 * tiles.rows * tiles.per_row <= 9 * math.prod(window.out)
 
 
 def tiling(window: Window) -> Tiles:
@@ -121,35 +129,53 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     channels, filters = x.shape[1], grad.shape[1]
 
     def work(start: int, stop: int) -> Array:
-        step = _tiles_at_once(channels + filters, x.dtype)
-        inputs = memory.empty((36, min(step, stop - start), channels), x.dtype)
-        slopes = memory.empty((36, min(step, stop - start), filters), x.dtype)
+        step = _rows_at_once(tiles, channels + filters, x.dtype, stop - start)
+        inputs = memory.empty((36, step * tiles.per_row, channels), x.dtype)
+        slopes = memory.empty((36, step * tiles.per_row, filters), x.dtype)
         total = memory.zeros((36, channels, filters), x.dtype)
         product = memory.empty((36, channels, filters), x.dtype)
         for first in range(start, stop, step):
-            count = min(step, stop - first)
-            _input_tiles(source, inputs[:, :count], first, *tiles)
-            _slope_tiles(upstream, slopes[:, :count], first, *tiles)
+            last = min(first + step, stop)
+            count = (last - first) * tiles.per_row
+            input_tiles(source, inputs, first, last, *tiles)
+            slope_tiles(upstream, slopes, first, last, tiles.dilation, tiles.grid)
             np.matmul(inputs[:, :count].transpose(0, 2, 1), slopes[:, :count], out=product)
             total += product
         return total
 
-    first, *others = run_sliced(work, len(x) * tiles.per_image)
-    for partial in others:
-        first += partial
-    with blas_limited(1):
-        taps = np.matmul(_both_axes(x.dtype).T, first.reshape(36, -1))
-    return taps.reshape(3, 3, channels, filters).transpose(3, 2, 0, 1)
+    partial = run_sliced(work, len(x) * tiles.rows)
+    return _filter_gradient(partial)
 
 
 def transformed(weight: Array) -> Array:
     """U = G w G^T: (F, C, 3, 3) -> (36, C, F)."""
     filters, channels = weight.shape[:2]
-    taps = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
+    both_axes = _both_axes(weight.dtype)
+    taps = weight.reshape(filters, channels, 9).transpose(2, 1, 0)
     tiles = memory.empty((36, channels * filters), weight.dtype)
-    with blas_limited(1):
-        np.matmul(_both_axes(weight.dtype), taps, out=tiles)
+
+    def work(start: int, stop: int) -> None:
+        part = np.ascontiguousarray(taps[:, start:stop]).reshape(9, -1)
+        np.matmul(both_axes, part, out=tiles[:, start * filters : stop * filters])
+
+    run_sliced(work, channels)
     return tiles.reshape(36, channels, filters)
+
+
+def _filter_gradient(partial: Sequence[Array]) -> Array:
+    """dL/dw = G^T dL/dU G, with dL/dU the sum of the threads' parts: (36, C, F) -> (F, C, 3, 3)."""
+    _, channels, filters = partial[0].shape
+    both_axes = _both_axes(partial[0].dtype).T
+    weight = memory.empty((filters, channels, 9), partial[0].dtype)
+
+    def work(start: int, stop: int) -> None:
+        total = partial[0][:, start:stop]
+        for part in partial[1:]:
+            total += part[:, start:stop]
+        weight[:, start:stop] = np.matmul(both_axes, total.reshape(36, -1)).reshape(9, -1, filters).transpose(2, 1, 0)
+
+    run_sliced(work, channels)
+    return weight.reshape(filters, channels, 3, 3)
 
 
 def _both_axes(dtype: Any) -> Array:
@@ -163,17 +189,18 @@ def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bia
     y = memory.empty((len(x), *out, count_out), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        step = _tiles_at_once(channels + count_out, x.dtype)
-        inputs = memory.empty((36, min(step, stop - start), channels), x.dtype)
-        products = memory.empty((36, min(step, stop - start), count_out), x.dtype)
+        step = _rows_at_once(tiles, channels + count_out, x.dtype, stop - start)
+        inputs = memory.empty((36, step * tiles.per_row, channels), x.dtype)
+        products = memory.empty((36, step * tiles.per_row, count_out), x.dtype)
         for first in range(start, stop, step):
-            count = min(step, stop - first)
-            _input_tiles(source, inputs[:, :count], first, *tiles)
+            last = min(first + step, stop)
+            count = (last - first) * tiles.per_row
+            input_tiles(source, inputs, first, last, *tiles)
             np.matmul(inputs[:, :count], filters, out=products[:, :count])
-            _output_tiles(products[:, :count], y, first, *tiles, bias)
+            output_tiles(products, y, bias, first, last, tiles.dilation, tiles.grid)
 
-    run_sliced(work, len(x) * tiles.per_image)
-    return as_channels(y, len(x), out)
+    run_sliced(work, len(x) * tiles.rows)
+    return as_channels(y.reshape(-1, count_out), len(x), out)
 
 
 def _images(x: Array) -> Array:
@@ -181,160 +208,7 @@ def _images(x: Array) -> Array:
     return as_rows(x).reshape(len(x), *x.shape[2:], x.shape[1])
 
 
-def _tiles_at_once(width: int, dtype: Any) -> int:
-    return max(_LEAST_TILES, _CACHE_BYTES // (36 * width * np.dtype(dtype).itemsize))
-
-
-@compiled
-def _place(tile: int, dilation: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int, int]:
-    """The image of a tile and its first output, in the rows and columns of the whole image."""
-    column, rest = tile % grid[1], tile // grid[1]
-    row, rest = rest % grid[0], rest // grid[0]
-    column_phase, rest = rest % dilation[1], rest // dilation[1]
-    row_phase, image = rest % dilation[0], rest // dilation[0]
-    return image, row_phase + 4 * row * dilation[0], column_phase + 4 * column * dilation[1]
-
-
-@compiled
-def _times_bt(a0: Array, a1: Array, a2: Array, a3: Array, a4: Array, a5: Array, t: Array, o: int, s: int) -> None:
-    """t[o], t[o + s], ... t[o + 5 s] = B^T (a0, ..., a5), for a vector of channels at a time."""
-    t0, t1, t2, t3, t4, t5 = t[o], t[o + s], t[o + 2 * s], t[o + 3 * s], t[o + 4 * s], t[o + 5 * s]
-    for c in range(len(a0)):
-        p, q = a4[c] - 4 * a2[c], a3[c] - 4 * a1[c]
-        u, v = a4[c] - a2[c], 2 * (a3[c] - a1[c])
-        t0[c] = 4 * a0[c] - 5 * a2[c] + a4[c]
-        t1[c] = p + q
-        t2[c] = p - q
-        t3[c] = u + v
-        t4[c] = u - v
-        t5[c] = 4 * a1[c] - 5 * a3[c] + a5[c]
-
-
-@compiled
-def _input_tiles(
-    x: Array, tiles: Array, first: int, dilation: tuple[int, int], before: tuple[int, int], grid: tuple[int, int]
-) -> None:
-    """tiles[:, t] = V = B^T x B for the tiles first + t; x (N, H, W, C), tiles (36, T, C)."""
-    _, height, width, channels = x.shape
-    half = np.empty((36, channels), x.dtype)
-    zero = np.zeros(channels, x.dtype)
-    for t in range(tiles.shape[1]):
-        image, top, left = _place(first + t, dilation, grid)
-        top, left = top - before[0], left - before[1]
-        w0, w1, w2 = left, left + dilation[1], left + 2 * dilation[1]
-        w3, w4, w5 = left + 3 * dilation[1], left + 4 * dilation[1], left + 5 * dilation[1]
-        for i in range(6):
-            h = top + i * dilation[0]
-            if 0 <= h < height:
-                row = x[image, h]
-                _times_bt(
-                    row[w0] if 0 <= w0 < width else zero,
-                    row[w1] if 0 <= w1 < width else zero,
-                    row[w2] if 0 <= w2 < width else zero,
-                    row[w3] if 0 <= w3 < width else zero,
-                    row[w4] if 0 <= w4 < width else zero,
-                    row[w5] if 0 <= w5 < width else zero,
-                    half,
-                    6 * i,
-                    1,
-                )
-            else:
-                half[6 * i : 6 * i + 6] = 0
-        out = tiles[:, t]
-        for j in range(6):
-            _times_bt(half[j], half[6 + j], half[12 + j], half[18 + j], half[24 + j], half[30 + j], out, j, 6)
-
-
-@compiled
-def _output_tiles(
-    products: Array,
-    y: Array,
-    first: int,
-    dilation: tuple[int, int],
-    before: tuple[int, int],
-    grid: tuple[int, int],
-    bias: Array,
-) -> None:
-    """y = A^T M A + b for the tiles first + t, without the outputs that hang over the edge; products (36, T, F)."""
-    _, height, width, filters = y.shape
-    half = np.empty((4, 6, filters), y.dtype)
-    for t in range(products.shape[1]):
-        image, top, left = _place(first + t, dilation, grid)
-        for j in range(6):
-            m0, m1, m2 = products[j, t], products[6 + j, t], products[12 + j, t]
-            m3, m4, m5 = products[18 + j, t], products[24 + j, t], products[30 + j, t]
-            h0, h1, h2, h3 = half[0, j], half[1, j], half[2, j], half[3, j]
-            for f in range(filters):
-                p, q, u, v = m1[f] + m2[f], m1[f] - m2[f], m3[f] + m4[f], m3[f] - m4[f]
-                h0[f] = m0[f] + p + u
-                h1[f] = q + 2 * v
-                h2[f] = p + 4 * u
-                h3[f] = q + 8 * v + m5[f]
-        w1, w2, w3 = left + dilation[1], left + 2 * dilation[1], left + 3 * dilation[1]
-        for i in range(4):
-            h = top + i * dilation[0]
-            if h >= height or left >= width:
-                continue
-            a0, a1, a2, a3, a4, a5 = half[i, 0], half[i, 1], half[i, 2], half[i, 3], half[i, 4], half[i, 5]
-            if w3 < width:
-                y0, y1, y2, y3 = y[image, h, left], y[image, h, w1], y[image, h, w2], y[image, h, w3]
-                for f in range(filters):
-                    p, q, u, v = a1[f] + a2[f], a1[f] - a2[f], a3[f] + a4[f], a3[f] - a4[f]
-                    y0[f] = a0[f] + p + u + bias[f]
-                    y1[f] = q + 2 * v + bias[f]
-                    y2[f] = p + 4 * u + bias[f]
-                    y3[f] = q + 8 * v + a5[f] + bias[f]
-            else:
-                for f in range(filters):
-                    p, q, u, v = a1[f] + a2[f], a1[f] - a2[f], a3[f] + a4[f], a3[f] - a4[f]
-                    y[image, h, left, f] = a0[f] + p + u + bias[f]
-                    if w1 < width:
-                        y[image, h, w1, f] = q + 2 * v + bias[f]
-                    if w2 < width:
-                        y[image, h, w2, f] = p + 4 * u + bias[f]
-
-
-@compiled
-def _times_a(a0: Array, a1: Array, a2: Array, a3: Array, t: Array, o: int, s: int) -> None:
-    """t[o], t[o + s], ... t[o + 5 s] = A (a0, ..., a3), for a vector of filters at a time."""
-    t0, t1, t2, t3, t4, t5 = t[o], t[o + s], t[o + 2 * s], t[o + 3 * s], t[o + 4 * s], t[o + 5 * s]
-    for f in range(len(a0)):
-        even, odd = a0[f] + a2[f], a1[f] + a3[f]
-        even4, odd8 = a0[f] + 4 * a2[f], 2 * a1[f] + 8 * a3[f]
-        t0[f] = a0[f]
-        t1[f] = even + odd
-        t2[f] = even - odd
-        t3[f] = even4 + odd8
-        t4[f] = even4 - odd8
-        t5[f] = a3[f]
-
-
-@compiled
-def _slope_tiles(
-    grad: Array, tiles: Array, first: int, dilation: tuple[int, int], before: tuple[int, int], grid: tuple[int, int]
-) -> None:
-    """tiles[:, t] = dL/dM = A G A^T for the tiles first + t; grad (N, H, W, F), tiles (36, T, F)."""
-    _, height, width, filters = grad.shape
-    half = np.empty((24, filters), grad.dtype)
-    zero = np.zeros(filters, grad.dtype)
-    for t in range(tiles.shape[1]):
-        image, top, left = _place(first + t, dilation, grid)
-        w1, w2, w3 = left + dilation[1], left + 2 * dilation[1], left + 3 * dilation[1]
-        for i in range(4):
-            h = top + i * dilation[0]
-            if h < height and left < width:
-                row = grad[image, h]
-                _times_a(
-                    row[left],
-                    row[w1] if w1 < width else zero,
-                    row[w2] if w2 < width else zero,
-                    row[w3] if w3 < width else zero,
-                    half,
-                    6 * i,
-                    1,
-                )
-            else:
-                half[6 * i : 6 * i + 6] = 0
-        out = tiles[:, t]
-        for j in range(6):
-            _times_a(half[j], half[6 + j], half[12 + j], half[18 + j], out, j, 6)
+def _rows_at_once(tiles: Tiles, width: int, dtype: Any, most: int) -> int:
+    """Rows of tiles at a time, of at most `most` that there are."""
+    count = max(_LEAST_TILES, _CACHE_BYTES // (36 * width * np.dtype(dtype).itemsize))
+    return max(1, min(count // tiles.per_row, most))
