@@ -68,6 +68,7 @@ __all__ = [
     "channel_combine",
     "channel_dots",
     "channel_moments",
+    "channel_slope_dots",
     "clip",
     "concatenate",
     "constant",
@@ -78,6 +79,8 @@ __all__ = [
     "equal",
     "erf",
     "exp",
+    "gelu",
+    "gelu_grad",
     "greater",
     "greater_equal",
     "keep_mask",
@@ -186,6 +189,21 @@ def erf(x: Array) -> Array:
     return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
 
 
+def gelu(x: Array) -> Array:
+    """x P(Z <= x) for a standard normal Z."""
+    return np.multiply(x, _normal_below(x))
+
+
+def gelu_grad(grad: Array, x: Array) -> Array:
+    """grad times the slope of gelu: P(Z <= x) + x times the normal density at x."""
+    density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi, dtype=x.dtype)
+    return np.multiply(grad, _normal_below(x) + x * density)
+
+
+def _normal_below(x: Array) -> Array:
+    return 0.5 * (1 + erf(x * np.sqrt(0.5, dtype=x.dtype)))
+
+
 def softmax(x: Array, axis: int) -> Array:
     """e^x / sum e^x along an axis; shifted by the maximum, which changes nothing but cannot overflow."""
     exponentials = np.exp(x - np.max(x, axis=axis, keepdims=True))
@@ -213,15 +231,25 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     return np.mean(x, axis=axes), np.var(x, axis=axes)
 
 
-def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
-    """scale x + shift, with one scale and one shift per channel."""
-    return np.add(x * _along_channel(scale, x), _along_channel(shift, x))
+def channel_affine(x: Array, scale: Array, shift: Array, activation: str | None = None) -> Array:
+    """f(scale x + shift), with one scale and one shift per channel; the activation f is None (none), "relu" or "gelu"."""
+    u = np.add(x * _along_channel(scale, x), _along_channel(shift, x))
+    return u if activation is None else relu(u) if activation == "relu" else gelu(u)
 
 
 def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """For every channel, sum(grad) and sum(grad (x - mean))."""
     axes = _all_but_channel(x)
     return np.sum(grad, axis=axes), np.sum(grad * (x - _along_channel(mean, x)), axis=axes)
+
+
+def channel_slope_dots(
+    grad: Array, x: Array, scale: Array, shift: Array, mean: Array, activation: str
+) -> tuple[Array, Array, Array]:
+    """H = grad f'(scale x + shift) for the activation f; and for every channel, sum(H) and sum(H (x - mean))."""
+    u = channel_affine(x, scale, shift)
+    slope = relu_grad(grad, u) if activation == "relu" else gelu_grad(grad, u)
+    return slope, *channel_dots(slope, x, mean)
 
 
 def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:

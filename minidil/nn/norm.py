@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class BatchNorm(Module):
 
     where the observed variance is the unbiased one, n/(n - 1) times the biased. In evaluation mode with the running ones.
     Shapes: x (N, num_features, *S), alike out.
+    activation: "relu" or "gelu" is applied to the result in the same pass over the memory; None (the default) is not.
     momentum: None makes the running statistics the plain mean over all batches seen, momentum = 1/num_batches_tracked.
     Parameters: weight, ones, and bias, zeros, both (num_features,); None with affine=False.
     Buffers: running_mean, running_var (num_features,), num_batches_tracked (); None with track_running_stats=False, when
@@ -49,16 +50,20 @@ class BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        activation: str | None = None,
     ) -> None:
         super().__init__()
         layer = type(self).__name__
         check_counts(layer, num_features=num_features)
+        if activation not in (None, "relu", "gelu"):
+            raise OptionError(f'{layer}: activation must be "relu", "gelu" or None, not {activation!r}')
         check_range(layer, "eps", eps, 0, math.inf)
         if momentum is not None:
             check_range(layer, "momentum", momentum, 0, 1)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
+        self.activation = activation
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         tracked = track_running_stats
@@ -74,8 +79,10 @@ class BatchNorm(Module):
             expected = f"(N, {self.num_features}, *S) with {' or '.join(map(str, self.ndims))} spatial axes"
             raise ShapeError(f"{layer}: x must be {expected}, but has shape {x.shape}")
         if self.training or self.running_mean is None:
-            return F.batch_norm(x, self.weight, self.bias, eps=self.eps, observe=self._tracker(x))
-        return F.batch_norm(x, self.weight, self.bias, mean=self.running_mean, var=self.running_var, eps=self.eps)
+            statistics: dict[str, Any] = {"observe": self._tracker(x)}
+        else:
+            statistics = {"mean": self.running_mean, "var": self.running_var}
+        return F.batch_norm(x, self.weight, self.bias, eps=self.eps, activation=self.activation, **statistics)
 
     def _tracker(self, x: Tensor) -> Callable[[Array, Array], None] | None:
         """What updates the running statistics once those of the batch x are known; None if they are not tracked."""
@@ -98,6 +105,7 @@ class BatchNorm(Module):
         shown += [f"momentum={self.momentum}"] if self.momentum != 0.1 else []
         shown += ["affine=False"] if self.weight is None else []
         shown += ["track_running_stats=False"] if self.running_mean is None else []
+        shown += [f"activation={self.activation!r}"] if self.activation else []
         return ", ".join(shown)
 
 

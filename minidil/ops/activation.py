@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from minidil.errors import OptionError, ShapeError
@@ -59,14 +57,9 @@ def silu(x: Array) -> tuple[Array, Vjps]:
 def gelu(x: Array) -> tuple[Array, Vjps]:
     """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
     k = active()
-    below = k.multiply(k.add(k.erf(k.multiply(x, math.sqrt(0.5))), 1), 0.5)
-
-    # dy/dx = Phi(x) + x phi(x), with the normal density phi(x) = e^(-x^2/2) / sqrt(2 pi)
-    def grad_x(grad: Array) -> Array:
-        density = k.multiply(k.exp(k.multiply(k.multiply(x, x), -0.5)), 1 / math.sqrt(2 * math.pi))
-        return k.multiply(grad, k.add(below, k.multiply(x, density)))
-
-    return k.multiply(x, below), (grad_x,)
+    # P(Z <= x) = (1 + erf(x / sqrt 2)) / 2, and its slope is the normal density phi(x) = e^(-x^2/2) / sqrt(2 pi), so
+    # dy/dx = P(Z <= x) + x phi(x)
+    return k.gelu(x), (lambda grad: k.gelu_grad(grad, x),)
 
 
 def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:

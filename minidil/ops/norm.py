@@ -23,12 +23,15 @@ def batch_norm(
     var: Array | None = None,
     eps: float = 1e-5,
     observe: Observer | None = None,
+    activation: str | None = None,
 ) -> tuple[Array, Vjps]:
-    """Normalise every channel: y = weight (x - mean) / sqrt(var + eps) + bias.
+    """Normalise every channel, u = weight (x - mean) / sqrt(var + eps) + bias, and apply an activation, y = f(u).
 
     Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
     mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
+    activation: "relu" or "gelu", computed in the same pass over the memory; None leaves y = u. Of all that lies between, x
+        alone is kept for the backward pass.
     Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0;
         DtypeError if mean or var are of another type than x.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
@@ -42,6 +45,8 @@ def batch_norm(
             raise ShapeError(f"batch_norm: {name} must be ({channels},) to go with x {x.shape}, not {vector.shape}")
     if (mean is None) != (var is None):
         raise OptionError("batch_norm: give both mean and var, or neither")
+    if activation not in (None, "relu", "gelu"):
+        raise OptionError(f'batch_norm: activation must be "relu", "gelu" or None, not {activation!r}')
     for name, vector in (("mean", mean), ("var", var)):
         if vector is not None and vector.dtype != x.dtype:
             raise DtypeError(f"batch_norm: x is {x.dtype} but {name} is {vector.dtype}; convert one with astype")
@@ -58,34 +63,39 @@ def batch_norm(
     inverse = k.divide(1.0, k.sqrt(k.add(var, eps)))
     scale = inverse if weight is None else k.multiply(weight, inverse)
     shift = k.negative(k.multiply(mean, scale))
-    y = k.channel_affine(x, scale, shift if bias is None else k.add(shift, bias))
+    if bias is not None:
+        shift = k.add(shift, bias)
+    y = k.channel_affine(x, scale, shift, activation)
 
-    # Per channel, with n values, h = (x - mean) r, r = 1/sqrt(var + eps) and y = w h + b:
-    #   dL/db = sum G,    dL/dw = sum G h = r sum G (x - mean).
+    # With H = dL/du = G f'(u), and per channel n values, h = (x - mean) r, r = 1/sqrt(var + eps) and u = w h + b:
+    #   dL/db = sum H,    dL/dw = sum H h = r sum H (x - mean).
     # The batch's own mean and variance depend on every x_j: dmean/dx_j = 1/n, and dr/dx_j = -r^2 h_j / n
-    # (since dvar/dx_j = 2 (x_j - mean)/n and dr/dvar = -r^3/2). Put into dL/dx_j = sum_i G_i w dh_i/dx_j,
-    #   dL/dx = w r (G - sum(G)/n - h sum(G h)/n),
-    # which is of the form a G + b x + c with one a, b and c per channel. With constant mean and var only w r G remains.
+    # (since dvar/dx_j = 2 (x_j - mean)/n and dr/dvar = -r^3/2). Put into dL/dx_j = sum_i H_i w dh_i/dx_j,
+    #   dL/dx = w r (H - sum(H)/n - h sum(H h)/n),
+    # which is of the form a H + b x + c with one a, b and c per channel. With constant mean and var only w r H remains.
     shared: list[Array] = []
 
-    def sums(grad: Array) -> tuple[Array, Array]:
-        if not shared or shared[0] is not grad:  # the three gradients need the same two sums
-            total, product = k.channel_dots(grad, x, mean)
-            shared[:] = grad, total, k.multiply(product, inverse)
-        return shared[1], shared[2]
+    def slope_and_sums(grad: Array) -> tuple[Array, Array, Array]:
+        if not shared or shared[0] is not grad:  # the three gradients need the same H and the same two sums
+            if activation is None:
+                slope, (total, product) = grad, k.channel_dots(grad, x, mean)
+            else:
+                slope, total, product = k.channel_slope_dots(grad, x, scale, shift, mean, activation)
+            shared[:] = grad, slope, total, k.multiply(product, inverse)
+        return shared[1], shared[2], shared[3]
 
     def grad_x(grad: Array) -> Array:
+        slope, total, product = slope_and_sums(grad)
         if not training:
-            return k.channel_affine(grad, scale, k.multiply(scale, 0))
-        total, product = sums(grad)
-        slope = k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))
-        offset = k.negative(k.add(k.multiply(scale, k.divide(total, count)), k.multiply(slope, mean)))
-        return k.channel_combine(grad, x, scale, slope, offset)
+            return k.channel_affine(slope, scale, k.multiply(scale, 0))
+        b = k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))
+        c = k.negative(k.add(k.multiply(scale, k.divide(total, count)), k.multiply(b, mean)))
+        return k.channel_combine(slope, x, scale, b, c)
 
     return y, (
         grad_x,
-        None if weight is None else lambda grad: sums(grad)[1],
-        None if bias is None else lambda grad: sums(grad)[0],
+        None if weight is None else lambda grad: slope_and_sums(grad)[2],
+        None if bias is None else lambda grad: slope_and_sums(grad)[1],
     )
 
 

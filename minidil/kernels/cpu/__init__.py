@@ -7,9 +7,15 @@ The compiled loops are serial and release the interpreter lock; `run_sliced` giv
 call to BLAS between two loops, and such loops can be cached on disk; Numba's own parallel loops with a BLAS call inside cannot.
 """
 
-from minidil.kernels.cpu.channel import channel_affine, channel_combine, channel_dots, channel_moments
+from minidil.kernels.cpu.channel import (
+    channel_affine,
+    channel_combine,
+    channel_dots,
+    channel_moments,
+    channel_slope_dots,
+)
 from minidil.kernels.cpu.conv import conv_forward, conv_grad_input, conv_grad_weight
-from minidil.kernels.cpu.elementwise import erf, relu, relu_grad
+from minidil.kernels.cpu.elementwise import erf, gelu, gelu_grad, relu, relu_grad
 from minidil.kernels.cpu.linear import matmul
 from minidil.kernels.cpu.pool import max_pool, max_pool_grad
 
@@ -18,10 +24,13 @@ __all__ = [
     "channel_combine",
     "channel_dots",
     "channel_moments",
+    "channel_slope_dots",
     "conv_forward",
     "conv_grad_input",
     "conv_grad_weight",
     "erf",
+    "gelu",
+    "gelu_grad",
     "matmul",
     "max_pool",
     "max_pool_grad",

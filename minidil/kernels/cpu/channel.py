@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.gaussian import normal
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.threads import run_sliced
 
@@ -39,13 +40,30 @@ def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     return total.astype(x.dtype), product.astype(x.dtype)
 
 
-def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
-    """scale x + shift, with one scale and one shift per channel."""
+def channel_affine(x: Array, scale: Array, shift: Array, activation: str | None = None) -> Array:
+    """f(scale x + shift), with one scale and one shift per channel; the activation f is None (none), "relu" or "gelu"."""
     rows = as_rows(x)
     y = memory.empty(rows.shape, rows.dtype)
     a, b = writable(scale), writable(shift)
-    run_sliced(lambda start, stop: _affine(rows[start:stop], y[start:stop], a, b), len(rows))
+    kernel = {None: _affine, "relu": _affine_relu, "gelu": _affine_gelu}[activation]
+    run_sliced(lambda start, stop: kernel(rows[start:stop], y[start:stop], a, b), len(rows))
     return as_channels(y, len(x), x.shape[2:])
+
+
+def channel_slope_dots(
+    grad: Array, x: Array, scale: Array, shift: Array, mean: Array, activation: str
+) -> tuple[Array, Array, Array]:
+    """H = grad f'(scale x + shift) for the activation f; and for every channel, sum(H) and sum(H (x - mean))."""
+    gradients, rows = as_rows(grad), as_rows(x)
+    slope = memory.empty(rows.shape, rows.dtype)
+    a, b, centre = writable(scale), writable(shift), writable(mean)
+    kernel = {"relu": _slope_dots_relu, "gelu": _slope_dots_gelu}[activation]
+
+    def work(start: int, stop: int) -> Array:
+        return kernel(gradients[start:stop], rows[start:stop], slope[start:stop], a, b, centre)
+
+    total, product = sum(run_sliced(work, len(rows)))
+    return as_channels(slope, len(x), x.shape[2:]), total.astype(x.dtype), product.astype(x.dtype)
 
 
 def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
@@ -86,6 +104,52 @@ def _affine(x: Array, y: Array, scale: Array, shift: Array) -> None:
     for r in range(rows):
         for c in range(channels):
             y[r, c] = scale[c] * x[r, c] + shift[c]
+
+
+@compiled
+def _affine_relu(x: Array, y: Array, scale: Array, shift: Array) -> None:
+    rows, channels = x.shape
+    for r in range(rows):
+        for c in range(channels):
+            u = scale[c] * x[r, c] + shift[c]
+            y[r, c] = 0 if u < 0 else u
+
+
+@compiled
+def _affine_gelu(x: Array, y: Array, scale: Array, shift: Array) -> None:
+    rows, channels = x.shape
+    for r in range(rows):
+        for c in range(channels):
+            u = scale[c] * x[r, c] + shift[c]
+            y[r, c] = u * normal(u)[0]
+
+
+@compiled
+def _slope_dots_relu(grad: Array, x: Array, slope: Array, scale: Array, shift: Array, centre: Array) -> Array:
+    rows, channels = x.shape
+    sums = np.zeros((2, channels))
+    for r in range(rows):
+        for c in range(channels):
+            h = grad[r, c] if scale[c] * x[r, c] + shift[c] > 0 else grad.dtype.type(0)
+            slope[r, c] = h
+            sums[0, c] += h
+            sums[1, c] += h * (x[r, c] - centre[c])
+    return sums
+
+
+@compiled
+def _slope_dots_gelu(grad: Array, x: Array, slope: Array, scale: Array, shift: Array, centre: Array) -> Array:
+    rows, channels = x.shape
+    sums = np.zeros((2, channels))
+    for r in range(rows):
+        for c in range(channels):
+            u = scale[c] * x[r, c] + shift[c]
+            below, density = normal(u)
+            h = grad[r, c] * (below + u * density)
+            slope[r, c] = h
+            sums[0, c] += h
+            sums[1, c] += h * (x[r, c] - centre[c])
+    return sums
 
 
 @compiled

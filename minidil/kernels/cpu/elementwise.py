@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.gaussian import normal
 from minidil.kernels.cpu.layout import compiled, writable
 from minidil.kernels.threads import run_sliced
 
@@ -33,6 +34,16 @@ def relu_grad(grad: Array, y: Array) -> Array:
 def erf(x: Array) -> Array:
     """The error function."""
     return _map(_erf, x)
+
+
+def gelu(x: Array) -> Array:
+    """x P(Z <= x)."""
+    return _map(_gelu, x)
+
+
+def gelu_grad(grad: Array, x: Array) -> Array:
+    """grad times the slope of gelu at x."""
+    return _map(_gelu_grad, x, grad)
 
 
 def _map(kernel: Callable[..., None], x: Array, *others: Array) -> Array:
@@ -62,6 +73,19 @@ def _relu(x: Array, y: Array) -> None:
 def _relu_grad(y: Array, grad: Array, dx: Array) -> None:
     for i in range(len(y)):
         dx[i] = grad[i] if y[i] > 0 else 0
+
+
+@compiled
+def _gelu(x: Array, y: Array) -> None:
+    for i in range(len(x)):
+        y[i] = x[i] * normal(x[i])[0]
+
+
+@compiled
+def _gelu_grad(x: Array, grad: Array, dx: Array) -> None:
+    for i in range(len(x)):
+        below, density = normal(x[i])
+        dx[i] = grad[i] * (below + x[i] * density)
 
 
 @compiled

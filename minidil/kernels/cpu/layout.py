@@ -17,8 +17,11 @@ Triple = tuple[int, int, int]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile on the first call for each number type, keep the result on disk, release the interpreter lock while running."""
-    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, fastmath={"contract"})
+    """Compile on the first call for each number type, keep the result on disk, release the interpreter lock while running.
+
+    error_model: as in NumPy, x / 0 is infinite. To raise an error instead, a loop with a division would have to go one by one.
+    """
+    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
     return kernel
 
 
