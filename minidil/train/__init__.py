@@ -11,10 +11,11 @@ from minidil.train.history import COLUMNS, History, Row
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
 from minidil.train.state import Optimizer, Run, Schedule
-from minidil.train.views import AveragedViews
+from minidil.train.views import LEVELS, AveragedViews
 
 __all__ = [
     "COLUMNS",
+    "LEVELS",
     "AveragedViews",
     "Callback",
     "FreezeAfter",

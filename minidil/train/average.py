@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 class WeightAverage(Callback):
     """Lookahead: every `every` steps an average moves towards the weights, and the weights are set to it.
 
-    After step t of T, if `every` divides t,
+    After step t of T, if `every` divides t or t = T,
 
         average += (1 - decay^every (t/T)^3) (weights - average),    weights = average.
 
     At the start of the training the average follows the weights closely, which leaves them alone; towards its end it
     moves only 1 - decay^every of the way, which averages out the noise of the last steps. It covers all that is a
-    floating-point number in the model's state dict, so batch norm's statistics too; the optimizer's velocities go on. After
-    the last step the model is set to the average once more, before the epoch is measured and saved.
+    floating-point number in the model's state dict, so batch norm's statistics too; the optimizer's velocities go on. The
+    last move comes before the epoch is measured and saved, so that the average is what a run leaves.
 
     The average is part of the checkpoint, and t is a function of the run's position, so that a run resumes bit for bit.
     With more epochs than before, T is the new total.
@@ -55,9 +55,8 @@ class WeightAverage(Callback):
 
     def on_batch_end(self, run: "Run") -> None:
         step, steps = run.epoch * run.batches + run.batch, run.epochs * run.batches
-        if step % self.every == 0:
+        if step % self.every == 0 or step == steps:
             moved = np.float32(1 - self.kept(step, steps))
             weights = run.model.state_dict()
             self.average = {name: slow + moved * (weights[name] - slow) for name, slow in self.average.items()}
-        if step % self.every == 0 or step == steps:
             run.model.load_state_dict(self.average, strict=False)
