@@ -41,7 +41,11 @@ def add(commands: "Commands") -> None:
     option(
         "--data", metavar="SET", help=f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class"
     )
-    option("--recipe", choices=sorted(RECIPES), help="fast: 94 %% on CIFAR-10 in ten epochs (default: standard)")
+    option(
+        "--recipe",
+        choices=sorted(RECIPES),
+        help="fast: ten epochs of large batches, made for CIFAR-10 (default: standard)",
+    )
     option("--model", choices=sorted(models.MODELS), help="which network (default: vgg_small)")
     option("--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the network")
     option("--dilations", type=_dilations, nargs="+", metavar="N,N", help="of the layers of each stage: 1,2 1,2 1,4")

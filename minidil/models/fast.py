@@ -1,4 +1,4 @@
-"""A VGG that learns CIFAR-10 in minutes, after airbench94 (Jordan 2024, arXiv:2404.00498).
+"""A VGG that is made to learn CIFAR-10 in few epochs, after airbench94 (Jordan 2024, arXiv:2404.00498).
 
 Its first layer needs no training: it whitens small patches of the image, which is computed from the data.
 """

@@ -151,7 +151,7 @@ def test_small_images_take_a_network_of_fewer_blocks(capsys: pytest.CaptureFixtu
     assert "images of 8x8 cannot be halved 3 times after the 2x2 whitening" in line
     assert "fewer widths" in line
     assert not Path("runs").exists()
-    words = "train --recipe fast --widths 8 16 --dilations 1,2 1,1 --epochs 1 --batch-size 64 --backend numpy --out run"
+    words = "train --recipe fast --widths 4 4 --dilations 1,2 1,1 --epochs 1 --batch-size 512 --tta 0 --backend numpy --out run"
     assert main(words.split()) == 0
     assert "test accuracy" in capsys.readouterr().out
 
