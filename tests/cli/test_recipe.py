@@ -27,8 +27,8 @@ FILES = ("last.npz", "best.npz", "metrics.csv")
 
 @pytest.fixture(autouse=True)
 def _tiny_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """12 images to learn from and 6 to test on take the place of CIFAR-10; runs go into a folder of the test."""
-    layout, members = tiny_cifar10()
+    """8 images to learn from and 4 to test on take the place of CIFAR-10; runs go into a folder of the test."""
+    layout, members = tiny_cifar10(records=4)
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(pack_tar(members)))
     monkeypatch.setattr(cifar, "TEN", layout)
     monkeypatch.setenv("MINIDIL_DATA", str(tmp_path))
@@ -73,7 +73,7 @@ def test_the_numbers_are_those_of_the_paper() -> None:
 def test_a_run_learns_from_all_images_and_can_be_measured_and_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*FAST, "--epochs", "2", "--seed", "3", "--out", "run"]) == 0
     out = capsys.readouterr().out
-    assert "cifar10: 12 images to learn from, none to validate on" in out
+    assert "cifar10: 8 images to learn from, none to validate on" in out
     assert "whiten" in out
     assert "validation" not in out
     assert "test accuracy" in out.splitlines()[-1]
@@ -121,11 +121,11 @@ def test_the_first_layer_whitens_the_training_images_and_is_never_trained() -> N
 
 
 def test_a_run_that_is_killed_and_resumed_ends_in_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three batches are an epoch: killed before an average is due, and after the first layer has been frozen."""
+    """Two batches are an epoch: killed before an average is due, and after the first layer has been frozen."""
     words = [*FAST, "--epochs", "4", "--tta", "0"]
     assert main([*words, "--out", "whole"]) == 0
     callbacks = Experiment.callbacks
-    for batches, begin in ((4, [*words, "--out", "cut"]), (11, ["train", "--resume", "cut"])):
+    for batches, begin in ((3, [*words, "--out", "cut"]), (7, ["train", "--resume", "cut"])):
         stop = StopAt(batches)
         with monkeypatch.context() as patch:
             patch.setattr(Experiment, "callbacks", lambda self, model, stop=stop: [*callbacks(self, model), stop])
