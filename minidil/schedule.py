@@ -143,6 +143,35 @@ class OneCycle(Schedule):
         return _glide(1.0, self.final, (step - peak) / (last - peak) if peak < last else 1.0)
 
 
+class Triangular(Schedule):
+    """Rise from `start` to 1, then fall to `final`, each along a straight line; the base rate is the peak.
+
+    total_steps: the length of both lines; `final` belongs to step total_steps, the one after the last, and stays.
+    rise: the share of the steps in which the rate rises.
+    Raises: OptionError unless total_steps is an int >= 1 and the others lie in 0..1.
+    Source: Smith 2017, arXiv:1506.01186, one cycle of it; the default numbers are those of Jordan 2024, arXiv:2404.00498.
+    """
+
+    def __init__(
+        self, optimizer: HasGroups, total_steps: int, rise: float = 0.23, start: float = 0.2, final: float = 0.07
+    ) -> None:
+        _check_steps(self, total_steps=total_steps)
+        _check_share(self, rise=rise, start=start, final=final)
+        self.total_steps = total_steps
+        self.rise = rise
+        self.start = start
+        self.final = final
+        super().__init__(optimizer)
+
+    def factor(self, step: int) -> float:
+        peak = self.rise * self.total_steps
+        if step < peak:
+            return self.start + (1 - self.start) * step / peak
+        if step >= self.total_steps:
+            return self.final
+        return 1 + (self.final - 1) * (step - peak) / (self.total_steps - peak)
+
+
 class Warmup(Schedule):
     """Rise evenly over `steps` steps, 1/(steps + 1), 2/(steps + 1), ..., and go on as the schedule `then` from its start.
 

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Parameter
 from minidil.optim import SGD
-from minidil.schedule import Constant, Cosine, OneCycle, Schedule, Step, Warmup
+from minidil.schedule import Constant, Cosine, OneCycle, Schedule, Step, Triangular, Warmup
 
 
 def optimizer(*rates: float) -> SGD:
@@ -79,6 +81,23 @@ def test_one_cycle_at_its_edges(total: int, rise: float) -> None:
     assert factors[peak:] == sorted(factors[peak:], reverse=True)
 
 
+def test_triangular() -> None:
+    rising, falling = [0.2, 0.6], [1, 1 - 0.93 / 3, 1 - 1.86 / 3, 0.07]
+    assert rates(Triangular(optimizer(), 5, rise=0.4), 8) == pytest.approx([*rising, *falling, 0.07, 0.07])
+
+
+@given(st.integers(1, 40), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_triangular_lies_on_two_lines(total: int, rise: float, start: float, final: float) -> None:
+    schedule = Triangular(optimizer(), total, rise, start, final)
+    peak = rise * total
+    # where both ends of a line fall together, the line does not exist, and the later one counts
+    places = [0.0, peak, float(total)] if 0 < peak < total else [0.0, float(total)]
+    heights = [start, 1.0, final] if 0 < peak < total else [start, 1.0] if peak == total else [1.0, final]
+    for step in range(total):
+        assert schedule.factor(step) == pytest.approx(np.interp(step, places, heights), abs=1e-9)
+    assert schedule.factor(total) == schedule.factor(total + 7) == final
+
+
 def test_warm_up() -> None:
     assert rates(Warmup(optimizer(0.4), 3), 6) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
 
@@ -119,6 +138,7 @@ def test_factor_is_pure() -> None:
         lambda o: Step(o, 3),
         lambda o: Cosine(o, 10),
         lambda o: OneCycle(o, 10),
+        lambda o: Triangular(o, 10),
         lambda o: Warmup(o, 3, Cosine(o, 7)),
     ],
 )
@@ -155,6 +175,8 @@ def test_a_wrong_state_changes_nothing(state: dict[str, object]) -> None:
         (lambda o: OneCycle(o, 1), "OneCycle: total_steps must be an int >= 2, not 1"),
         (lambda o: OneCycle(o, 5, 1.5), "rise"),
         (lambda o: OneCycle(o, 5, start=math.nan), "start"),
+        (lambda o: Triangular(o, 0), "Triangular: total_steps must be an int >= 1, not 0"),
+        (lambda o: Triangular(o, 5, rise=2), "Triangular: rise must lie in 0..1, not 2"),
         (lambda o: Warmup(o, 0), "Warmup: steps must be an int >= 1"),
         (lambda o: Warmup(o, 1, Constant(optimizer())), "same optimizer"),
     ],

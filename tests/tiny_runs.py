@@ -60,7 +60,7 @@ class Tiny:
             optim.SGD(parameters, self.lr, momentum=0.9) if self.kind == "sgd" else optim.Adam(parameters, self.lr)
         )
         self.train = loader()
-        self.val = loader(24, seed=9, augment=False)
+        self.val: data.DataLoader | None = loader(24, seed=9, augment=False)
         self.schedule = schedule.OneCycle(self.optimizer, self.epochs * len(self.train))
 
     def fit(self, out: Path | None = None, **options: Any) -> train.History:
@@ -69,6 +69,17 @@ class Tiny:
         return train.fit(
             self.model, self.train, self.val, self.optimizer, self.schedule, self.epochs, out=out, **options
         )
+
+
+class StopAt(train.Callback):
+    """Fails after so many batches of the whole run, before they are saved, as a process that is killed would."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_batch_end(self, run: train.Run) -> None:
+        if run.epoch * run.batches + run.batch == self.batches:
+            raise ZeroDivisionError
 
 
 def generator_state() -> Any:

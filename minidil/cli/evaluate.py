@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.cli.experiment import Experiment, testing_images
+from minidil.cli.experiment import TTA_HELP, Experiment, testing_images
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import RunFolder, evaluate
+from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -19,6 +20,7 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser("eval", help="measure a trained network on the test set")
     parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
     parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
 
 
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     folder = RunFolder(args.folder)
     experiment = Experiment.of(folder)
     with use(args.backend or backend()):
-        model = experiment.trained(folder)
+        model = experiment.trained(folder, args.tta)
         images = testing_images(experiment.settings)
         right = np.zeros(len(experiment.classes), dtype=int)
 

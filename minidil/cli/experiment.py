@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 import minidil.schedule as schedules
 from minidil import data, models, optim
 from minidil.cli.settings import Settings
 from minidil.data import transforms
 from minidil.errors import CheckpointError, OptionError
-from minidil.nn import Module
+from minidil.nn import BatchNorm, Module, Parameter
 from minidil.random import default_rng, seed
-from minidil.train import RunFolder, Schedule
+from minidil.train import AveragedViews, Callback, FreezeAfter, RunFolder, Schedule, WeightAverage
 
 _EVALUATION_BATCH = 256
+_WHITENING_IMAGES = 5000
+
+TTA_HELP = "views of an image whose answers are averaged: 0, the image; 1, its mirror image too; 2, both also shifted"
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,21 @@ class Experiment:
         seed(settings.seed)
         return models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
 
-    def trained(self, folder: RunFolder) -> Module:
-        """The model with the best weights of the run in `folder`, in evaluation mode.
+    def untrained(self, learn: data.Dataset) -> Module:
+        """A freshly initialised model, with all that follows from the training images and not from training."""
+        model = self.model()
+        if isinstance(model, models.WhitenedVGG):
+            images = np.divide(learn.images[:_WHITENING_IMAGES], 255, dtype=np.float32)
+            model.whiten_by(self.normalize()(images, np.random.default_rng(0)))
+        return model
+
+    def viewed(self, model: Module, tta: int | None = None) -> Module:
+        """The model, or what asks it about several views of each image. tta: in place of the one in the settings."""
+        level = self.settings.tta if tta is None else tta
+        return AveragedViews(model, level) if level else model
+
+    def trained(self, folder: RunFolder, tta: int | None = None) -> Module:
+        """The model with the best weights of the run in `folder`, in evaluation mode, `viewed`.
 
         Raises: CheckpointError if there are none or they do not fit.
         """
@@ -88,7 +106,7 @@ class Experiment:
         if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
             raise CheckpointError(f"{folder.path}: best.npz is a checkpoint, but not of a model's weights")
         model.load_state_dict(tree["model"])
-        return model.eval()
+        return self.viewed(model, tta).eval()
 
     def normalize(self) -> transforms.Normalize:
         """What every image goes through before the model."""
@@ -97,15 +115,17 @@ class Experiment:
     def learning(self, images: data.Dataset) -> data.DataLoader:
         """Shuffled, augmented batches."""
         settings = self.settings
+        flip = transforms.AlternatingFlip(settings.seed) if settings.flip_rule == "alternating" else transforms.Flip()
         return data.DataLoader(
             images,
             settings.batch_size,
             shuffle=True,
+            drop_last=settings.drop_last,
             seed=settings.seed,
             transforms=[
                 self.normalize(),
-                *([transforms.PadCrop(settings.crop)] if settings.crop else []),
-                *([transforms.Flip()] if settings.flip else []),
+                *([transforms.PadCrop(settings.crop, settings.crop_fill)] if settings.crop else []),
+                *([flip] if settings.flip else []),
                 *([transforms.Cutout(settings.cutout)] if settings.cutout else []),
             ],
         )
@@ -115,12 +135,35 @@ class Experiment:
         return data.DataLoader(images, _EVALUATION_BATCH, transforms=[self.normalize()])
 
     def optimizer(self, model: Module) -> optim.Optimizer:
-        """The optimizer; SGD has Nesterov momentum 0.9."""
-        settings, parameters = self.settings, list(model.parameters())
+        """The optimizer of all that is trained; SGD has Nesterov momentum."""
+        settings, groups = self.settings, self._groups(model)
         if settings.optimizer == "sgd":
-            return optim.SGD(parameters, settings.lr, momentum=0.9, nesterov=True, weight_decay=settings.weight_decay)
+            momentum = settings.momentum
+            return optim.SGD(groups, settings.lr, momentum, weight_decay=settings.weight_decay, nesterov=momentum > 0)
         kind = {"adam": optim.Adam, "adamw": optim.AdamW}[settings.optimizer]
-        return kind(parameters, settings.lr, weight_decay=settings.weight_decay)
+        return kind(groups, settings.lr, weight_decay=settings.weight_decay)
+
+    def _groups(self, model: Module) -> list[dict[str, Any]]:
+        """All that is trained; the biases of batch norm apart if they have a learning rate of their own."""
+        learning, faster = [parameter for parameter in model.parameters() if parameter.requires_grad], list[Parameter]()
+        scale = self.settings.norm_bias_lr
+        if scale != 1:
+            norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+            faster = [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
+            apart = set(map(id, faster))
+            learning = [parameter for parameter in learning if id(parameter) not in apart]
+        # A step decays by the product of rate and weight decay: a faster group needs less of the one for as much of both.
+        decay = self.settings.weight_decay / scale if scale else 0.0
+        rate = self.settings.lr * scale
+        return [{"params": learning}, *([{"params": faster, "lr": rate, "weight_decay": decay}] if faster else [])]
+
+    def callbacks(self, model: Module) -> list[Callback]:
+        """What else happens while the model trains. Raises: OptionError if it lacks a part that is to be frozen."""
+        settings = self.settings
+        return [
+            *([WeightAverage(settings.average_every)] if settings.average_every else []),
+            *(FreezeAfter(model, prefix, epochs) for prefix, epochs in settings.freeze),
+        ]
 
     def schedule(self, optimizer: optim.Optimizer, batches: int) -> Schedule:
         """The learning-rate schedule over all planned steps; batches: in an epoch."""
@@ -129,12 +172,18 @@ class Experiment:
             return schedules.Constant(optimizer)
         if self.settings.schedule == "cosine":
             return schedules.Cosine(optimizer, steps)
+        if self.settings.schedule == "triangular":
+            return schedules.Triangular(optimizer, steps)
         return schedules.OneCycle(optimizer, max(steps, 2))
 
 
-def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset]:
-    """(to learn from, to validate on): a seeded split of the training set, every class in the same proportion."""
-    return data.split(_part(settings, "train"), 1 - settings.validation, settings.seed)
+def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
+    """(to learn from, to validate on): a seeded split of the training set, every class in the same proportion.
+
+    With a validation share of 0, all images are to learn from and there is nothing to validate on.
+    """
+    images = _part(settings, "train")
+    return data.split(images, 1 - settings.validation, settings.seed) if settings.validation else (images, None)
 
 
 def testing_images(settings: Settings) -> data.Dataset:

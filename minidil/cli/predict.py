@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import minidil.functional as F
-from minidil.cli.experiment import Experiment
+from minidil.cli.experiment import TTA_HELP, Experiment
 from minidil.errors import DataError, OptionError
 from minidil.graph import no_grad
 from minidil.kernels.backend import Array, backend, use
 from minidil.tensor import tensor
 from minidil.train import RunFolder
+from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -30,6 +31,7 @@ def add(commands: "Commands") -> None:
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )
     parser.add_argument("--top", type=int, default=_SHOWN, metavar="N", help=f"classes to print (default: {_SHOWN})")
+    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
     parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
 
 
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     folder = RunFolder(args.folder)
     experiment = Experiment.of(folder)
     with use(args.backend or backend()):
-        model = experiment.trained(folder)
+        model = experiment.trained(folder, args.tta)
         for path in args.images:
             pixels, changes = read_image(path, experiment.shape, args.invert)
             image = pixels[None].astype(np.float32) / np.float32(255)

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import data, models
-from minidil.cli.experiment import Experiment, testing_images, training_images
-from minidil.cli.settings import OPTIMIZERS, SCHEDULES, Settings
+from minidil.cli.experiment import TTA_HELP, Experiment, testing_images, training_images
+from minidil.cli.settings import FLIP_RULES, OPTIMIZERS, RECIPES, SCHEDULES, Settings
+from minidil.data.transforms import FILLS
 from minidil.errors import OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained
+from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -21,7 +23,7 @@ _RUNS = Path("runs")
 
 _DESCRIPTION = """
 Train a network and leave a folder with its weights, figures and curves. Without options: a small dilated VGG on the 1,797
-handwritten digits that come with minidil. Every data set has a recipe of its own for what is not given.
+handwritten digits that come with minidil. What is not given is taken from the recipe, and from what suits the data set.
 """
 
 _EPILOG = """
@@ -32,29 +34,44 @@ then follows the schedule for the new total from the step that the run has reach
 
 
 def add(commands: "Commands") -> None:
-    """Declare the command and its options. None is the default of all that have a place in the recipe of a data set."""
+    """Declare the command and its options. None is the default of all that have a place in a recipe."""
     parser = commands.add_parser("train", help="train a network on images", description=_DESCRIPTION, epilog=_EPILOG)
     parser.set_defaults(run=run)
     option = parser.add_argument
     option(
         "--data", metavar="SET", help=f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class"
     )
+    option(
+        "--recipe",
+        choices=sorted(RECIPES),
+        help="fast: ten epochs of large batches, made for CIFAR-10 (default: standard)",
+    )
     option("--model", choices=sorted(models.MODELS), help="which network (default: vgg_small)")
     option("--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the network")
     option("--dilations", type=_dilations, nargs="+", metavar="N,N", help="of the layers of each stage: 1,2 1,2 1,4")
     option("--epochs", type=int, metavar="N", help="passes over the training images")
     option("--batch-size", type=int, metavar="N", help="images per step")
-    option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum 0.9")
+    option("--drop-last", action=argparse.BooleanOptionalAction, help="leave out a smaller last batch (default: no)")
+    option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum")
+    option("--momentum", type=float, metavar="X", help="of sgd (default: 0.9)")
     option("--lr", type=float, metavar="X", help="learning rate, the highest of the schedule")
+    option("--norm-bias-lr", type=float, metavar="X", help="multiple of it for the biases of batch norm (default: 1)")
     option("--weight-decay", type=float, metavar="X", help="strength of the pull of the weights towards zero")
     option("--schedule", choices=SCHEDULES, help="default: one-cycle")
+    option("--average-every", type=int, metavar="N", help="steps between two averages of weights (default: 0, never)")
+    option("--freeze", type=_freeze, nargs="+", metavar="NAME:N", help="parameters that stop learning after N epochs")
     option("--label-smoothing", type=float, metavar="X", help="share of the target spread over all classes")
     option("--clip-norm", type=float, metavar="X", help="largest global norm of the gradient (default: no limit)")
     option("--patience", type=int, metavar="N", help="stop after N epochs without a better one (default: never)")
     option("--crop", type=int, metavar="N", help="pad by N pixels and crop at random; 0: do not")
+    option("--crop-fill", choices=sorted(FILLS), help="what to pad with (default: zeros)")
     option("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the images")
+    option(
+        "--flip-rule", choices=FLIP_RULES, help="alternating: the other half in every second epoch (default: random)"
+    )
     option("--cutout", type=int, metavar="N", help="blank a square of N pixels (default: 0, do not)")
     option("--validation", type=float, metavar="X", help="share of the training images to validate on (default: 0.1)")
+    option("--tta", type=int, choices=LEVELS, help=TTA_HELP)
     option("--size", type=int, metavar="N", help="scale the images of a folder to N x N (default: 32)")
     option("--seed", type=int, metavar="N", help="of everything that is random (default: 0)")
     option("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
@@ -87,14 +104,16 @@ def run(args: argparse.Namespace) -> None:
 def _train(
     experiment: Experiment,
     learn: data.Dataset,
-    validate: data.Dataset,
+    validate: data.Dataset | None,
     save_every: float,
     out: Path | None,
     resume: Path | None,
 ) -> None:
-    settings, model = experiment.settings, experiment.model()
+    settings, model = experiment.settings, experiment.untrained(learn)
     batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {len(validate):,} to validate on")
+    callbacks = experiment.callbacks(model)
+    number = f"{len(validate):,}" if validate else "none"
+    print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
     with waiting_explained("the forward kernels"):
         print(model.summary(experiment.shape))
     folder = resume or out or _new_folder(settings)
@@ -103,10 +122,11 @@ def _train(
         history = fit(
             model,
             batches,
-            experiment.measuring(validate),
+            experiment.measuring(validate) if validate else None,
             optimizer,
             experiment.schedule(optimizer, len(batches)),
             settings.epochs,
+            callbacks,
             out=folder,
             resume=resume is not None,
             config=experiment.config(),
@@ -117,9 +137,10 @@ def _train(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(model, experiment.measuring(testing_images(settings)))
+    test = evaluate(experiment.viewed(model), experiment.measuring(testing_images(settings)))
     best = history.best
-    print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
+    if validate:
+        print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
     print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")
 
 
@@ -147,6 +168,14 @@ def _dilations(word: str) -> tuple[int, ...]:
         return tuple(map(int, word.split(",")))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{word!r} is not a list of numbers such as 1,2") from None
+
+
+def _freeze(word: str) -> tuple[str, int]:
+    """(name, epochs), written as name:epochs."""
+    name, _, epochs = word.rpartition(":")
+    if not name or not epochs.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is not a name and a number of epochs such as whiten:3")
+    return name, int(epochs)
 
 
 def _new_folder(settings: Settings) -> Path:

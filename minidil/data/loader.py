@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from minidil.data.dataset import Dataset, Floats, Labels
-from minidil.data.transforms import Transform
+from minidil.data.transforms import Placed, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
 T = TypeVar("T")
@@ -32,7 +32,8 @@ class DataLoader:
         batch_size: images a batch; the last batch is smaller where the set does not divide evenly.
         shuffle: a new order every epoch, instead of the order of the set.
         drop_last: leave a smaller last batch out.
-        transforms: callables (images, rng) -> images, applied in turn to each batch; see `data.transforms`.
+        transforms: callables (images, rng) -> images, or what gives one for an epoch and the numbers of the images,
+            applied in turn to each batch; see `data.transforms`.
         seed: decides the order and the augmentation.
         prefetch: batches prepared ahead by a thread of their own; 0 prepares each one when it is asked for.
     Attributes:
@@ -47,7 +48,7 @@ class DataLoader:
         *,
         shuffle: bool = False,
         drop_last: bool = False,
-        transforms: Sequence[Transform] = (),
+        transforms: Sequence[Transform | Placed] = (),
         seed: int = 0,
         prefetch: int = 2,
     ) -> None:
@@ -101,11 +102,12 @@ class DataLoader:
         images: Floats = np.divide(self.dataset.images[chosen], 255, dtype=np.float32)
         rng = np.random.default_rng([self.seed, epoch, AUGMENT, position])
         for transform in self.transforms:
-            images = _checked(transform, transform(images, rng), len(chosen))
+            apply = transform.at(epoch, chosen) if isinstance(transform, Placed) else transform
+            images = _checked(transform, apply(images, rng), len(chosen))
         return images, self.dataset.labels[chosen]
 
 
-def _checked(transform: Transform, images: Floats, n: int) -> Floats:
+def _checked(transform: Transform | Placed, images: Floats, n: int) -> Floats:
     if images.dtype != np.float32:
         raise DtypeError(f"DataLoader: {transform} returned {images.dtype}; a transform must keep float32")
     if images.ndim != 4 or len(images) != n:

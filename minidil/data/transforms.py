@@ -2,18 +2,36 @@
 
 They never change their input. Everything random is drawn from `rng`, in an order that depends on the shape of the
 batch alone. All are plain values: equal, hashable and printed with their settings.
+
+What a transform does may also depend on which images it gets, and in which epoch: it then has a method `at` that
+gives the callable for that batch (see `Placed`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from minidil.data.dataset import Floats
+from minidil.data.dataset import Floats, Labels
 from minidil.errors import OptionError, ShapeError
 
 Transform = Callable[[Floats, np.random.Generator], Floats]
+
+_FLIPS = 2  # the stream of random numbers of AlternatingFlip, beside the loader's two of epoch 0
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A transform that depends on the place of a batch in the training: on its epoch and on which images it holds."""
+
+    def at(self, epoch: int, indices: Labels) -> Transform:
+        """The transform for the batch of images number `indices`, int64 (N,), of the set, in epoch 0, 1, ...
+
+        A pure function of both, so that an epoch that is taken up in its middle goes on as it would have.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,29 +69,44 @@ class Normalize:
         return normal
 
 
+FILLS = {"zeros": "constant", "reflect": "reflect"}
+"""What PadCrop can pad with, and NumPy's name for it."""
+
+
 @dataclass(frozen=True)
 class PadCrop:
-    """Pad every side with `padding` zeros and cut the original size out again, at a place drawn for each image.
+    """Pad every side by `padding` and cut the original size out again, at a place drawn for each image.
 
-    After Normalize the zeros are the mean colour. Source: the CIFAR augmentation of Lee et al. 2015, arXiv:1409.5185,
-    with padding 4.
-    Raises: OptionError if padding is negative.
+    fill: "zeros", which after Normalize are the mean colour, or "reflect", which mirrors the image at its outermost
+        pixels without repeating them, so that a crop has no border.
+    Source: the CIFAR augmentation of Lee et al. 2015, arXiv:1409.5185, with padding 4 and zeros.
+    Raises: OptionError if padding is negative or there is no such fill; ShapeError for a reflection of more pixels than
+        the image has beside its outermost ones.
     """
 
     padding: int
+    fill: str = "zeros"
 
     def __post_init__(self) -> None:
         if self.padding < 0:
             raise OptionError(f"PadCrop: padding must not be negative, got {self.padding}")
+        if self.fill not in FILLS:
+            raise OptionError(f"PadCrop: fill must be {' or '.join(map(repr, FILLS))}, got {self.fill!r}")
 
     def __call__(self, images: Floats, rng: np.random.Generator) -> Floats:
         n, _, height, width = images.shape
+        if self.fill == "reflect" and self.padding >= min(height, width):
+            raise ShapeError(
+                f"PadCrop: an image of {height}x{width} reflects at most {min(height, width) - 1} pixels, "
+                f"not padding={self.padding}"
+            )
         pad = (self.padding, self.padding)
-        padded = np.pad(images, ((0, 0), (0, 0), pad, pad))
+        padded = np.pad(images, ((0, 0), (0, 0), pad, pad), mode=FILLS[self.fill])  # type: ignore[call-overload]
         top, left = rng.integers(0, 2 * self.padding + 1, size=(2, n))
         # Every place that a crop can have, as a view (N, C, 2 padding + 1, 2 padding + 1, H, W): only picking copies.
         crops = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-        return crops[np.arange(n), :, top, left]
+        picked: Floats = crops[np.arange(n), :, top, left]
+        return picked
 
 
 @dataclass(frozen=True)
@@ -90,10 +123,37 @@ class Flip:
             raise OptionError(f"Flip: p is a probability from 0 to 1, got {self.p}")
 
     def __call__(self, images: Floats, rng: np.random.Generator) -> Floats:
-        chosen = rng.random(len(images)) < self.p
-        flipped = images.copy()
-        flipped[chosen] = images[chosen, :, :, ::-1]
-        return flipped
+        return _mirrored(images, rng.random(len(images)) < self.p)
+
+
+@dataclass(frozen=True)
+class AlternatingFlip:
+    """Mirror each image left to right in every second epoch: half of the images in even ones, the others in odd ones.
+
+    So any two epochs in a row show an image both ways, where `Flip` shows it the same way twice half of the time.
+    seed: decides which images are mirrored in even epochs, each with probability 1/2.
+    Source: Jordan 2024, arXiv:2404.00498.
+    Raises: OptionError if seed is negative.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise OptionError(f"AlternatingFlip: seed must not be negative, got {self.seed}")
+
+    def at(self, epoch: int, indices: Labels) -> Transform:
+        """The flip of images number `indices` in `epoch`."""
+        # Image i always gets the i-th of one stream of numbers, however many of them are drawn.
+        stream = np.random.default_rng([self.seed, 0, _FLIPS]).random(int(indices.max(initial=-1)) + 1)
+        chosen = (stream[indices] < 0.5) ^ (epoch % 2 == 1)
+        return lambda images, rng: _mirrored(images, chosen)
+
+
+def _mirrored(images: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
+    flipped = images.copy()
+    flipped[chosen] = images[chosen, :, :, ::-1]
+    return flipped
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,30 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
+from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
 
-__all__ = ["MODELS", "VGG", "ResNet", "build", "resnet_small", "vgg16", "vgg_small"]
+__all__ = [
+    "MODELS",
+    "VGG",
+    "ResNet",
+    "WhitenedVGG",
+    "build",
+    "resnet_small",
+    "vgg16",
+    "vgg_fast",
+    "vgg_small",
+    "whitening",
+]
 
-MODELS: dict[str, Callable[..., Module]] = {"vgg_small": vgg_small, "vgg16": vgg16, "resnet_small": resnet_small}
+MODELS: dict[str, Callable[..., Module]] = {
+    "vgg_small": vgg_small,
+    "vgg_fast": vgg_fast,
+    "vgg16": vgg16,
+    "resnet_small": resnet_small,
+}
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:

@@ -64,6 +64,22 @@ def he_uniform(
     return _uniform(shape, _he_std(shape, fan, slope), rng)
 
 
+def dirac(shape: Sequence[int]) -> Float32:
+    """The weight (F, C, *K) of a convolution that copies: filter i < C has a 1 at channel i's centre tap, and 0 elsewhere.
+
+    With the padding that keeps the size, y_i = x_i for i < min(F, C); further filters are zeros.
+    Raises: ShapeError if the weight has fewer than three axes, or a kernel of even size, which has no centre.
+    Source: Zagoruyko & Komodakis 2017, arXiv:1706.00388.
+    """
+    if len(shape) < 3 or any(taps % 2 == 0 for taps in shape[2:]):
+        raise ShapeError(f"dirac: a weight is (F, C, *K) with odd kernel sizes K, not shape {tuple(shape)}")
+    taps = math.prod(shape[2:])
+    weight = np.zeros((*shape[:2], taps), np.float32)
+    copied = np.arange(min(shape[:2]))
+    weight[copied, copied, taps // 2] = 1  # the middle of an odd number of taps on every axis
+    return weight.reshape(tuple(shape))
+
+
 def glorot_normal(shape: Sequence[int], *, gain: float = 1.0, rng: np.random.Generator | None = None) -> Float32:
     """Normal with variance 2 gain^2 / (fan_in + fan_out), for tanh and sigmoid layers.
 

@@ -178,6 +178,19 @@ class GlobalAvgPool(Module):
         return before.over(input_shape[2:])
 
 
+class GlobalMaxPool(Module):
+    """The largest value of every channel over all spatial axes, which stay with size 1.
+
+    Shapes: x (N, C, *S) -> (N, C, 1, ...).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool(x, kernel_size=x.shape[2:])
+
+    def receptive_field(self, before: Field, input_shape: tuple[int, ...]) -> Field:
+        return before.over(input_shape[2:])
+
+
 class Flatten(Module):
     """Join axes: (N, C, *S) -> (N, C prod(S)) by default, see `minidil.functional.flatten`.
 

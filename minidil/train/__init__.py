@@ -3,16 +3,22 @@
 `fit` is in loop.py; read it first. state.py lists everything that a checkpoint must hold for a run to go on bit for bit.
 """
 
+from minidil.train.average import WeightAverage
 from minidil.train.callbacks import Callback
 from minidil.train.folder import RunFolder
+from minidil.train.freeze import FreezeAfter
 from minidil.train.history import COLUMNS, History, Row
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
 from minidil.train.state import Optimizer, Run, Schedule
+from minidil.train.views import LEVELS, AveragedViews
 
 __all__ = [
     "COLUMNS",
+    "LEVELS",
+    "AveragedViews",
     "Callback",
+    "FreezeAfter",
     "History",
     "Loader",
     "Metrics",
@@ -21,6 +27,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "Schedule",
+    "WeightAverage",
     "evaluate",
     "fit",
 ]

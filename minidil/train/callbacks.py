@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """A base class whose four methods do nothing; override the ones you want. All receive the `Run`.
+    """A base class whose methods do nothing; override the ones you want. Those called on_... receive the `Run`.
 
         class Printer(Callback):
             def on_epoch_end(self, run):
                 print(run.epoch, run.history.rows[-1]["val_accuracy"])
                 run.stop = run.history.best["val_accuracy"] > 0.99
 
-    Setting `run.stop = True` ends the run after the epoch, or, from `on_batch_end`, after the batch's epoch. When a run is
-    resumed, callbacks start afresh: what they must remember belongs into the model, or into a file of theirs.
+    Setting `run.stop = True` ends the run after the epoch, or, from `on_batch_end`, after the batch's epoch.
+    What a callback must remember when a run is resumed, it gives in `state_dict`: the checkpoint holds it beside the model.
     Raises: OptionError when a subclass is defined with another method called on_...: it would be a typo.
     """
 
@@ -27,6 +27,13 @@ class Callback:
             if name.startswith("on_") and not hasattr(Callback, name):
                 known = ", ".join(each for each in vars(Callback) if each.startswith("on_"))
                 raise OptionError(f"{cls.__name__}.{name} would never be called: a callback has {known}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `checkpoint.save` can hold, and `load_state_dict` takes up; empty, at any time, if there is nothing to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was called, before `on_start`. Raises: CheckpointError if it does not fit."""
 
     def on_start(self, run: "Run") -> None:
         """Before the first batch, after a resumed run has been loaded."""

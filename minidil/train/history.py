@@ -12,7 +12,8 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", 
 """The keys of a row and the columns of metrics.csv: epoch counts from 1, losses are in nats per label, accuracies 0..1.
 
 The training figures are means over the epoch while the weights were changing, with dropout and augmentation on; the
-validation figures are those of the weights at its end. lr is the learning rate of the epoch's last step.
+validation figures are those of the weights at its end, or NaN without images to validate on. lr is the learning rate of
+the epoch's last step.
 """
 
 Row: TypeAlias = dict[str, float]
@@ -23,7 +24,7 @@ class History:
     """The rows of the epochs so far, and which of them was the best.
 
     best_epoch: the epoch (from 1) with the highest validation accuracy, among equals the latest, which has learnt longest
-        and, with most schedules, at the lowest rate; 0 before the first epoch has ended.
+        and, with most schedules, at the lowest rate; without validation simply the latest; 0 before the first has ended.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -41,7 +42,8 @@ class History:
 
     def add(self, row: Row) -> bool:
         """Append the row of the next epoch; True if it is the best so far."""
-        better = not self.best_epoch or row["val_accuracy"] >= self.best["val_accuracy"]
+        # NaN is not less than anything: without validation, every epoch takes the place of the one before.
+        better = not self.best_epoch or not row["val_accuracy"] < self.best["val_accuracy"]
         self.rows.append(row)
         if better:
             self.best_epoch = len(self.rows)

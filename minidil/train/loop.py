@@ -21,7 +21,7 @@ from minidil.train.diagnose import explain
 from minidil.train.folder import RunFolder
 from minidil.train.history import History
 from minidil.train.interrupt import Interrupts
-from minidil.train.metrics import Loader, evaluate
+from minidil.train.metrics import Loader, Metrics, evaluate
 from minidil.train.progress import Progress, waiting_explained
 from minidil.train.state import Optimizer, Run, Schedule
 
@@ -29,7 +29,7 @@ from minidil.train.state import Optimizer, Run, Schedule
 def fit(
     model: Module,
     train: Loader,
-    val: Loader,
+    val: Loader | None,
     optimizer: Optimizer,
     schedule: Schedule | None = None,
     epochs: int = 10,
@@ -47,7 +47,8 @@ def fit(
     """Train `model` to classify, and leave it with the weights of its best epoch, in evaluation mode.
 
     An epoch takes every batch of `train` once: cross-entropy, backward, a step of the optimizer, one of the schedule.
-    Then `val` is measured. The best epoch is the latest of those with the highest validation accuracy.
+    Then `val` is measured. The best epoch is the latest of those with the highest validation accuracy; with val=None,
+    which leaves all images to learn from, it is the last one, and its figures of validation are NaN.
 
     out: a folder for config.json, metrics.csv, curves.png, last.npz and best.npz (see `RunFolder`). The state is saved
         there at the end of every epoch, every `save_every` seconds (0: after every batch), and when Ctrl-C or SIGTERM
@@ -68,7 +69,10 @@ def fit(
             "fit: needs epochs >= 1, patience >= 1 or None, save_every >= 0, and a folder `out` to resume from; got "
             f"epochs={epochs}, patience={patience}, save_every={save_every}, resume={resume}, out={out}"
         )
-    run = Run(model, optimizer, schedule, epochs, len(train))
+    if val is None and patience is not None:
+        raise OptionError(f"fit: patience={patience} waits for a higher validation accuracy, and val is None")
+    callbacks = tuple(callbacks)
+    run = Run(model, optimizer, schedule, epochs, len(train), callbacks=callbacks)
     folder = RunFolder(out) if out is not None else None
     if folder:
         options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
@@ -133,7 +137,7 @@ class _Loop:
         self.saved = time.monotonic()
         self.warm = False
 
-    def epoch(self, train: Loader, val: Loader) -> None:
+    def epoch(self, train: Loader, val: Loader | None) -> None:
         """What is left of the current epoch, and its end."""
         run = self.run
         run.model.train()
@@ -147,7 +151,8 @@ class _Loop:
                 self.save()
             self.stop_if_asked()
 
-        learnt, measured = run.sums.metrics(), evaluate(run.model, val)
+        learnt = run.sums.metrics()
+        measured = Metrics(math.nan, math.nan) if val is None else evaluate(run.model, val)
         better = run.end_epoch(
             {
                 "epoch": run.epoch + 1,

@@ -1,5 +1,6 @@
 """What a run prints: a bar while an epoch runs, if a person is watching, and one line when it has ended."""
 
+import math
 import sys
 import threading
 import time
@@ -43,12 +44,13 @@ class Progress(Callback):
         self.close()
         row, now = run.history.rows[-1], time.monotonic()
         width = len(str(run.epochs))
+        validated = not math.isnan(row["val_accuracy"])
         print(
             f"epoch {row['epoch']:{width}}/{run.epochs}"
             f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:7.2%}"
-            f"  validation loss {row['val_loss']:.4f} accuracy {row['val_accuracy']:7.2%}"
-            f"  lr {row['lr']:.2e}  {now - self._began:.1f} s"
-            + ("  best so far" if run.history.best_epoch == row["epoch"] else ""),
+            + (f"  validation loss {row['val_loss']:.4f} accuracy {row['val_accuracy']:7.2%}" if validated else "")
+            + f"  lr {row['lr']:.2e}  {now - self._began:.1f} s"
+            + ("  best so far" if validated and run.history.best_epoch == row["epoch"] else ""),
             flush=True,
         )
         self._began = now

@@ -1,5 +1,6 @@
 """Run: everything that changes while a network trains, and how it is stored and restored."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -7,6 +8,7 @@ from minidil.errors import CheckpointError
 from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.random import default_rng
+from minidil.train.callbacks import Callback
 from minidil.train.history import History
 from minidil.train.metrics import Sums
 
@@ -37,7 +39,7 @@ class Run:
     epochs: how many are planned. batches: in each of them. epoch: how many are finished. batch: how many batches of the
     current one the model has learnt from. sums: loss and accuracy over these. lr: learning rate of the latest step.
     best: state dict of the best epoch so far. waited: epochs since the highest validation accuracy. stop: set it to end after
-    the current epoch.
+    the current epoch. callbacks: those whose state is part of the run's.
 
     The order of the data and its augmentation are functions of (seed, epoch, batch), so two integers say where in the
     data a run stands. What else is random, dropout, comes from the process-wide generator, which `state_dict` includes.
@@ -56,6 +58,7 @@ class Run:
     best: dict[str, Array] = field(default_factory=dict)
     waited: int = 0
     stop: bool = False
+    callbacks: Sequence[Callback] = ()
 
     def end_epoch(self, row: dict[str, float]) -> bool:
         """Close the current epoch with its row and begin the next one; True if it was the best so far."""
@@ -83,6 +86,7 @@ class Run:
             "history": asdict(self.history),
             "best": self.best,
             "waited": self.waited,
+            "callbacks": [[type(each).__name__, state] for each in self.callbacks if (state := each.state_dict())],
         }
 
     def load_state_dict(self, state: Any) -> None:
@@ -90,8 +94,8 @@ class Run:
 
         A different number of planned epochs is allowed: the schedule then goes on from the same step of its own, new plan,
         and the patience of early stopping starts again.
-        Raises: CheckpointError if the state belongs to another model, optimizer, schedule or amount of data, or is of
-            more epochs than are now planned.
+        Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data or other
+            callbacks that have a state, or is of more epochs than are now planned.
         """
         if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
             raise CheckpointError("resume: the checkpoint is not the state of a training run, such as fit writes")
@@ -107,10 +111,17 @@ class Run:
         if (state["schedule"] is None) != (self.schedule is None):
             before, now = ("without", "with") if state["schedule"] is None else ("with", "without")
             raise CheckpointError(f"resume: the run was made {before} a schedule and now goes on {now} one")
+        keeping = [each for each in self.callbacks if each.state_dict()]
+        names = [type(each).__name__ for each in keeping]
+        if names != (saved := [name for name, _ in state["callbacks"]]):
+            before, now = (", ".join(each) or "none" for each in (saved, names))
+            raise CheckpointError(f"resume: the callbacks that keep a state were {before}, and are now {now}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
+        for callback, (_, kept) in zip(keeping, state["callbacks"], strict=True):
+            callback.load_state_dict(kept)
         default_rng().bit_generator.state = state["random"]
         self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], Sums(**state["sums"]), state["lr"]
         self.history, self.best = History(**state["history"]), state["best"]

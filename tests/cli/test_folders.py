@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from minidil.cli import main
-from minidil.cli.settings import RECIPES, Settings
+from minidil.cli.settings import DATA_DEFAULTS, Settings
 from minidil.data import NAMES
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -57,7 +57,7 @@ def test_a_channel_without_contrast_can_be_normalised(tmp_path: Path) -> None:
 
 
 def test_every_known_set_has_a_recipe_whose_settings_make_sense() -> None:
-    assert tuple(RECIPES) == NAMES
+    assert tuple(DATA_DEFAULTS) == NAMES
     for name in NAMES:
         settings = Settings.of({"data": name})
         assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
@@ -65,9 +65,9 @@ def test_every_known_set_has_a_recipe_whose_settings_make_sense() -> None:
 
 def test_what_is_given_wins_over_the_recipe() -> None:
     settings = Settings.of({"data": "digits", "lr": 0.5})
-    assert (settings.lr, settings.epochs) == (0.5, RECIPES["digits"]["epochs"])
+    assert (settings.lr, settings.epochs) == (0.5, DATA_DEFAULTS["digits"]["epochs"])
 
 
 def test_a_recipe_s_widths_are_those_of_its_model_only() -> None:
-    assert Settings.of({"data": "digits"}).widths == RECIPES["digits"]["widths"]
+    assert Settings.of({"data": "digits"}).widths == DATA_DEFAULTS["digits"]["widths"]
     assert Settings.of({"data": "digits", "model": "resnet_small"}).widths is None

@@ -57,9 +57,10 @@ def test_the_seed_changes_the_run() -> None:
 
 def test_every_option_reaches_the_configuration() -> None:
     words = (
-        "--model resnet_small --widths 4 8 --dilations 1 2 --epochs 1 --batch-size 500 --optimizer adamw --lr 0.002 "
-        "--weight-decay 0.1 --schedule cosine --label-smoothing 0.05 --clip-norm 3 --patience 4 --crop 0 --flip "
-        "--cutout 2 --validation 0.2 --size 16 --seed 7 --backend numpy --out run"
+        "--model resnet_small --widths 4 8 --dilations 1 2 --epochs 1 --batch-size 500 --drop-last --optimizer adamw "
+        "--momentum 0.8 --lr 0.002 --norm-bias-lr 4 --weight-decay 0.1 --schedule cosine --average-every 2 "
+        "--freeze conv1:0 layer1.0:1 --label-smoothing 0.05 --clip-norm 3 --patience 4 --crop 1 --crop-fill reflect --flip "
+        "--flip-rule alternating --cutout 2 --validation 0.2 --tta 1 --size 16 --seed 7 --backend numpy --out run"
     )
     assert main(["train", *words.split()]) == 2  # resnet_small has a stride for each stage: three, not two
     words = words.replace("--widths 4 8 --dilations 1 2", "--widths 4 4 8 --dilations 1 2 2")
@@ -67,22 +68,31 @@ def test_every_option_reaches_the_configuration() -> None:
     settings = json.loads(Path("run/config.json").read_text())["settings"]
     assert settings == {
         "data": "digits",
+        "recipe": "standard",
         "model": "resnet_small",
         "widths": [4, 4, 8],
         "dilations": [[1], [2], [2]],
         "epochs": 1,
         "batch_size": 500,
+        "drop_last": True,
         "optimizer": "adamw",
+        "momentum": 0.8,
         "lr": 0.002,
+        "norm_bias_lr": 4.0,
         "weight_decay": 0.1,
         "schedule": "cosine",
+        "average_every": 2,
+        "freeze": [["conv1", 0], ["layer1.0", 1]],
         "label_smoothing": 0.05,
         "clip_norm": 3.0,
         "patience": 4,
-        "crop": 0,
+        "crop": 1,
+        "crop_fill": "reflect",
         "flip": True,
+        "flip_rule": "alternating",
         "cutout": 2,
         "validation": 0.2,
+        "tta": 1,
         "size": 16,
         "seed": 7,
         "backend": "numpy",
@@ -126,7 +136,12 @@ def test_resume_on_another_backend_says_that_bits_may_differ(capsys: pytest.Capt
         ("train --batch-size 0", "--batch-size 0: must be at least 1"),
         ("train --seed -1", "--seed -1: must be at least 0"),
         ("train --label-smoothing 2", "at most 1"),
-        ("train --validation 1", "between 0 and 1"),
+        ("train --validation 1", "at least 0 and below 1"),
+        ("train --validation 0 --patience 2", "--validation 0 has none"),
+        ("train --freeze whiten", "'whiten' is not a name and a number of epochs"),
+        ("train --freeze stem:1", "no parameter is 'stem'"),
+        ("train --recipe slow", "invalid choice: 'slow'"),
+        ("train --recipe fast", "images of 8x8 cannot be halved 3 times"),
         ("train --lr nan", "lr must be a finite number"),
         ("train --clip-norm 0 --backend numpy --epochs 1", "max_norm"),
         ("train --save-every -1", "save_every >= 0"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minidil.data import Batch, DataLoader, Dataset
 from minidil.data.loader import ahead
-from minidil.data.transforms import Cutout, Flip, Floats, PadCrop, Transform
+from minidil.data.transforms import AlternatingFlip, Cutout, Flip, Floats, PadCrop, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
 
@@ -64,7 +64,7 @@ def test_drop_last_leaves_out_the_short_batch() -> None:
 def test_an_epoch_resumed_anywhere_is_the_rest_of_the_whole_one(
     epoch: int, seed: int, start: int, prefetch: int
 ) -> None:
-    augment = (PadCrop(2), Flip(), Cutout(3))
+    augment = (PadCrop(2), Flip(), AlternatingFlip(), Cutout(3))
     whole = DataLoader(made(20), 3, shuffle=True, transforms=augment, seed=seed)
     resumed = DataLoader(made(20), 3, shuffle=True, transforms=augment, seed=seed, prefetch=prefetch)
     assert same(list(whole.batches(epoch))[start:], list(resumed.batches(epoch, start)))
@@ -96,6 +96,20 @@ def test_the_same_batch_is_augmented_differently_in_another_epoch() -> None:
     loader = DataLoader(made(20), 20, transforms=[PadCrop(3)])
     (first,), (second,) = list(loader), list(loader)
     assert not np.array_equal(first[0], second[0])
+
+
+@given(st.integers(0, 3), st.booleans())
+def test_a_placed_transform_is_told_the_epoch_and_the_numbers_of_the_images(epoch: int, shuffle: bool) -> None:
+    class Stamp:
+        """Writes its place into every image."""
+
+        def at(self, epoch: int, indices: np.ndarray) -> Transform:
+            places = (1000 * epoch + indices).astype(np.float32)[:, None, None, None]
+            return lambda images, rng: np.broadcast_to(places, images.shape).copy()
+
+    loader = DataLoader(made(10), 4, shuffle=shuffle, transforms=[PadCrop(1), Stamp()])
+    for images, labels in loader.batches(epoch):
+        np.testing.assert_array_equal(images[:, 0, 0, 0], 1000 * epoch + labels)
 
 
 @pytest.mark.parametrize(

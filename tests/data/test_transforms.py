@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidil.data.transforms import Cutout, Flip, Normalize, PadCrop, Transform
+from minidil.data.transforms import AlternatingFlip, Cutout, Flip, Normalize, PadCrop, Placed, Transform
 from minidil.errors import OptionError, ShapeError
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))
@@ -39,18 +39,40 @@ def test_normalize_refuses_what_does_not_fit() -> None:
         Normalize([0.5] * 3, [0.5] * 3)(batch((2, 1, 4, 4)), rng(0))
 
 
-@given(SHAPES, st.integers(0, 5), st.integers(0, 99))
-def test_pad_crop_cuts_one_of_the_windows_of_each_padded_image(shape: tuple[int, ...], padding: int, seed: int) -> None:
+@given(SHAPES, st.integers(0, 5), st.sampled_from(["zeros", "reflect"]), st.integers(0, 99))
+def test_pad_crop_cuts_one_of_the_windows_of_each_padded_image(
+    shape: tuple[int, ...], padding: int, fill: str, seed: int
+) -> None:
     images = batch(shape)
-    crops = PadCrop(padding)(images, rng(seed))
     height, width = shape[2:]
+    if fill == "reflect" and padding >= min(height, width):
+        with pytest.raises(
+            ShapeError, match=rf"reflects at most {min(height, width) - 1} pixels, not padding={padding}"
+        ):
+            PadCrop(padding, fill)(images, rng(seed))
+        return
+    crops = PadCrop(padding, fill)(images, rng(seed))
     for image, crop in zip(images, crops, strict=True):
-        padded = np.zeros((shape[1], height + 2 * padding, width + 2 * padding), dtype=np.float32)
-        padded[:, padding : padding + height, padding : padding + width] = image
+        padded = surrounded(image, padding, fill)
         windows = [
             padded[:, y : y + height, x : x + width] for y in range(2 * padding + 1) for x in range(2 * padding + 1)
         ]
         assert any(np.array_equal(crop, window) for window in windows)
+
+
+def surrounded(image: np.ndarray, padding: int, fill: str) -> np.ndarray:
+    """A padded image, pixel by pixel: what lies beyond an edge is 0, or as far from the edge on the other side."""
+    channels, height, width = image.shape
+    padded = np.zeros((channels, height + 2 * padding, width + 2 * padding), dtype=np.float32)
+    for row in range(-padding, height + padding):
+        for column in range(-padding, width + padding):
+            if fill == "reflect":
+                y, x = (min(abs(place), 2 * (size - 1) - place) for place, size in ((row, height), (column, width)))
+            else:
+                y, x = row, column
+            if 0 <= y < height and 0 <= x < width:
+                padded[:, row + padding, column + padding] = image[:, y, x]
+    return padded
 
 
 def test_pad_crop_reaches_every_place_equally_often() -> None:
@@ -74,6 +96,39 @@ def test_flip_mirrors_with_the_given_probability() -> None:
     assert Flip(0.25)(images, rng(0))[:, 0, 0, 0].mean() == pytest.approx(0.25, abs=0.02)
 
 
+@given(st.integers(0, 9), st.integers(0, 9), st.permutations(range(12)))
+def test_alternating_flip_shows_every_image_both_ways_in_any_two_epochs(
+    seed: int, epoch: int, order: list[int]
+) -> None:
+    images, flip = batch((12, 2, 3, 4)), AlternatingFlip(seed)
+    first, second, third = (flip.at(epoch + later, np.arange(12))(images, rng(0)) for later in range(3))
+    for image, one, other in zip(images, first, second, strict=True):
+        mirrored = image[:, :, ::-1]
+        assert (np.array_equal(one, mirrored) and np.array_equal(other, image)) or (
+            np.array_equal(one, image) and np.array_equal(other, mirrored)
+        )
+    np.testing.assert_array_equal(first, third)
+    # which images come together, and in which order, decides nothing
+    chosen = np.array(order[:5])
+    np.testing.assert_array_equal(flip.at(epoch, chosen)(images[chosen], rng(1)), first[chosen])
+
+
+def test_alternating_flip_chooses_half_of_the_images_by_its_seed() -> None:
+    images = np.tile(np.array([0, 1], dtype=np.float32), (8000, 1, 1, 1))
+    flipped = [AlternatingFlip(seed).at(0, np.arange(8000))(images, rng(0))[:, 0, 0, 0] for seed in (0, 1)]
+    assert [part.mean() for part in flipped] == pytest.approx([0.5, 0.5], abs=0.02)
+    assert (flipped[0] != flipped[1]).mean() == pytest.approx(0.5, abs=0.02)
+    assert AlternatingFlip().at(0, np.arange(0))(images[:0], rng(0)).shape == (0, 1, 1, 2)
+
+
+def test_alternating_flip_is_placed_and_the_others_are_not() -> None:
+    assert isinstance(AlternatingFlip(), Placed)
+    assert not any(isinstance(transform, Placed) for transform in TRANSFORMS)
+    assert eval(repr(AlternatingFlip(3))) == AlternatingFlip(3)
+    with pytest.raises(OptionError, match="AlternatingFlip: seed must not be negative, got -1"):
+        AlternatingFlip(-1)
+
+
 @given(SHAPES, st.integers(1, 12), st.integers(0, 99))
 def test_cutout_clears_one_square_that_may_hang_over_the_edge(shape: tuple[int, ...], size: int, seed: int) -> None:
     images = batch(shape)  # holds no zero
@@ -90,7 +145,15 @@ def test_cutout_clears_one_square_that_may_hang_over_the_edge(shape: tuple[int, 
         assert (cut == 0).any()  # the centre is always inside
 
 
-TRANSFORMS = [Normalize([0.5, 0.5], [0.25, 0.25]), PadCrop(2), PadCrop(0), Flip(), Flip(1), Cutout(3)]
+TRANSFORMS = [
+    Normalize([0.5, 0.5], [0.25, 0.25]),
+    PadCrop(2),
+    PadCrop(0),
+    PadCrop(2, "reflect"),
+    Flip(),
+    Flip(1),
+    Cutout(3),
+]
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
@@ -116,7 +179,9 @@ def test_normalize_takes_arrays() -> None:
     assert Normalize(halves, halves) == Normalize([0.5, 0.25], (0.5, 0.25))
 
 
-@pytest.mark.parametrize("make", [lambda: PadCrop(-1), lambda: Flip(1.5), lambda: Flip(-0.1), lambda: Cutout(0)])
+@pytest.mark.parametrize(
+    "make", [lambda: PadCrop(-1), lambda: PadCrop(1, "edge"), lambda: Flip(1.5), lambda: Flip(-0.1), lambda: Cutout(0)]
+)
 def test_settings_that_make_no_sense_are_refused(make: Callable[[], Transform]) -> None:
     with pytest.raises(OptionError, match=r"(PadCrop|Flip|Cutout): "):
         make()

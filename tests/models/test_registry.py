@@ -9,7 +9,7 @@ from minidil.models import MODELS, ResNet, build, vgg_small
 
 
 def test_known_names() -> None:
-    assert sorted(MODELS) == ["resnet_small", "vgg16", "vgg_small"]
+    assert sorted(MODELS) == ["resnet_small", "vgg16", "vgg_fast", "vgg_small"]
     assert MODELS["vgg_small"] is vgg_small
 
 
@@ -25,7 +25,7 @@ def test_build_passes_everything_on() -> None:
     ("name", "options", "message"),
     [
         ("vgg_smal", {}, "unknown model 'vgg_smal'; did you mean 'vgg_small'?"),
-        ("lenet", {}, "unknown model 'lenet'; there are vgg_small, vgg16, resnet_small"),
+        ("lenet", {}, "unknown model 'lenet'; there are vgg_small, vgg_fast, vgg16, resnet_small"),
         ("vgg_small", {"width": (4,)}, "vgg_small: unknown option 'width'; did you mean 'widths'?"),
         ("vgg16", {"q": 1}, "vgg16: unknown option 'q'; there are dropout, rng"),
     ],

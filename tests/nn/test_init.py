@@ -70,6 +70,23 @@ def test_he_keeps_the_signal_through_relu_layers() -> None:
     assert 0.3 < np.mean(np.square(x.data)) < 3
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 3), (6, 4, 3, 5), (2, 3, 1, 3, 3), (1, 1, 1)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_dirac_copies_what_there_is_room_for(shape: tuple[int, ...], dilation: int) -> None:
+    x = np.random.default_rng(0).standard_normal((2, shape[1], *(7,) * (len(shape) - 2))).astype(np.float32)
+    y = F.conv(tensor(x), tensor(init.dirac(shape)), padding="same", dilation=dilation).numpy()
+    copied = min(shape[:2])
+    np.testing.assert_array_equal(y[:, :copied], x[:, :copied])
+    assert not y[:, copied:].any()
+    assert init.dirac(shape).dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 2), (4, 4, 3, 2)])
+def test_dirac_needs_a_centre(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"dirac: a weight is .* with odd kernel sizes"):
+        init.dirac(shape)
+
+
 @pytest.mark.parametrize("settings", [{}, {"stride": 2}, {"dilation": 3}, {"groups": 4}, {"stride": 3, "groups": 2}])
 @pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d])
 def test_convolutions_start_with_the_variance_of_he(layer: type[nn.Module], settings: dict[str, int]) -> None:

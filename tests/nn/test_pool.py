@@ -23,6 +23,7 @@ def test_gradients(ndim: int, check_layer) -> None:
     check_layer(AVG[ndim - 1](2, 1, 1, dilation=2), *shape)
     check_layer(ADAPTIVE[ndim - 1](3), *shape)
     check_layer(nn.GlobalAvgPool(), *shape)
+    check_layer(nn.GlobalMaxPool(), *shape)
     check_layer(nn.Flatten(), *shape)
 
 
@@ -35,6 +36,7 @@ def test_values_by_hand() -> None:
     assert nn.AvgPool1d(3, padding=1, count_include_pad=False)(x).data.tolist() == [[[0.5, 3]]]
     assert nn.AdaptiveAvgPool(2)(x).data.tolist() == [[[1, 4]]]
     assert nn.GlobalAvgPool()(x).data.tolist() == [[[2.5]]]
+    assert nn.GlobalMaxPool()(x).data.tolist() == [[[5]]]
     assert nn.Flatten()(ramp(2, 3, 4)).shape == (2, 12)
     assert nn.Flatten(0, 1)(ramp(2, 3, 4)).shape == (6, 4)
 

@@ -40,6 +40,14 @@ def test_the_best_has_the_highest_accuracy_and_is_the_latest_among_equals() -> N
     assert history.best["val_accuracy"] == 0.6
 
 
+def test_without_validation_the_latest_is_the_best() -> None:
+    history = History()
+    assert all(history.add(row(epoch, math.nan, math.nan)) for epoch in (1, 2, 3))
+    assert history.best["epoch"] == 3
+    read = rows_from_csv(history.csv(), "metrics.csv")
+    assert [math.isnan(line["val_accuracy"]) for line in read] == [True] * 3
+
+
 def test_an_empty_history_has_no_best() -> None:
     with pytest.raises(DataError, match="no epoch has ended"):
         _ = History().best

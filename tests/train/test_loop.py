@@ -1,11 +1,13 @@
 """fit trains, keeps the best weights, stops early, explains a loss that is not finite."""
 
+import contextlib
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_runs import EPOCHS, Tiny, images
+from tiny_runs import EPOCHS, StopAt, Tiny, images
 
 import minidil as md
 import minidil.functional as F
@@ -114,6 +116,41 @@ def test_the_best_weights_are_restored_and_the_model_is_left_in_evaluation_mode(
     assert states_equal(tiny.model.state_dict(), good)
     assert states_equal(train.RunFolder(tmp_path / "run").best()["model"], good)
     assert not tiny.model.training
+
+
+def test_without_validation_the_last_weights_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny, recorder = Tiny(epochs=3), Recorder()
+    tiny.val = None
+    history = tiny.fit(tmp_path / "run", callbacks=[recorder], progress=True)
+    assert history.best_epoch == 3
+    assert all(math.isnan(row["val_loss"]) and math.isnan(row["val_accuracy"]) for row in history.rows)
+    assert states_equal(tiny.model.state_dict(), recorder.weights[-1])
+    assert states_equal(train.RunFolder(tmp_path / "run").best()["model"], recorder.weights[-1])
+    out = capsys.readouterr().out
+    assert "epoch 3/3  train loss" in out
+    assert "validation" not in out
+    assert "best" not in out
+
+
+def test_without_validation_there_is_nothing_to_be_patient_for(tmp_path: Path) -> None:
+    tiny = Tiny()
+    tiny.val = None
+    with pytest.raises(OptionError, match="patience=2 waits for a higher validation accuracy, and val is None"):
+        tiny.fit(tmp_path / "run", patience=2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_validation_a_run_is_resumed_in_the_same_bits(tmp_path: Path) -> None:
+    for folder, stop in (("whole", []), ("cut", [StopAt(8)])):
+        tiny = Tiny()
+        tiny.val = None
+        with pytest.raises(ZeroDivisionError) if stop else contextlib.nullcontext():
+            tiny.fit(tmp_path / folder, callbacks=stop, save_every=0)
+    tiny = Tiny()
+    tiny.val = None
+    tiny.fit(tmp_path / "cut", resume=True)
+    for name in ("last.npz", "best.npz", "metrics.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def linear_run(lr: float, epochs: int, **options: Any) -> train.History:
