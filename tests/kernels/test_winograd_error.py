@@ -7,6 +7,8 @@ from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.geometry import Window
 
+MANY = [pytest.param(channels, marks=pytest.mark.slow) for channels in (64, 256)]
+
 
 def arguments(channels, dilation, dtype, positive=False, seed=0):
     """What the three kernels take, on normal numbers; positive: the images are what a ReLU leaves of them."""
@@ -23,9 +25,6 @@ def deviation(name, algorithm, a, b, window):
         found = getattr(cpu, name)(a, b, window)
     assert found.dtype == a.dtype
     return np.abs(found - getattr(reference, name)(a.astype(np.float64), b.astype(np.float64), window))
-
-
-MANY = [pytest.param(channels, marks=pytest.mark.slow) for channels in (64, 256)]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 16, *MANY])
