@@ -70,7 +70,7 @@ SPECIAL = {
 
 
 @pytest.mark.parametrize("values", SPECIAL)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_max_pool(values, data, channels, batch, dtype, count):
     one_pixel = st.sampled_from([Window.of((1,), 1), Window.of((1, 1), 3, 2, 1)])
@@ -105,7 +105,7 @@ def test_max_pool_of_arrays_that_repeat_themselves():
 
 
 @pytest.mark.parametrize("name", ["channel_moments", "channel_affine", "channel_dots", "channel_combine"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data(), channels=CHANNELS, spatial=SPATIAL, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_channel_kernels(name, data, channels, spatial, batch, dtype, count):
     if name == "channel_moments":
@@ -146,7 +146,7 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
 
 
 @pytest.mark.parametrize("name", ["relu", "relu_grad", "erf"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     data=st.data(),
     shape=st.one_of(st.lists(st.integers(0, 5), max_size=5).map(tuple), st.sampled_from([LARGE, (1,), (99_991,)])),
@@ -173,7 +173,7 @@ def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
 # --- matrix products
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     sizes=st.tuples(*[st.sampled_from([0, 1, 3, 17])] * 3),
     layouts=st.tuples(LAYOUT, LAYOUT),

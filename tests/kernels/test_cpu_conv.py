@@ -102,7 +102,7 @@ def check(case, count):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(data=st.data(), count=THREADS)
 def test_every_algorithm_on_every_kind_of_layer(kind, data, count):
     check(data.draw(layers(kind)), count)
@@ -117,7 +117,7 @@ def test_every_algorithm_on_many_layers(kind, data, count):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data(), count=THREADS)
 def test_arrays_that_repeat_themselves(kind, data, count):
     """Broadcast views are read-only and have strides of 0: one image for a whole batch, one number for a whole gradient."""
