@@ -3,10 +3,25 @@
 The mutation tests show that these checks notice mistakes; the tests of each backend show that it makes none.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import oracles
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import tolerance
+
+from minidil.kernels import threads
+
+
+@contextmanager
+def using_threads(count):
+    """Run the kernels on `count` threads inside this block."""
+    before = threads._chosen
+    threads.set_num_threads(count)
+    try:
+        yield
+    finally:
+        threads._chosen = before
 
 
 def forward_equals_the_formula(kernels, case, oracle=oracles.conv_loops):

@@ -95,7 +95,8 @@ def laid_out(values, layout):
         case "transposed":
             result = np.ascontiguousarray(values.T).T
         case "sliced":
-            roomy = np.full([2 * n + 1 for n in values.shape], np.nan, values.dtype)
+            between = np.nan if values.dtype.kind == "f" else 99  # what must not be read
+            roomy = np.full([2 * n + 1 for n in values.shape], between, values.dtype)
             result = roomy[(slice(1, None, 2),) * values.ndim]
             result[...] = values
         case "reversed":

@@ -1,24 +1,32 @@
 """Benchmarks: minidil beside other libraries, interleaved in one process, with the conditions written down."""
 
 from minidil.bench import report
-from minidil.bench.cases import CASES, ConvCase
+from minidil.bench.cases import CASES, ConvCase, LayerCase, layer_cases
 from minidil.bench.contestants import LIBRARIES, installed
+from minidil.bench.conv import bench_conv
+from minidil.bench.layers import bench_layers
 from minidil.bench.machine import Machine, describe, matmul_peak
 from minidil.bench.memory import peak_memory
-from minidil.bench.runs import bench_conv, bench_step
+from minidil.bench.results import Row
 from minidil.bench.timing import Timing, interleave
+from minidil.bench.training import bench_step, bench_train
 
 __all__ = [
     "CASES",
     "LIBRARIES",
     "ConvCase",
+    "LayerCase",
     "Machine",
+    "Row",
     "Timing",
     "bench_conv",
+    "bench_layers",
     "bench_step",
+    "bench_train",
     "describe",
     "installed",
     "interleave",
+    "layer_cases",
     "matmul_peak",
     "peak_memory",
     "report",

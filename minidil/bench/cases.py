@@ -1,4 +1,4 @@
-"""The convolutions that are measured."""
+"""What is measured: convolutions and layers, each read from its name."""
 
 from __future__ import annotations
 
@@ -92,3 +92,60 @@ CASES: dict[str, list[ConvCase]] = {
     ],
     "mygrad": [ConvCase(16, 32, (32, 32), 32, dilation=d) for d in (1, 2, 4)],
 }
+
+
+# The letters of each kind's shape. Images are N x C x H x W; a linear layer maps N x inputs to N x outputs.
+LAYER_SHAPES = {
+    "batch-norm": "NCHW",
+    "gelu": "NCHW",
+    "max-pool": "NCHW",
+    "dropout": "NCHW",
+    "cross-entropy": "NK",
+    "linear": "NIO",
+    "sgd": "FCHW",
+    "adam": "FCHW",
+    "augment": "NCHW",
+}
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer, an optimizer's update or an augmentation, on float32 arrays.
+
+    batch-norm: in training, followed by ReLU. max-pool: 2x2 windows. dropout: half of the numbers. sgd: with Nesterov momentum
+    and weight decay. augment: pad by 4 and crop, flip half of the images.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """For instance "max-pool 128x64x32x32"."""
+        return f"{self.kind} {'x'.join(map(str, self.shape))}"
+
+    @classmethod
+    def parse(cls, text: str) -> LayerCase:
+        """Read a name of that form. Raises: OptionError if it has another form."""
+        kind, _, shape = text.partition(" ")
+        sizes = shape.split("x")
+        if not all(size.isdecimal() and int(size) for size in sizes) or len(sizes) != len(LAYER_SHAPES.get(kind, "")):
+            forms = ", ".join(f"{name} {'x'.join(letters)}" for name, letters in LAYER_SHAPES.items())
+            raise OptionError(f"bench: {text!r} is no layer; write one of {forms}, with numbers >= 1 for the letters")
+        return cls(kind, tuple(map(int, sizes)))
+
+
+def layer_cases(batch: int = 128) -> list[LayerCase]:
+    """Every kind as it occurs when a small VGG is trained on CIFAR-10; an update does not depend on the batch."""
+    shapes = {
+        "batch-norm": (batch, 64, 32, 32),
+        "gelu": (batch, 256, 8, 8),
+        "max-pool": (batch, 64, 32, 32),
+        "dropout": (batch, 256, 8, 8),
+        "cross-entropy": (batch, 10),
+        "linear": (batch, 512, 512),
+        "sgd": (256, 256, 3, 3),
+        "adam": (256, 256, 3, 3),
+        "augment": (batch, 3, 32, 32),
+    }
+    return [LayerCase(kind, shape) for kind, shape in shapes.items()]

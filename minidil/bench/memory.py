@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minidil.bench.contestants import training_step
+from minidil.bench.training import training_step
 from minidil.errors import BackendError, OptionError
 from minidil.kernels.threads import num_threads, set_num_threads
 

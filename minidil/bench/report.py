@@ -20,8 +20,9 @@ def conditions(machine: Machine, rounds: int) -> str:
     """One line that says under which conditions the figures hold."""
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
     return (
-        f"{machine.processor}, {machine.cores} cores, {machine.threads} threads; {machine.system}; {versions}; {machine.blas}; "
-        f"matmul peak {machine.peak:.0f} GFLOP/s; medians of {rounds} interleaved rounds, float32"
+        f"{machine.processor}, {machine.cores} cores, {machine.threads} threads; {machine.system}; {versions}; "
+        f"{machine.blas}; matmul peak {machine.peak:.0f} GFLOP/s; copy {machine.bandwidth:.0f} GB/s; "
+        f"medians of {rounds} interleaved rounds, float32"
     )
 
 
@@ -35,27 +36,31 @@ def table(rows: Sequence[Row], machine: Machine | None = None) -> None:
     columns = [name for name in _FORMATS if any(row.get(name) is not None for row in rows)]
     shown = Table(show_edge=False, pad_edge=False)
     for name in columns:
-        shown.add_column(_FORMATS[name][0], justify="left" if name in ("case", "part", "library") else "right")
+        words = name in ("case", "part", "library")
+        shown.add_column(_FORMATS[name][0], justify="left" if words else "right", no_wrap=words)
     if machine and "gflops" in columns:
         shown.add_column("of peak", justify="right")
     for row in rows:
         cells = [_FORMATS[name][1].format(row[name]) if row.get(name) is not None else "" for name in columns]
         if machine and "gflops" in columns:
-            cells.append(f"{row['gflops'] / machine.peak:.0%}")
+            cells.append(f"{row['gflops'] / machine.peak:.0%}" if "gflops" in row else "")
         shown.add_row(*cells)
     console = Console()
     # A file or a pipe has no width: give the table the room that it needs.
-    (console if console.is_terminal else Console(width=160)).print(shown)
+    (console if console.is_terminal else Console(width=180)).print(shown)
 
 
 _FORMATS: dict[str, tuple[str, str]] = {
     "case": ("case", "{}"),
     "part": ("part", "{}"),
     "library": ("library", "{}"),
-    "seconds": ("seconds", "{:.4f}"),
-    "cpu_seconds": ("cpu seconds", "{:.4f}"),
+    "seconds": ("seconds", "{:.5f}"),
+    "cpu_seconds": ("cpu seconds", "{:.5f}"),
     "ratio": ("ratio to torch", "{:.2f}"),
+    "ratio_mygrad": ("ratio to mygrad", "{:.2f}"),
     "gflops": ("GFLOP/s", "{:.1f}"),
+    "gbytes": ("GB/s", "{:.3g}"),
+    "images": ("images/s", "{:.0f}"),
     "error": ("max error", "{:.1e}"),
     "before": ("MiB before", "{:.0f}"),
     "peak": ("MiB peak", "{:.0f}"),

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minidil.bench import CASES, LIBRARIES, ConvCase, bench_conv, bench_step, describe, installed, peak_memory, report
+from minidil import bench
+from minidil.bench import CASES, LIBRARIES, ConvCase, LayerCase, Row, report
 from minidil.errors import OptionError
 
 if TYPE_CHECKING:
@@ -14,6 +15,22 @@ _EPILOG = """
 Contestants take turns, and the median of many turns counts. PyTorch and MyGrad take part where they are installed;
 PyTorch runs in both of its memory orders, and ratios are to the better one.
 """
+_WHAT = {
+    "conv": "single convolutions",
+    "layers": "the layers around them, updates and augmentation",
+    "step": "a training step",
+    "train": "training with its data loader",
+    "memory": "the peak memory of a training step",
+}
+# Options that have no meaning everywhere: where they have one, and what they are there if they are not given.
+_MEANT = {
+    "cases": ({"conv"}, "3x3"),
+    "shape": ({"conv", "layers"}, None),
+    "batch": ({"layers", "step", "train", "memory"}, 128),
+    "steps": ({"train"}, 8),
+    "rounds": ({"conv", "layers", "step", "train"}, 9),
+    "plot": ({"conv"}, None),
+}
 
 
 def add(commands: "Commands") -> None:
@@ -21,11 +38,17 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser("bench", help="measure speed and memory beside other libraries", epilog=_EPILOG)
     parser.set_defaults(run=run)
     option = parser.add_argument
-    option("what", choices=("conv", "step", "memory"), help="single convolutions, a training step, its peak memory")
-    option("--cases", choices=sorted(CASES), default="3x3", help="conv: which set of shapes (default: 3x3)")
-    option("--shape", type=_shape, nargs="+", metavar="CASE", help="conv: shapes of your own: '64x64x32x32 f64 k3 d2'")
-    option("--batch", type=int, default=128, metavar="N", help="step, memory: images per batch (default: 128)")
-    option("--rounds", type=int, default=9, metavar="N", help="how often each contestant is timed (default: 9)")
+    option("what", choices=tuple(_WHAT), help="; ".join(f"{name}: {words}" for name, words in _WHAT.items()))
+    option("--cases", choices=sorted(CASES), help="conv: which set of shapes (default: 3x3)")
+    option(
+        "--shape",
+        nargs="+",
+        metavar="CASE",
+        help="conv: shapes of your own, as '64x64x32x32 f64 k3 d2'; layers: as 'max-pool 128x64x32x32'",
+    )
+    option("--batch", type=int, metavar="N", help="layers, step, train, memory: images per batch (default: 128)")
+    option("--steps", type=int, metavar="N", help="train: steps per measurement (default: 8)")
+    option("--rounds", type=int, metavar="N", help="how often each contestant is timed (default: 9; train: 3)")
     option("--libraries", nargs="+", choices=LIBRARIES, metavar="NAME", help=f"of {', '.join(LIBRARIES)}")
     option("--json", type=Path, metavar="FILE", help="write everything that was measured")
     option("--plot", type=Path, metavar="FILE", help="conv: draw a roofline picture (.png, .svg or .pdf)")
@@ -33,18 +56,11 @@ def add(commands: "Commands") -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print the table, write what was asked for."""
-    if args.plot and args.what != "conv":
-        raise OptionError(f"bench {args.what}: --plot draws convolutions only")
-    libraries = installed(tuple(args.libraries or LIBRARIES))
-    machine = describe()
+    _settle(args)
+    libraries = bench.installed(args.libraries or LIBRARIES)
+    machine = bench.describe()
     print(report.conditions(machine, args.rounds), flush=True)
-    if args.what == "conv":
-        cases = args.shape or CASES[args.cases]
-        rows = [row for case in cases for row in bench_conv(case, libraries, args.rounds)]
-    elif args.what == "step":
-        rows = bench_step(libraries, args.batch, args.rounds)
-    else:
-        rows = [peak_memory(library, args.batch) for library in libraries if library != "mygrad"]
+    rows = _rows(args, libraries)
     report.table(rows, machine)
     if args.json:
         report.write_json(args.json, rows, machine, args.rounds)
@@ -52,8 +68,33 @@ def run(args: argparse.Namespace) -> None:
         report.roofline(args.plot, rows, machine)
 
 
-def _shape(text: str) -> ConvCase:
-    try:
-        return ConvCase.parse(text)
-    except OptionError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _settle(args: argparse.Namespace) -> None:
+    """Fill in what was not given, and read the shapes.
+
+    Raises: OptionError if something was given that has no meaning here, or is no count or shape.
+    """
+    for name, (where, default) in _MEANT.items():
+        given = getattr(args, name)
+        if given is not None and args.what not in where:
+            raise OptionError(f"bench {args.what}: --{name} belongs to bench {', '.join(sorted(where))}")
+        if isinstance(given, int) and given < 1:
+            raise OptionError(f"bench: --{name} must be at least 1, not {given}")
+        if given is None:
+            setattr(args, name, 3 if (args.what, name) == ("train", "rounds") else default)
+    if args.shape:
+        args.shape = [(ConvCase if args.what == "conv" else LayerCase).parse(text) for text in args.shape]
+
+
+def _rows(args: argparse.Namespace, libraries: list[str]) -> list[Row]:
+    if args.what == "conv":
+        return [
+            row for case in args.shape or CASES[args.cases] for row in bench.bench_conv(case, libraries, args.rounds)
+        ]
+    if args.what == "layers":
+        cases = args.shape or bench.layer_cases(args.batch)
+        return [row for case in cases for row in bench.bench_layers(case, libraries, args.rounds)]
+    if args.what == "step":
+        return bench.bench_step(libraries, args.batch, args.rounds)
+    if args.what == "train":
+        return bench.bench_train(libraries, args.batch, args.steps, args.rounds)
+    return [bench.peak_memory(library, args.batch) for library in libraries if library != "mygrad"]

@@ -10,8 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidil import bench
-from minidil.bench import CASES, ConvCase, Machine, bench_conv, bench_step, interleave, peak_memory, report
-from minidil.bench.contestants import convolution, training_step
+from minidil.bench import (
+    CASES,
+    ConvCase,
+    LayerCase,
+    Machine,
+    bench_conv,
+    bench_layers,
+    bench_step,
+    bench_train,
+    interleave,
+    layer_cases,
+    peak_memory,
+    report,
+    training,
+)
+from minidil.bench.conv import convolution
+from minidil.bench.results import Subject, measure, timed
+from minidil.bench.training import training_step
+from minidil.bench.updates import augmentation, update
 from minidil.cli import main
 from minidil.errors import BackendError, OptionError
 
@@ -70,6 +87,18 @@ def test_what_is_no_case_is_refused(text: str) -> None:
         ConvCase.parse(text)
 
 
+@pytest.mark.parametrize("case", layer_cases(8))
+def test_a_layer_is_read_from_its_name(case: LayerCase) -> None:
+    assert LayerCase.parse(case.name) == case
+    assert case.shape[0] in (8, 256)
+
+
+@pytest.mark.parametrize("text", ["", "gelu", "gelu 2x3x4", "gelu 2x3x4x0", "gelu 2x3xax4", "relu 2x3x4x5", "2x3x4x5"])
+def test_what_is_no_layer_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"is no layer; write one of batch-norm NxCxHxW, .*linear NxIxO"):
+        LayerCase.parse(text)
+
+
 def test_the_sets_of_cases_are_what_they_are_called() -> None:
     assert {case.kernel for case in CASES["3x3"]} == {3}
     assert {case.dilation for case in CASES["3x3"]} == {1, 2, 4}
@@ -118,20 +147,118 @@ def test_rows_of_convolutions() -> None:
         assert row["case"] == TINY.name
 
 
-def test_ratios_are_to_the_better_order_of_pytorch() -> None:
-    from minidil.bench.runs import _rows
+def test_ratios_are_to_the_better_order_of_pytorch_and_to_mygrad() -> None:
+    times = {"numba": 2.0, "torch": 4.0, "torch channels-last": 1.0, "mygrad": 8.0}
+    rows = timed({name: bench.Timing(seconds, seconds, seconds) for name, seconds in times.items()})
+    assert [row["ratio"] for row in rows] == [2, 4, 1, 8]
+    assert [row["ratio_mygrad"] for row in rows] == [1 / 4, 1 / 2, 1 / 8, 1]
+    (alone,) = timed({"numba": bench.Timing(1, 1, 1)})
+    assert alone["ratio"] is None
+    assert alone["ratio_mygrad"] is None
 
-    times = {"numba": 2.0, "torch": 4.0, "torch channels-last": 1.0}
-    rows = _rows({name: bench.Timing(seconds, seconds, seconds) for name, seconds in times.items()})
-    assert [row["ratio"] for row in rows] == [2, 4, 1]
-    assert _rows({"numba": bench.Timing(1, 1, 1)})[0]["ratio"] is None
+
+def test_amounts_are_shown_per_second() -> None:
+    subject = Subject(
+        "case", "part", {"numba": lambda: sum(range(1000))}, {"gbytes": 6.0, "images": 2}, {"numba": 1e-7}
+    )
+    (row,) = measure(subject, rounds=3)
+    assert row["gbytes"] * row["seconds"] == pytest.approx(6)
+    assert row["images"] * row["seconds"] == pytest.approx(2)
+    assert (row["case"], row["part"], row["error"]) == ("case", "part", 1e-7)
+
+
+@pytest.mark.parametrize("case", layer_cases(2), ids=lambda case: case.kind)
+def test_rows_of_layers(case: LayerCase) -> None:
+    sizes = {"NCHW": (2, 3, 6, 4), "NK": (4, 5), "NIO": (3, 5, 2), "FCHW": (3, 4, 3, 3)}
+    case = LayerCase(case.kind, sizes[bench.cases.LAYER_SHAPES[case.kind]])
+    rows = bench_layers(case, ["numba", "numpy"], rounds=1)
+    parts = [row["part"] for row in rows if row["library"] == "numba"]
+    if case.kind in ("sgd", "adam", "augment"):
+        assert len(parts) == 1
+    else:
+        assert parts == ["forward", "forward + backward"]
+    for row in rows:
+        assert ("gflops" in row) == (case.kind == "linear")
+        if case.kind in ("dropout", "augment"):
+            assert row["error"] is None
+        else:
+            assert row["error"] < 1e-6
+
+
+def test_what_layers_move_and_compute() -> None:
+    forward, both = bench_layers(LayerCase("max-pool", (1, 2, 4, 6)), ["numpy"], rounds=1)
+    assert forward["gbytes"] * forward["seconds"] == pytest.approx(4 * (48 + 12) / 1e9)
+    assert both["gbytes"] * both["seconds"] == pytest.approx(2 * 4 * (48 + 12) / 1e9)
+    forward, both = bench_layers(LayerCase("linear", (2, 3, 5)), ["numpy"], rounds=1)
+    assert forward["gflops"] * forward["seconds"] == pytest.approx(2 * 2 * 3 * 5 / 1e9)
+    assert both["gflops"] * both["seconds"] == pytest.approx(6 * 2 * 3 * 5 / 1e9)
+    (step,) = bench_layers(LayerCase("adam", (2, 1, 3, 3)), ["numpy"], rounds=1)
+    assert step["gbytes"] * step["seconds"] == pytest.approx(4 * 7 * 18 / 1e9)
+
+
+@pytest.mark.skipif("torch" not in bench.installed(), reason="PyTorch is not installed")
+def test_pytorch_does_the_same_work() -> None:
+    images = np.random.default_rng(0).random((6, 3, 8, 5), dtype=np.float32)
+    theta, grad = np.random.default_rng(1).standard_normal((2, 3, 4, 3, 3), dtype=np.float32)
+    for library in ("torch", "torch channels-last"):
+        ours, theirs = augmentation("numpy", images), augmentation(library, images)
+        for _ in range(3):
+            np.testing.assert_array_equal(ours(), theirs())
+        for kind in ("sgd", "adam"):
+            step, other = update("numpy", kind, theta, grad), update(library, kind, theta, grad)
+            for _ in range(3):
+                np.testing.assert_allclose(step(), other(), rtol=1e-5, atol=1e-6)
+        for case in (LayerCase("batch-norm", (3, 4, 6, 5)), LayerCase("cross-entropy", (4, 5))):
+            assert all(row["error"] < 1e-5 for row in bench_layers(case, [library], rounds=1))
+
+
+@pytest.mark.skipif("mygrad" not in bench.installed(), reason="MyGrad is not installed")
+def test_mygrad_takes_part_where_it_can() -> None:
+    for case in (*CASES["other"], ConvCase(1, 1, (2,), 1, dilation=3)):
+        small = ConvCase(**{**vars(case), "batch": 1, "size": tuple(min(n, 12) for n in case.size)})
+        x = np.ones((1, small.channels, *small.size), np.float32)
+        weight = np.ones((small.filters, small.channels // small.groups, *small.window.kernel), np.float32)
+        grad = np.ones((1, small.filters, *small.window.out), np.float32)
+        work = convolution("mygrad", small, x, weight, grad)
+        assert work is None if small.groups > 1 else work is None or work.both()[0].shape == grad.shape
+    for kind, takes_part in (("max-pool", True), ("batch-norm", True), ("gelu", False), ("dropout", False)):
+        rows = bench_layers(LayerCase(kind, (2, 3, 4, 4)), ["numba", "mygrad"], rounds=1)
+        assert [row["library"] for row in rows] == (["numba", "mygrad"] if takes_part else ["numba"]) * 2
+        assert all((row["ratio_mygrad"] is not None) == takes_part for row in rows)
+    assert not bench_layers(LayerCase("max-pool", (2, 3, 5, 4)), ["mygrad"], rounds=1)
+    (row,) = bench_layers(LayerCase("sgd", (2, 3, 3, 3)), ["numpy", "mygrad"], rounds=1)
+    assert row["library"] == "numpy"
 
 
 @pytest.mark.slow
 def test_rows_of_a_training_step() -> None:
     (row,) = bench_step(["numba", "mygrad"], batch=2, rounds=1)
     assert row["library"] == "numba"
-    assert row["seconds"] > 0
+    assert row["images"] * row["seconds"] == pytest.approx(2)
+
+
+@pytest.mark.slow
+def test_training_goes_through_the_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[np.ndarray]] = []
+
+    def learner(library: str, dilations: object) -> training.Learn:
+        seen.append([])
+        own, learn = seen[-1], made(library, dilations)
+        return lambda images, labels: own.append(images.copy()) or learn(images, labels)
+
+    made = training.learner
+    monkeypatch.setattr(training, "learner", learner)
+    rows = bench_train(["numpy", "numba", "mygrad"], batch=2, steps=2, rounds=1, dilations=((1,), (2,), (1,)))
+    assert [row["library"] for row in rows] == ["numpy", "numba"]
+    assert all(row["images"] * row["seconds"] == pytest.approx(4) for row in rows)
+    first, second = seen
+    assert len(first) == len(second) == 4  # one epoch that is not counted, and one that is
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)  # every library sees the same images
+    assert a.shape == (2, 3, 32, 32)
+    assert a.dtype == np.float32
+    assert (a == 0).any()  # what PadCrop puts around the images
+    assert not np.array_equal(first[0], first[2])  # epochs differ
 
 
 @pytest.mark.slow
@@ -192,12 +319,34 @@ def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path, capsys:
     assert {path.name for path in tmp_path.iterdir()} == {"b.json", "b.png"}
 
 
+@pytest.mark.slow
+def test_the_command_measures_layers_and_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(bench, "describe", lambda: MACHINE)
+    words = ["--libraries", "numba", "--rounds", "1"]
+    assert main(["bench", "layers", "--shape", "gelu 2x3x4x5", "linear 2x3x4", *words]) == 0
+    out = capsys.readouterr().out
+    assert "medians of 1 interleaved rounds" in out
+    assert "GB/s" in out
+    assert "GFLOP/s" in out
+    assert out.count("gelu 2x3x4x5") == out.count("linear 2x3x4") == 2
+    assert main(["bench", "train", "--batch", "2", "--steps", "1", *words]) == 0
+    out = capsys.readouterr().out
+    assert "vgg_small, batch 2, steps 1" in out
+    assert "images/s" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["bench", "conv", "--shape", "nonsense"], "is no case"),
-        (["bench", "step", "--plot", "x.png"], "draws convolutions only"),
-        (["bench", "conv", "--rounds", "0", "--shape", "1x1x3", "--libraries", "numpy"], "at least 1"),
+        (["bench", "layers", "--shape", "2x3x4"], "is no layer"),
+        (["bench", "step", "--plot", "x.png"], "bench step: --plot belongs to bench conv"),
+        (["bench", "conv", "--batch", "3"], "--batch belongs to bench layers, memory, step, train"),
+        (["bench", "conv", "--steps", "3"], "--steps belongs to bench train"),
+        (["bench", "train", "--steps", "0"], "--steps must be at least 1, not 0"),
+        (["bench", "conv", "--rounds", "0"], "--rounds must be at least 1, not 0"),
         (["bench", "conv", "--libraries", "jax"], "invalid choice"),
     ],
 )

@@ -1,33 +1,21 @@
 """Every Numba kernel against the reference, on drawn windows and in every order of memory."""
 
-from contextlib import contextmanager
-
 import kernel_checks as checks
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, ConvCase, conv_cases, laid_out, tolerance, windows
+from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
 
 from minidil.errors import OptionError
-from minidil.kernels import cpu, reference, threads
+from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import depthwise, im2col, pool, winograd
 from minidil.kernels.geometry import Window
-from minidil.kernels.threads import set_num_threads
 
 FLOATS = st.sampled_from([np.float32, np.float64])
-
-
-@contextmanager
-def using_threads(count):
-    before = threads._chosen
-    set_num_threads(count)
-    try:
-        yield
-    finally:
-        threads._chosen = before
 
 
 def conv_results(kernels, case):
@@ -90,20 +78,6 @@ def test_convolution_equals_the_formula(case):
     checks.grad_input_scatters(cpu, case)
     checks.grad_weight_correlates(cpu, case)
     checks.gradients_are_adjoints(cpu, case)
-
-
-@settings(max_examples=30)
-@given(windows(), st.integers(2, 5), st.integers(0, 3), FLOATS, st.sampled_from(LAYOUTS), st.integers(1, 3))
-def test_depthwise_convolution(window, channels, batch, dtype, layout, count):
-    rng = np.random.default_rng(0)
-
-    def array(*shape):
-        return laid_out(rng.standard_normal(shape).astype(dtype), layout)
-
-    x, weight, bias = array(batch, channels, *window.size), array(channels, 1, *window.kernel), array(channels)
-    case = ConvCase(window, channels, x, weight, bias, array(batch, channels, *window.out))
-    with using_threads(count):
-        assert_equal_to_reference(case, conv_results(cpu, case))
 
 
 @pytest.mark.parametrize("size", [(1,), (1, 1), (1, 1, 1)])
@@ -183,25 +157,6 @@ def pool_arrays(window, layout, dtype, values, seed):
     return laid_out(x.astype(dtype), layout), laid_out(rng.standard_normal((2, 3, *window.out)).astype(dtype), layout)
 
 
-@given(
-    windows(pooling=True),
-    st.sampled_from(LAYOUTS),
-    FLOATS,
-    st.sampled_from([None, [0.0, -0.0, 1.0], [np.nan, np.inf, -np.inf, -np.inf, 0.0]]),
-    st.integers(1, 3),
-)
-def test_max_pool(window, layout, dtype, values, count):
-    x, grad = pool_arrays(window, layout, dtype, values, seed=sum(window.size))
-    with using_threads(count):
-        y, winner = cpu.max_pool(x, window)
-        dx = cpu.max_pool_grad(grad, winner, window)
-    expected, first = reference.max_pool(x, window)
-    assert y.dtype == dx.dtype == dtype
-    assert_array_equal(y, expected)
-    assert_array_equal(winner, first)
-    assert_allclose(dx, reference.max_pool_grad(grad, first, window), **tolerance(dtype, window.taps))
-
-
 @settings(max_examples=30)
 @given(windows(max_axes=2, pooling=True), st.sampled_from([None, [np.nan, 1.0, -np.inf]]))
 def test_max_pool_against_loops(window, values):
@@ -210,61 +165,10 @@ def test_max_pool_against_loops(window, values):
     checks.max_pool_grad_goes_to_the_winner(cpu, x, window, grad)
 
 
-SHAPES = st.lists(st.integers(0, 5), min_size=0, max_size=5).map(tuple)
-
-
-@given(SHAPES, st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS), FLOATS, st.integers(1, 3))
-def test_elementwise_kernels(shape, layout, other_layout, dtype, count):
-    rng = np.random.default_rng(0)
-    special = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e-30, 3.0, -3.0]
-    values = np.where(rng.random(shape) < 0.5, rng.choice(special, shape), rng.standard_normal(shape))
-    x = laid_out(np.asarray(values, dtype), layout)
-    grad = laid_out(np.asarray(rng.choice([1.0, -2.0, np.inf], shape), dtype), other_layout)
-    with using_threads(count):
-        found = cpu.relu(x), cpu.relu_grad(grad, x), cpu.erf(x)
-    expected = reference.relu(x), reference.relu_grad(grad, x), reference.erf(x)
-    for a, b in zip(found, expected, strict=True):
-        assert (a.shape, a.dtype) == (x.shape, dtype)
-        assert_allclose(a, b, rtol=10 * np.finfo(dtype).eps)
-
-
 def test_elementwise_kernels_keep_the_order_of_memory():
     for layout in ("contiguous", "channels-last", "transposed"):
         x = laid_out(np.random.default_rng(0).standard_normal((2, 3, 4, 5)), layout)
         assert cpu.relu(x).strides == x.strides
-
-
-def test_broadcast_views_are_taken():
-    x, one = np.broadcast_to(np.array([1.0, -1.0]), (3, 2)), np.broadcast_to(1.0, (3, 2))
-    assert_array_equal(cpu.relu(x), [[1, 0]] * 3)
-    assert_array_equal(cpu.relu_grad(one, x), [[1, 0]] * 3)
-
-
-@given(
-    st.lists(st.integers(1, 6), min_size=2, max_size=5).map(tuple),
-    st.sampled_from(LAYOUTS),
-    FLOATS,
-    st.sampled_from([0.0, 100.0]),
-    st.integers(1, 3),
-)
-def test_channel_kernels(shape, layout, dtype, offset, count):
-    rng = np.random.default_rng(sum(shape))
-    x, grad = (laid_out(rng.standard_normal(shape).astype(dtype) + dtype(offset), layout) for _ in range(2))
-    a, b, c = (laid_out(rng.standard_normal(shape[1]).astype(dtype), layout) for _ in range(3))
-    calls = [
-        ("channel_moments", (x,)),
-        ("channel_affine", (x, a, b)),
-        ("channel_dots", (grad, x, a)),
-        ("channel_combine", (grad, x, a, b, c)),
-    ]
-    unit = 50 * np.finfo(dtype).eps * (1 + offset) ** 2
-    with using_threads(count):
-        for name, arguments in calls:
-            found, expected = getattr(cpu, name)(*arguments), getattr(reference, name)(*arguments)
-            pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
-            for array, wanted in pairs:
-                assert (array.shape, array.dtype) == (wanted.shape, wanted.dtype)
-                assert_allclose(array, wanted, rtol=unit, atol=unit * x.size, err_msg=name)
 
 
 def test_moments_keep_a_small_variance_beside_a_large_mean():

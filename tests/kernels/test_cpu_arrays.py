@@ -1,0 +1,189 @@
+"""The Numba backend's pooling, per-channel, elementwise and matrix kernels on odd arrays, against the reference in float64.
+
+Odd are: one pixel, an empty batch, few and many channels, and any order of memory, each argument its own. The kernels are asked
+for as an op asks for them, so one that the backend leaves to the reference passes as well.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_checks import using_threads
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import LAYOUTS, laid_out, tolerance, windows
+
+from minidil.kernels import reference
+from minidil.kernels.backend import active, use
+from minidil.kernels.geometry import Window
+
+with use("numba"):
+    KERNELS = active()
+
+FLOATS = st.sampled_from([np.float32, np.float64])
+LAYOUT = st.sampled_from(LAYOUTS)
+THREADS = st.sampled_from([1, 3])
+CHANNELS = st.sampled_from([1, 3, 5, 17])
+BATCH = st.integers(0, 2)
+SPATIAL = st.sampled_from([(), (1,), (7,), (1, 1), (3, 5), (13, 1), (1, 1, 1), (3, 1, 5)])
+LARGE = (3, 17, 33, 31)  # beyond what fits in a cache, with remainders for every vector width and number of threads
+
+
+def run(name, arguments, count):
+    """Call a kernel on `count` threads; its results, which must neither be the arguments nor have changed them."""
+    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+    before = [a.copy() for a in arrays]
+    with using_threads(count):
+        results = getattr(KERNELS, name)(*arguments)
+    results = results if isinstance(results, tuple) else (results,)
+    for a, kept in zip(arrays, before, strict=True):
+        assert_array_equal(a, kept)
+        assert not any(np.shares_memory(a, result) for result in results)
+    return results
+
+
+def expected(name, arguments):
+    results = getattr(reference, name)(*[_precise(a) for a in arguments])
+    return results if isinstance(results, tuple) else (results,)
+
+
+def check(name, arguments, count, rtol, atol=0.0):
+    wanted = expected(name, arguments)
+    found = run(name, arguments, count)
+    for a, b in zip(found, wanted, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, arguments[0].dtype), name
+        assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=name)
+
+
+def _precise(a):
+    return a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a
+
+
+# --- pooling
+
+
+SPECIAL = {
+    "plain": None,
+    "ties": [0.0, -0.0, 1.0],
+    "infinite": [np.nan, np.inf, -np.inf, -np.inf, 0.0],
+    "integers": [-(2**31), -1, 0, 7],
+}
+
+
+@pytest.mark.parametrize("values", SPECIAL)
+@settings(max_examples=25)
+@given(data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
+def test_max_pool(values, data, channels, batch, dtype, count):
+    one_pixel = st.sampled_from([Window.of((1,), 1), Window.of((1, 1), 3, 2, 1)])
+    window = data.draw(st.one_of(windows(pooling=True), one_pixel))
+    rng, shape = np.random.default_rng(data.draw(st.integers(0, 2**16))), (batch, channels, *window.size)
+    numbers = rng.standard_normal(shape) if values == "plain" else rng.choice(SPECIAL[values], shape)
+    x = laid_out(numbers.astype(np.int32 if values == "integers" else dtype), data.draw(LAYOUT))
+    y, winner = run("max_pool", (x, window), count)
+    wanted, first = reference.max_pool(x, window)
+    assert y.dtype == x.dtype
+    assert_array_equal(y, wanted)
+    assert_array_equal(winner, first)
+    grad = laid_out(rng.standard_normal(y.shape).astype(dtype), data.draw(LAYOUT))
+    (dx,) = run("max_pool_grad", (grad, laid_out(winner, data.draw(LAYOUT)), window), count)
+    assert (dx.shape, dx.dtype) == (x.shape, dtype)
+    assert_allclose(dx, reference.max_pool_grad(_precise(grad), first, window), **tolerance(dtype, window.taps))
+
+
+def test_max_pool_of_arrays_that_repeat_themselves():
+    window = Window.of((5, 7), 3, 2, 1)
+    one = np.random.default_rng(0).standard_normal((1, 1, 5, 7)).astype(np.float32)
+    x = np.broadcast_to(one, (2, 3, 5, 7))
+    y, winner = run("max_pool", (x, window), 3)
+    (wanted,) = {plane.tobytes() for image in y for plane in image}
+    assert wanted == reference.max_pool(one, window)[0].tobytes()
+    grad = np.broadcast_to(np.float32(1), y.shape)  # what a sum sends back
+    (dx,) = run("max_pool_grad", (grad, winner, window), 3)
+    assert_array_equal(dx, reference.max_pool_grad(grad, winner, window))
+
+
+# --- per-channel arithmetic
+
+
+@pytest.mark.parametrize("name", ["channel_moments", "channel_affine", "channel_dots", "channel_combine"])
+@settings(max_examples=25)
+@given(data=st.data(), channels=CHANNELS, spatial=SPATIAL, batch=BATCH, dtype=FLOATS, count=THREADS)
+def test_channel_kernels(name, data, channels, spatial, batch, dtype, count):
+    if name == "channel_moments":
+        batch = max(batch, 1)  # the mean of nothing is not defined
+    shape, offset = (
+        data.draw(st.sampled_from([(batch, channels, *spatial), LARGE])),
+        data.draw(st.sampled_from([0, 100])),
+    )
+    check_channel_kernel(name, shape, dtype, count, lambda values: laid_out(values, data.draw(LAYOUT)), offset)
+
+
+@pytest.mark.parametrize("name", ["channel_moments", "channel_affine", "channel_dots", "channel_combine"])
+@pytest.mark.parametrize("axes", [(0,), (1,), (2, 3), (0, 1, 2, 3)])
+def test_channel_kernels_on_arrays_that_repeat_themselves(name, axes):
+    def repeated(values):
+        first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(values.ndim))
+        return np.broadcast_to(values[first], values.shape)
+
+    check_channel_kernel(name, (2, 5, 3, 4), np.float32, 3, repeated)
+
+
+def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
+    rng = np.random.default_rng(sum(shape))
+    grad, x = (arranged(rng.standard_normal(shape).astype(dtype) + dtype(offset)) for _ in range(2))
+    a, b, c = (arranged(rng.standard_normal(shape[1]).astype(dtype)) for _ in range(3))
+    arguments = {
+        "channel_moments": (x,),
+        "channel_affine": (x, a, b),
+        "channel_dots": (grad, x, a),
+        "channel_combine": (grad, x, a, b, c),
+    }[name]
+    unit = 50 * np.finfo(dtype).eps * (1 + offset) ** (2 if name in ("channel_moments", "channel_dots") else 1)
+    summed = max(x.size // shape[1], 1) ** 0.5 if name == "channel_dots" else 1
+    check(name, arguments, count, rtol=unit, atol=unit * summed)
+
+
+# --- elementwise
+
+
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "erf"])
+@settings(max_examples=25)
+@given(
+    data=st.data(),
+    shape=st.one_of(st.lists(st.integers(0, 5), max_size=5).map(tuple), st.sampled_from([LARGE, (1,), (99_991,)])),
+    dtype=FLOATS,
+    count=THREADS,
+)
+def test_elementwise_kernels(name, data, shape, dtype, count):
+    rng = np.random.default_rng(sum(shape))
+    values = rng.choice([0.0, -0.0, 1e-30, -1e-30, 0.5, -0.5, 3, -3, np.nan, np.inf, -np.inf], shape)
+    x = laid_out(np.asarray(values, dtype), data.draw(LAYOUT))
+    grad = laid_out(np.asarray(rng.standard_normal(shape), dtype), data.draw(LAYOUT))
+    check(name, (grad, x) if name == "relu_grad" else (x,), count, rtol=10 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "erf"])
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
+    values = np.random.default_rng(0).standard_normal((3, 5, 7)).astype(np.float32)
+    x = np.broadcast_to(values[tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(3))], values.shape)
+    for arguments in ((x, values), (values, x), (x, x)) if name == "relu_grad" else ((x,),):
+        check(name, arguments, 3, rtol=1e-6)
+
+
+# --- matrix products
+
+
+@settings(max_examples=25)
+@given(
+    sizes=st.tuples(*[st.sampled_from([0, 1, 3, 17])] * 3),
+    layouts=st.tuples(LAYOUT, LAYOUT),
+    stacked=st.tuples(*[st.sampled_from([(), (1,), (3,)])] * 2),
+    dtype=FLOATS,
+    count=THREADS,
+)
+def test_matrix_products(sizes, layouts, stacked, dtype, count):
+    rows, inner, columns = sizes
+    rng = np.random.default_rng(sum(sizes))
+    a = laid_out(rng.standard_normal((*stacked[0], rows, inner)).astype(dtype), layouts[0])
+    b = laid_out(rng.standard_normal((*stacked[1], inner, columns)).astype(dtype), layouts[1])
+    check("matmul", (a, b), count, **tolerance(dtype, inner))

@@ -1,0 +1,153 @@
+"""Every way in which the Numba backend convolves, against the reference in float64: all kinds of layers, and odd arrays."""
+
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_checks import using_threads
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import LAYOUTS, ConvCase, laid_out, tolerance, windows
+
+from minidil.kernels import cpu, reference
+from minidil.kernels.algorithm import conv_algorithm
+from minidil.kernels.geometry import Window
+
+FLOATS = st.sampled_from([np.float32, np.float64])
+THREADS = st.sampled_from([1, 3])
+CHANNELS = st.sampled_from([1, 3, 5, 17])
+LAYERS = ("any", "grouped", "depthwise", "multiplied", "1x1", "first", "3x3")
+
+
+@st.composite
+def layers(draw, kind):
+    """A convolution of one kind, in 1 to 3 dimensions, with odd sizes and arrays in any order of memory.
+
+    any: whatever a window can be. grouped: 3 groups. depthwise: one filter per channel; multiplied: two of them. 1x1: a matrix
+    product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does.
+    """
+    groups, channels, filters = 1, draw(CHANNELS), draw(CHANNELS)
+    match kind:
+        case "grouped":
+            groups, channels, filters = 3, 3 * draw(st.sampled_from([1, 2, 5])), 3 * draw(st.sampled_from([1, 3]))
+        case "depthwise" | "multiplied":
+            groups = channels
+            filters = channels * (2 if kind == "multiplied" else 1)
+        case "first":
+            channels, filters = 3, draw(st.sampled_from([16, 17]))
+    if kind in ("1x1", "first", "3x3"):
+        ndim = 2 if kind == "3x3" else draw(st.integers(1, 3))
+        taps = 1 if kind == "1x1" else 3
+        size = draw(st.tuples(*[st.sampled_from([1, 3, 5, 9, 13])] * ndim).filter(lambda size: prod(size) < 500))
+        dilation = draw(st.integers(1, 3))
+        stride = 1 if kind == "3x3" else draw(st.integers(1, 2))
+        window = Window.of(size, taps, stride, dilation * (taps // 2), dilation)
+    else:
+        window = draw(windows())
+    return case_of(draw, window, groups, channels, filters)
+
+
+def case_of(draw, window, groups, channels, filters):
+    dtype, rng = draw(FLOATS), np.random.default_rng(draw(st.integers(0, 2**16)))
+    batch = draw(st.sampled_from([0, 1, 2, 3]))
+
+    def array(*shape):
+        return laid_out(rng.standard_normal(shape).astype(dtype), draw(st.sampled_from(LAYOUTS)))
+
+    return ConvCase(
+        window,
+        groups,
+        x=array(batch, channels, *window.size),
+        weight=array(filters, channels // groups, *window.kernel),
+        bias=array(filters) if draw(st.booleans()) else None,
+        grad=array(batch, filters, *window.out),
+    )
+
+
+def calls(case):
+    return {
+        "conv_forward": (case.x, case.weight, case.window, case.groups, case.bias),
+        "conv_grad_input": (case.grad, case.weight, case.window, case.groups),
+        "conv_grad_weight": (case.x, case.grad, case.window, case.groups),
+    }
+
+
+def precise(arguments):
+    return [a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arguments]
+
+
+def ways(case):
+    """The algorithms that can do it."""
+    able = case.window.kernel == (3, 3) and case.window.stride == (1, 1) and case.groups == 1
+    return ["auto", "im2col", *(["winograd"] if able else [])]
+
+
+def check(case, count):
+    """Right but for rounding, of the type and shape of the reference's results, and without a trace in the arguments."""
+    terms = case.window.taps * max(case.x.shape[:2] + case.grad.shape)
+    for name, arguments in calls(case).items():
+        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+        before = [a.copy() for a in arrays]
+        expected = getattr(reference, name)(*precise(arguments))
+        for way in ways(case):
+            with conv_algorithm(way), using_threads(count):
+                found = getattr(cpu, name)(*arguments)
+            assert (found.shape, found.dtype) == (expected.shape, case.x.dtype)
+            assert_allclose(found, expected, **tolerance(found.dtype, terms), err_msg=f"{name}, {way}")
+            assert found.flags.writeable
+            assert not any(np.shares_memory(found, a) for a in arrays)
+        for a, kept in zip(arrays, before, strict=True):
+            assert_array_equal(a, kept)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@settings(max_examples=20)
+@given(data=st.data(), count=THREADS)
+def test_every_algorithm_on_every_kind_of_layer(kind, data, count):
+    check(data.draw(layers(kind)), count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LAYERS)
+@settings(max_examples=300)
+@given(data=st.data(), count=THREADS)
+def test_every_algorithm_on_many_layers(kind, data, count):
+    check(data.draw(layers(kind)), count)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@settings(max_examples=10)
+@given(data=st.data(), count=THREADS)
+def test_arrays_that_repeat_themselves(kind, data, count):
+    """Broadcast views are read-only and have strides of 0: one image for a whole batch, one number for a whole gradient."""
+    case = data.draw(layers(kind))
+    axes = data.draw(st.lists(st.integers(0, 1 + len(case.window.size)), max_size=3))
+
+    def repeated(a):
+        first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(a.ndim))
+        return np.broadcast_to(a[first], a.shape)
+
+    check(ConvCase(case.window, case.groups, *map(repeated, (case.x, case.weight)), None, repeated(case.grad)), count)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 3, 5, 17])
+@pytest.mark.parametrize("batch", [0, 1])
+def test_one_pixel(ndim, channels, batch):
+    rng, window = np.random.default_rng(0), Window.of((1,) * ndim, 3, 1, 2, 2)
+    x, grad = (rng.standard_normal((batch, n, *(1,) * ndim)).astype(np.float32) for n in (channels, 4))
+    weight = rng.standard_normal((4, channels, *window.kernel)).astype(np.float32)
+    # The only tap that meets the pixel is the middle one: the layer is a matrix.
+    middle = weight[(..., *(1,) * ndim)]
+    pixels, slopes = x.reshape(batch, channels), grad.reshape(batch, 4)
+    for way in ["auto", "im2col", *(["winograd"] if ndim == 2 else [])]:
+        with conv_algorithm(way):
+            y = cpu.conv_forward(x, weight, window)
+            dx = cpu.conv_grad_input(grad, weight, window)
+            dw = cpu.conv_grad_weight(x, grad, window)
+        assert (y.shape, dx.shape, dw.shape) == (grad.shape, x.shape, weight.shape)
+        assert_allclose(y.reshape(batch, 4), pixels @ middle.T, rtol=1e-4, atol=1e-5)
+        assert_allclose(dx.reshape(batch, channels), slopes @ middle, rtol=1e-4, atol=1e-5)
+        assert_allclose(dw[(..., *(1,) * ndim)], slopes.T @ pixels, rtol=1e-4, atol=1e-5)
+        assert np.count_nonzero(np.abs(dw) > 1e-4) <= middle.size
