@@ -106,7 +106,7 @@ def vgg_fast(
             block.append(_copying_conv(channels, width, dilation, rng))
             if place == 0:
                 block.append(MaxPool2d(2))
-            block.extend([_norm(width), GELU()])
+            block.append(_norm(width))
             channels = width
         features.append(block)
     classifier = Linear(channels, num_classes, bias=False, rng=rng)
@@ -155,6 +155,7 @@ def _default(shape: tuple[int, ...], rng: np.random.Generator | None) -> NDArray
 
 
 def _norm(width: int) -> BatchNorm2d:
-    norm = BatchNorm2d(width, eps=1e-12, momentum=0.4)
+    """Batch norm and GELU in one."""
+    norm = BatchNorm2d(width, eps=1e-12, momentum=0.4, activation="gelu")
     norm.own_parameters()["weight"].requires_grad = False
     return norm

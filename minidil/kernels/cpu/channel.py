@@ -62,7 +62,7 @@ def channel_slope_dots(
     def work(start: int, stop: int) -> Array:
         return kernel(gradients[start:stop], rows[start:stop], slope[start:stop], a, b, centre)
 
-    total, product = sum(run_sliced(work, len(rows)))
+    total, product = np.asarray(sum(run_sliced(work, len(rows))))
     return as_channels(slope, len(x), x.shape[2:]), total.astype(x.dtype), product.astype(x.dtype)
 
 

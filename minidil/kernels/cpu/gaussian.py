@@ -38,7 +38,7 @@ def _normal64(x: Any) -> tuple[Any, Any]:
 
 
 def _normal32(x: Any) -> tuple[Any, Any]:
-    # For x > 0, P(Z > x) = erfc(x / sqrt 2) / 2, and with t = 1/(1 + p z) to 1.5e-7 erfc(z) = t (a1 + a2 t + ... + a5 t^4) e^(-z^2):
+    # For x > 0, P(Z > x) = erfc(x / sqrt 2) / 2; with t = 1/(1 + p z), erfc(z) = t (a1 + a2 t + ... + a5 t^4) e^(-z^2) to 1.5e-7:
     # Abramowitz & Stegun 1964, 7.1.26. The factor e^(-z^2) = e^(-x^2 / 2) is that of the density as well.
     power = _exp_of_minus(_F(0.5) * x * x)
     t = _F(1) / (_F(1) + _F(0.3275911 * math.sqrt(0.5)) * abs(x))

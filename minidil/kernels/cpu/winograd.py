@@ -52,8 +52,8 @@ FILTER = np.array(
         [0, 0, 1],
     ]
 )
-_CACHE_BYTES = 3 << 19  # of V and M at a time: what a core's level-2 cache holds besides the weights
-_LEAST_TILES = 128  # matrix products of fewer rows spend their time on fetching and packing the weights
+_CACHE_BYTES = 3 << 19  # of V and M at a time: what a core's level-2 cache holds
+_LEAST_TILES = 64  # matrix products of fewer rows leave BLAS idle
 
 
 class Tiles(NamedTuple):
@@ -129,7 +129,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     channels, filters = x.shape[1], grad.shape[1]
 
     def work(start: int, stop: int) -> Array:
-        step = _rows_at_once(tiles, channels + filters, x.dtype, stop - start)
+        step = _rows_at_once(tiles, channels, filters, 2, x.dtype, stop - start)
         inputs = memory.empty((36, step * tiles.per_row, channels), x.dtype)
         slopes = memory.empty((36, step * tiles.per_row, filters), x.dtype)
         total = memory.zeros((36, channels, filters), x.dtype)
@@ -189,7 +189,7 @@ def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bia
     y = memory.empty((len(x), *out, count_out), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        step = _rows_at_once(tiles, channels + count_out, x.dtype, stop - start)
+        step = _rows_at_once(tiles, channels, count_out, 1, x.dtype, stop - start)
         inputs = memory.empty((36, step * tiles.per_row, channels), x.dtype)
         products = memory.empty((36, step * tiles.per_row, count_out), x.dtype)
         for first in range(start, stop, step):
@@ -208,7 +208,12 @@ def _images(x: Array) -> Array:
     return as_rows(x).reshape(len(x), *x.shape[2:], x.shape[1])
 
 
-def _rows_at_once(tiles: Tiles, width: int, dtype: Any, most: int) -> int:
-    """Rows of tiles at a time, of at most `most` that there are."""
-    count = max(_LEAST_TILES, _CACHE_BYTES // (36 * width * np.dtype(dtype).itemsize))
+def _rows_at_once(tiles: Tiles, channels: int, filters: int, passes: int, dtype: Any, most: int) -> int:
+    """How many rows of tiles to transform before they are multiplied, of at most `most` that there are.
+
+    T tiles bring 36 T (C + F) numbers and meet 36 C F of U or dL/dU, which no core's cache holds where the channels are many and
+    which are then fetched `passes` times. For these not to cost more than the tiles, T >= passes C F / (C + F).
+    """
+    in_cache = _CACHE_BYTES // (36 * (channels + filters) * np.dtype(dtype).itemsize)
+    count = max(in_cache, _LEAST_TILES, passes * channels * filters // (channels + filters))
     return max(1, min(count // tiles.per_row, most))

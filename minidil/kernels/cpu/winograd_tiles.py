@@ -36,7 +36,7 @@ def input_tiles(x: Array, tiles: Array, first: int, last: int, dilation: Pair, b
     for r in range(first, last):
         image, top = _place(r, dilation[0], grid[0])
         top -= before[0]
-        if 0 <= top and top + 5 * dilation[0] < height:
+        if top >= 0 and top + 5 * dilation[0] < height:
             _bt_along_height(x, image, top, dilation[0], before[1], half)
         else:
             _copy_rows(x, image, top, dilation[0], border)
