@@ -27,15 +27,16 @@ SUITES = {
     "reference": [K + "geometry", K + "conv_reference"],
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
-    "winograd": [K + "geometry", CPU + "layout", CPU + "winograd"],
+    "winograd": [K + "geometry", *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd"))],
+    "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
-    "elementwise": [CPU + "layout", CPU + "elementwise"],
-    "channel": [CPU + "layout", CPU + "channel"],
+    "elementwise": [*(CPU + name for name in ("layout", "gaussian", "elementwise"))],
+    "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
     "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
 }
 
 
-SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
+SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_IMAGES|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ SPECS = {
     "just fits": ((9,), (3,), (1,), ((0, 0),), (4,), 1, 1, 2),
     "volume": ((4, 4, 3), (2, 2, 2), (1, 2, 1), ((0, 1), (1, 0), (0, 0)), (2, 2, 1), 1, 2, 2),
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
+    "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
-USED = {"depthwise": ["depthwise"], "winograd": ["overlapping", "3x3"]}
+USED = {"depthwise": ["depthwise"], "winograd": ["overlapping", "3x3"], "two by two": ["two by two"]}
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,24 @@ def channels_equal_the_reference(kernels):
     rng = np.random.default_rng(0)
     x, grad = rng.standard_normal((2, 4, 3, 5)) + 3
     a, b, c = rng.standard_normal((3, 3))
-    calls = {"channel_moments": (x,), "channel_affine": (x, a, b), "channel_dots": (grad, x, a)}
-    for name, arguments in (calls | {"channel_combine": (grad, x, a, b, c)}).items():
-        assert_allclose(getattr(kernels, name)(*arguments), getattr(reference, name)(*arguments))
+    calls = [
+        ("channel_moments", x),
+        *(("channel_affine", x, a, b, activation) for activation in (None, "relu", "gelu")),
+        ("channel_dots", grad, x, a),
+        *(("channel_slope_dots", grad, x, a, b, c, activation) for activation in ("relu", "gelu")),
+        ("channel_combine", grad, x, a, b, c),
+    ]
+    for name, *arguments in calls:
+        found, expected = getattr(kernels, name)(*arguments), getattr(reference, name)(*arguments)
+        for one, other in zip(found, expected, strict=True):
+            assert_allclose(one, other, rtol=1e-6, atol=1e-12)
+
+
+def gelu_equals_the_reference(kernels):
+    """GELU and its slope."""
+    x = np.linspace(-3, 3, 13)
+    assert_allclose(kernels.gelu(x), reference.gelu(x))
+    assert_allclose(kernels.gelu_grad(x + 4, x), reference.gelu_grad(x + 4, x))
 
 
 def _gradients(name, *shapes, **options):
@@ -209,7 +226,7 @@ SUMS = {
 }
 CHECKS = {
     suite: {name: _on_cases(suite, check) for name, check in CONV.items()}
-    for suite in ("reference", "im2col", "depthwise", "winograd")
+    for suite in ("reference", "im2col", "depthwise", "winograd", "two by two")
 }
 CHECKS["reference"] |= {name: _on_pools("reference", *check) for name, check in (POOL | SUMS).items()}
 CHECKS["reference"] |= {
@@ -218,7 +235,7 @@ CHECKS["reference"] |= {
     "named padding": named_padding_is_what_it_says,
 }
 CHECKS["pool"] = {name: _on_pools("pool", *check) for name, check in POOL.items()}
-CHECKS["elementwise"] = {"relu": relu_keeps_a_nan}
+CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_equals_the_reference}
 CHECKS["channel"] = {"channels": channels_equal_the_reference}
 CHECKS["ops"] = {
     "add": _gradients("add", (3, 1), (4,)),

@@ -107,16 +107,24 @@ DEPTHWISE = [
     ("depthwise", "target[c] += upstream[c] * value[c]", "target[c] = upstream[c] * value[c]", "grad_weight"),
 ]
 WINOGRAD = [
+    ("filters", "total += part", "total = part", "grad_weight"),
     ("winograd", "[1 / 24, -1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 6]", "forward"),
-    ("winograd", "row_phase + 4 * row * dilation[0]", "row_phase + 4 * row", "forward"),
+    ("winograd_tiles", "phase + 4 * row * dilation", "phase + 4 * row", "forward"),
+    ("winograd_tiles", "top + 5 * dilation[0] < height", "top + 4 * dilation[0] < height", "forward"),
+    ("winograd_tiles", "at = before + w", "at = w", "forward"),
+    ("winograd_tiles", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
+    ("winograd_tiles", "y[w0, f] = y0 + bias[f]\n", "y[w0, f] = y0\n", "forward"),
     ("winograd", "weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)", "weight.transpose(1, 0, 2, 3)", "grad_input"),
     ("winograd", "reach = [2 * d - before", "reach = [2 * d", "grad_input"),
-    (
-        "winograd",
-        "odd8 = a0[f] + 4 * a2[f], 2 * a1[f] + 8 * a3[f]",
-        "odd8 = a0[f] + 4 * a2[f], 2 * a1[f] + 4 * a3[f]",
-        "grad_weight",
-    ),
+    ("winograd_tiles", "two * a1 + eight * a3", "two * a1 + four * a3", "grad_weight"),
+]
+TWO_BY_TWO = [
+    ("two_by_two", "[[1, -1, 0],", "[[1, 0, 0],", "forward"),
+    ("two_by_two", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
+    ("two_by_two", "y[part] += bias", "y[part] += 0", "forward"),
+    ("two_by_two", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
+    ("two_by_two", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
+    ("two_by_two", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
 ]
 POOL = [
     ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]", "max_pool"),
@@ -130,7 +138,10 @@ SMALL = [
     ("elementwise", "elementwise", "grad[i] if y[i] > 0 else 0", "grad[i] if y[i] >= 0 else 0", "relu"),
     ("channel", "channel", "squares / count - shift**2", "squares / count", "channels"),
     ("channel", "channel", "grad[r, c] * (x[r, c] - centre[c])", "grad[r, c] * x[r, c]", "channels"),
-    ("channel", "channel", "scale[c] * x[r, c] + shift[c]", "scale[c] * x[r, c]", "channels"),
+    ("channel", "channel", "y[r, c] = scale[c] * x[r, c] + shift[c]", "y[r, c] = scale[c] * x[r, c]", "channels"),
+    ("channel", "channel", "y[r, c] = 0 if u < 0 else u", "y[r, c] = u", "channels"),
+    ("channel", "channel", "h = grad[r, c] * (below + u * density)", "h = grad[r, c] * below", "channels"),
+    ("elementwise", "elementwise", "grad[i] * (below + x[i] * density)", "grad[i] * below", "gelu"),
 ]
 OPS = [
     (
@@ -149,7 +160,7 @@ OPS = [
         "k.sum(grad, axis=along, keepdims=True)",
         "softmax",
     ),
-    ("activation", "k.add(below, k.multiply(x, density))", "below", "gelu"),
+    ("activation", "k.gelu_grad(grad, x)", "k.gelu_grad(grad, grad)", "gelu"),
     (
         "norm",
         "k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))",
@@ -165,6 +176,7 @@ MUTANTS = [
     *(Mutant("im2col", *mutant) for mutant in IM2COL),
     *(Mutant("depthwise", *mutant) for mutant in DEPTHWISE),
     *(Mutant("winograd", *mutant) for mutant in WINOGRAD),
+    *(Mutant("two by two", *mutant) for mutant in TWO_BY_TWO),
     *(Mutant("pool", *mutant) for mutant in POOL),
     *(Mutant(*mutant) for mutant in SMALL),
     *(Mutant("ops", *mutant) for mutant in OPS),

@@ -103,8 +103,19 @@ def test_max_pool_of_arrays_that_repeat_themselves():
 
 # --- per-channel arithmetic
 
+CHANNEL_KERNELS = [
+    "channel_moments",
+    "channel_affine",
+    "channel_affine relu",
+    "channel_affine gelu",
+    "channel_dots",
+    "channel_slope_dots relu",
+    "channel_slope_dots gelu",
+    "channel_combine",
+]
 
-@pytest.mark.parametrize("name", ["channel_moments", "channel_affine", "channel_dots", "channel_combine"])
+
+@pytest.mark.parametrize("name", CHANNEL_KERNELS)
 @settings(max_examples=25)
 @given(data=st.data(), channels=CHANNELS, spatial=SPATIAL, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_channel_kernels(name, data, channels, spatial, batch, dtype, count):
@@ -117,7 +128,7 @@ def test_channel_kernels(name, data, channels, spatial, batch, dtype, count):
     check_channel_kernel(name, shape, dtype, count, lambda values: laid_out(values, data.draw(LAYOUT)), offset)
 
 
-@pytest.mark.parametrize("name", ["channel_moments", "channel_affine", "channel_dots", "channel_combine"])
+@pytest.mark.parametrize("name", CHANNEL_KERNELS)
 @pytest.mark.parametrize("axes", [(0,), (1,), (2, 3), (0, 1, 2, 3)])
 def test_channel_kernels_on_arrays_that_repeat_themselves(name, axes):
     def repeated(values):
@@ -131,21 +142,28 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
     rng = np.random.default_rng(sum(shape))
     grad, x = (arranged(rng.standard_normal(shape).astype(dtype) + dtype(offset)) for _ in range(2))
     a, b, c = (arranged(rng.standard_normal(shape[1]).astype(dtype)) for _ in range(3))
+    name, *activation = name.split()
+    if activation == [
+        "relu"
+    ]:  # with u = a x + b so close to 0 that rounding decides its sign, the slope is not defined
+        x = np.where(np.abs(reference.channel_affine(*map(_precise, (x, a, b)))) < 1e-3, dtype(offset), x)
+        b = b + dtype(0.01)
     arguments = {
         "channel_moments": (x,),
-        "channel_affine": (x, a, b),
+        "channel_affine": (x, a, b, *activation),
         "channel_dots": (grad, x, a),
+        "channel_slope_dots": (grad, x, a, b, c, *activation),
         "channel_combine": (grad, x, a, b, c),
     }[name]
-    unit = 50 * np.finfo(dtype).eps * (1 + offset) ** (2 if name in ("channel_moments", "channel_dots") else 1)
-    summed = max(x.size // shape[1], 1) ** 0.5 if name == "channel_dots" else 1
+    unit = 50 * np.finfo(dtype).eps * (1 + offset) ** (1 if name in ("channel_affine", "channel_combine") else 2)
+    summed = max(x.size // shape[1], 1) ** 0.5 if "dots" in name else 1
     check(name, arguments, count, rtol=unit, atol=unit * summed)
 
 
 # --- elementwise
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "erf"])
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf"])
 @settings(max_examples=25)
 @given(
     data=st.data(),
@@ -155,19 +173,21 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
 )
 def test_elementwise_kernels(name, data, shape, dtype, count):
     rng = np.random.default_rng(sum(shape))
-    values = rng.choice([0.0, -0.0, 1e-30, -1e-30, 0.5, -0.5, 3, -3, np.nan, np.inf, -np.inf], shape)
+    infinite = [] if "gelu" in name else [np.inf, -np.inf]  # gelu(-inf) is 0 times infinity
+    values = rng.choice([0.0, -0.0, 1e-30, -1e-30, 0.5, -0.5, 3, -3, 1e4, -1e4, np.nan, *infinite], shape)
     x = laid_out(np.asarray(values, dtype), data.draw(LAYOUT))
     grad = laid_out(np.asarray(rng.standard_normal(shape), dtype), data.draw(LAYOUT))
-    check(name, (grad, x) if name == "relu_grad" else (x,), count, rtol=10 * np.finfo(dtype).eps)
+    unit = 10 * np.finfo(dtype).eps
+    check(name, (grad, x) if "grad" in name else (x,), count, rtol=unit, atol=unit if "gelu" in name else 0)
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "erf"])
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf"])
 @pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
 def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
     values = np.random.default_rng(0).standard_normal((3, 5, 7)).astype(np.float32)
     x = np.broadcast_to(values[tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(3))], values.shape)
-    for arguments in ((x, values), (values, x), (x, x)) if name == "relu_grad" else ((x,),):
-        check(name, arguments, 3, rtol=1e-6)
+    for arguments in ((x, values), (values, x), (x, x)) if "grad" in name else ((x,),):
+        check(name, arguments, 3, rtol=1e-6, atol=1e-6)
 
 
 # --- matrix products

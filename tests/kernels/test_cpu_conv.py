@@ -12,12 +12,13 @@ from strategies import LAYOUTS, ConvCase, laid_out, tolerance, windows
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
+from minidil.kernels.cpu import two_by_two
 from minidil.kernels.geometry import Window
 
 FLOATS = st.sampled_from([np.float32, np.float64])
 THREADS = st.sampled_from([1, 3])
 CHANNELS = st.sampled_from([1, 3, 5, 17])
-LAYERS = ("any", "grouped", "depthwise", "multiplied", "1x1", "first", "3x3")
+LAYERS = ("any", "grouped", "depthwise", "multiplied", "1x1", "first", "3x3", "two by two")
 
 
 @st.composite
@@ -25,7 +26,8 @@ def layers(draw, kind):
     """A convolution of one kind, in 1 to 3 dimensions, with odd sizes and arrays in any order of memory.
 
     any: whatever a window can be. grouped: 3 groups. depthwise: one filter per channel; multiplied: two of them. 1x1: a matrix
-    product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does.
+    product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does. two by two: so dilated that two rows
+    and columns are left to a phase.
     """
     groups, channels, filters = 1, draw(CHANNELS), draw(CHANNELS)
     match kind:
@@ -36,7 +38,13 @@ def layers(draw, kind):
             filters = channels * (2 if kind == "multiplied" else 1)
         case "first":
             channels, filters = 3, draw(st.sampled_from([16, 17]))
-    if kind in ("1x1", "first", "3x3"):
+    if kind == "two by two":
+        channels, filters = draw(st.sampled_from([16, 17])), draw(st.sampled_from([16, 17]))
+        dilation = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+        size = [draw(st.integers(d + 1, 2 * d)) for d in dilation]
+        window = Window.of(size, 3, 1, dilation, dilation)
+        assert two_by_two.applies(window, channels, filters, groups)
+    elif kind in ("1x1", "first", "3x3", "two by two"):
         ndim = 2 if kind == "3x3" else draw(st.integers(1, 3))
         taps = 1 if kind == "1x1" else 3
         size = draw(st.tuples(*[st.sampled_from([1, 3, 5, 9, 13])] * ndim).filter(lambda size: prod(size) < 500))

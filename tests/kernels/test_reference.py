@@ -132,6 +132,33 @@ def test_channel_kernels_one_channel_at_a_time(shape):
         assert_allclose(combined[:, i], a[i] * slope + b[i] * own + c[i], atol=1e-12)
 
 
+@pytest.mark.parametrize("activation", [None, "relu", "gelu"])
+def test_an_activation_after_the_affine_map(activation):
+    rng = np.random.default_rng(0)
+    x, grad = rng.standard_normal((2, 4, 3, 5))
+    a, b, mean = rng.standard_normal((3, 3))
+    u = a[:, None] * x + b[:, None]
+    below, density = special.ndtr(u), np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
+    values = {None: u, "relu": u.clip(0), "gelu": u * below}
+    assert_allclose(reference.channel_affine(x, a, b, activation), values[activation], atol=1e-12)
+    if activation:
+        slope = grad * {"relu": u > 0, "gelu": below + u * density}[activation]
+        found = reference.channel_slope_dots(grad, x, a, b, mean, activation)
+        for array, expected in zip(found, (slope, *reference.channel_dots(slope, x, mean)), strict=True):
+            assert_allclose(array, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_and_its_slope(dtype):
+    x = np.linspace(-6, 6, 101).astype(dtype)
+    exact = x.astype(np.float64)
+    density = np.exp(-(exact**2) / 2) / np.sqrt(2 * np.pi)
+    unit = 4 * np.finfo(dtype).eps
+    assert reference.gelu(x).dtype == reference.gelu_grad(x, x).dtype == dtype
+    assert_allclose(reference.gelu(x), exact * special.ndtr(exact), rtol=unit, atol=unit)
+    assert_allclose(reference.gelu_grad(np.ones_like(x), x), special.ndtr(exact) + exact * density, atol=unit)
+
+
 def test_constant_takes_the_type_of_its_model():
     assert reference.constant(1 / 3, like=np.ones(1, np.float32)).dtype == np.float32
     assert_array_equal(reference.constant([[1, 2]], like=np.ones(3)), [[1.0, 2.0]])

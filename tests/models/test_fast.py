@@ -103,13 +103,13 @@ def test_the_default_is_that_of_the_paper() -> None:
     assert all(module.momentum == 0.4 for module in model.modules() if isinstance(module, BatchNorm2d))
     shapes = {row.name: row.output_shape[2:] for row in model.summary((3, 32, 32)).rows}
     assert shapes["whiten"] == (31, 31)
-    assert [shapes[f"features.{block}.3"] for block in range(3)] == [(15, 15), (7, 7), (3, 3)]
+    assert [shapes[f"features.{block}.2"] for block in range(3)] == [(15, 15), (7, 7), (3, 3)]
 
 
 def test_convolutions_begin_by_copying() -> None:
     model = vgg_fast(**SMALL, rng=np.random.default_rng(0))
     x = tensor(images(2, 24, 6, 6))
-    first, second = model.features[0][0], model.features[0][4]
+    first, second = model.features[0][0], model.features[0][3]
     np.testing.assert_allclose(first(x).numpy(), x.numpy()[:, :4], rtol=1e-5, atol=1e-6)
     narrow = tensor(images(2, 4, 7, 7))
     np.testing.assert_allclose(second(narrow).numpy(), narrow.numpy(), rtol=1e-5, atol=1e-6)
@@ -120,7 +120,7 @@ def test_convolutions_begin_by_copying() -> None:
 def test_dilations_change_what_is_seen_and_not_the_sizes() -> None:
     def last(dilations: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], str]:
         rows = vgg_fast(widths=(4, 4), dilations=dilations).summary((3, 16, 16)).rows
-        row = next(row for row in rows if row.name == "features.1.6")
+        row = next(row for row in rows if row.name == "features.1.4")
         return row.output_shape, str(row.field)
 
     # 2 | 4, 5, 9 | 13, 15, 23, and with dilations 1, 2 and 3, 1: 2 | 4, 5, 13 | 25, 27, 35

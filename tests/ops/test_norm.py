@@ -51,6 +51,32 @@ class TestBatchNorm:
     def test_every_entry(self, backend):
         check_gradients(F.batch_norm, drawn(3, 2, 2), drawn(2, seed=1), drawn(2, seed=2), entries=True)
 
+    @pytest.mark.parametrize("activation", ["relu", "gelu"])
+    @pytest.mark.parametrize("constants", [{}, {"mean": np.array([0.5, -1, 0]), "var": np.array([2.0, 1, 3])}])
+    def test_with_an_activation_in_one(self, backend, activation, constants):
+        x, weight, bias = 3 * drawn(4, 3, 5) + 2, drawn(3, seed=1), drawn(3, seed=2)
+
+        def apart(*arrays):
+            return getattr(F, activation)(F.batch_norm(*arrays, **constants))
+
+        def together(*arrays):
+            return F.batch_norm(*arrays, activation=activation, **constants)
+
+        assert_allclose(together(x, weight, bias).numpy(), apart(x, weight, bias).numpy(), atol=1e-12)
+        check_gradients(together, x, weight, bias)
+        check_gradients(together, x)
+        gradients = []
+        for function in (apart, together):
+            kept = [md.tensor(array, requires_grad=True) for array in (x, weight, bias)]
+            function(*kept).backward(gradient=drawn(4, 3, 5, seed=3))
+            gradients.append([tensor.grad.numpy() for tensor in kept])
+        for one, other in zip(*gradients, strict=True):
+            assert_allclose(one, other, atol=1e-12)
+
+    def test_an_unknown_activation(self, backend):
+        with pytest.raises(OptionError, match='activation must be "relu", "gelu" or None, not \'tanh\''):
+            F.batch_norm(drawn(4, 3), activation="tanh")
+
     def test_either_half_of_the_affine_map(self, backend):
         check_gradients(lambda x, w: F.batch_norm(x, w), drawn(4, 3), drawn(3, seed=1))
         check_gradients(lambda x, b: F.batch_norm(x, None, b), drawn(4, 3), drawn(3, seed=1))

@@ -1,4 +1,5 @@
-"""Convolution: Winograd where it pays, tap by tap where each channel has its own filter, im2col for everything else.
+"""Convolution: Winograd where it pays, its smaller cousin where the dilation leaves two values to a phase, tap by tap where each
+channel has its own filter, im2col for everything else.
 
 Shapes as in the reference.
 """
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, im2col, winograd
+from minidil.kernels.cpu import depthwise, im2col, two_by_two, winograd
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]
@@ -43,6 +44,8 @@ def _way_for(window: Window, channels: int, filters: int, groups: int) -> Module
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
             return depthwise
+        if two_by_two.applies(window, channels, filters, groups):
+            return two_by_two
         return winograd if winograd.pays(window, channels, filters, groups) else im2col
     if algorithm == "winograd" and not winograd.applies(window, groups):
         raise OptionError(

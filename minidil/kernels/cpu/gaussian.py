@@ -24,12 +24,12 @@ _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
 def normal(x: Any) -> tuple[Any, Any]:
-    """(P(Z <= x), the density at x) of a standard normal Z; for compiled code only."""
-    raise NotImplementedError("normal is called from compiled code")
+    """(P(Z <= x), the density at x) of a standard normal Z. What compiled code calls depends on the type of x."""
+    return _normal64(x)
 
 
 @overload(normal, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
-def _normal(x: Any) -> Callable[[Any], tuple[Any, Any]]:
+def _normal_of_type(x: Any) -> Callable[[Any], tuple[Any, Any]]:
     return _normal32 if x == types.float32 else _normal64
 
 

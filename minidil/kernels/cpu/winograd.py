@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
 from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
@@ -109,7 +110,7 @@ def tiling(window: Window) -> Tiles:
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, H, W), weight (F, C, 3, 3) -> (N, F, *O)."""
-    filters = transformed(weight)
+    filters = transformed(weight, FILTER)
     offset = np.zeros(weight.shape[0], x.dtype) if bias is None else writable(bias)
     return _correlate(x, filters, tiling(window), window.out, offset)
 
@@ -119,7 +120,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
     reach = [2 * d - before for d, (before, _) in zip(window.dilation, window.padding, strict=True)]
     tiles = Tiles.over(window.size, window.dilation, reach)
-    return _correlate(grad, transformed(turned), tiles, window.size, np.zeros(weight.shape[1], grad.dtype))
+    return _correlate(grad, transformed(turned, FILTER), tiles, window.size, np.zeros(weight.shape[1], grad.dtype))
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
@@ -143,44 +144,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
             total += product
         return total
 
-    partial = run_sliced(work, len(x) * tiles.rows)
-    return _filter_gradient(partial)
-
-
-def transformed(weight: Array) -> Array:
-    """U = G w G^T: (F, C, 3, 3) -> (36, C, F)."""
-    filters, channels = weight.shape[:2]
-    both_axes = _both_axes(weight.dtype)
-    taps = weight.reshape(filters, channels, 9).transpose(2, 1, 0)
-    tiles = memory.empty((36, channels * filters), weight.dtype)
-
-    def work(start: int, stop: int) -> None:
-        part = np.ascontiguousarray(taps[:, start:stop]).reshape(9, -1)
-        np.matmul(both_axes, part, out=tiles[:, start * filters : stop * filters])
-
-    run_sliced(work, channels)
-    return tiles.reshape(36, channels, filters)
-
-
-def _filter_gradient(partial: Sequence[Array]) -> Array:
-    """dL/dw = G^T dL/dU G, with dL/dU the sum of the threads' parts: (36, C, F) -> (F, C, 3, 3)."""
-    _, channels, filters = partial[0].shape
-    both_axes = _both_axes(partial[0].dtype).T
-    weight = memory.empty((filters, channels, 9), partial[0].dtype)
-
-    def work(start: int, stop: int) -> None:
-        total = partial[0][:, start:stop]
-        for part in partial[1:]:
-            total += part[:, start:stop]
-        weight[:, start:stop] = np.matmul(both_axes, total.reshape(36, -1)).reshape(9, -1, filters).transpose(2, 1, 0)
-
-    run_sliced(work, channels)
-    return weight.reshape(filters, channels, 3, 3)
-
-
-def _both_axes(dtype: Any) -> Array:
-    """The matrix (36, 9) that maps the 9 entries of w to the 36 entries of G w G^T."""
-    return np.kron(FILTER, FILTER).astype(dtype)
+    return gradient(run_sliced(work, len(x) * tiles.rows), FILTER)
 
 
 def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array:

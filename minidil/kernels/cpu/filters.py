@@ -1,0 +1,49 @@
+"""The filters of a fast convolution, U = G w G^T for each 3x3 filter w, and their gradient: shared by all that are of this form.
+
+Both are one product with the matrix that does both axes at once, kron(G, G) times the 9 entries of w; threads share the channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.kernels.cpu import memory
+from minidil.kernels.threads import run_sliced
+
+Array = NDArray[Any]
+
+
+def transformed(weight: Array, matrix: Array) -> Array:
+    """G w G^T: weight (F, C, 3, 3), matrix G (P, 3) -> (P P, C, F)."""
+    filters, channels = weight.shape[:2]
+    both_axes = np.kron(matrix, matrix).astype(weight.dtype)
+    taps = weight.reshape(filters, channels, 9).transpose(2, 1, 0)
+    out = memory.empty((len(both_axes), channels * filters), weight.dtype)
+
+    def work(start: int, stop: int) -> None:
+        part = np.ascontiguousarray(taps[:, start:stop]).reshape(9, -1)
+        np.matmul(both_axes, part, out=out[:, start * filters : stop * filters])
+
+    run_sliced(work, channels)
+    return out.reshape(-1, channels, filters)
+
+
+def gradient(partial: Sequence[Array], matrix: Array) -> Array:
+    """dL/dw = G^T dL/dU G: dL/dU as the sum of arrays (P P, C, F), which are used up, -> (F, C, 3, 3)."""
+    _, channels, filters = partial[0].shape
+    both_axes = np.kron(matrix, matrix).T.astype(partial[0].dtype)
+    weight = memory.empty((filters, channels, 9), partial[0].dtype)
+
+    def work(start: int, stop: int) -> None:
+        total = partial[0][:, start:stop]
+        for part in partial[1:]:
+            total += part[:, start:stop]
+        taps = np.matmul(both_axes, total.reshape(len(total), -1))
+        weight[:, start:stop] = taps.reshape(9, -1, filters).transpose(2, 1, 0)
+
+    run_sliced(work, channels)
+    return weight.reshape(filters, channels, 3, 3)

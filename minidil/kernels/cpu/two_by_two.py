@@ -1,0 +1,119 @@
+"""3x3 convolution whose dilation is so large that each phase of the image has at most two rows and two columns.
+
+A dilated convolution is an ordinary one on every phase x[p::d]. If a phase has only the two values x0 and x1, with the padding
+around them, one axis of the convolution is
+
+    y0 = w1 x0 + w2 x1
+    y1 = w0 x0 + w1 x1,
+
+and instead of four multiplications three are enough, as the two that share w1 can be had from one:
+
+    m0 = (w0 - w1) x0,   m1 = w1 (x0 + x1),   m2 = (w2 - w1) x1,   y0 = m1 + m2,   y1 = m0 + m1.
+
+As in winograd.py these are linear maps, m = (G w) * (B^T x) and y = A^T m, which are applied along both axes: 9 multiplications
+for 4 outputs, and so 9 matrix products. The definition has 36, 20 of them with zeros of the padding.
+
+Row h of an image is value h // d of phase h % d, so the two halves of the rows are the two values of all phases.
+Source: the products are those of Karatsuba & Ofman 1962 for two numbers of two digits, transposed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.filters import gradient, transformed
+from minidil.kernels.cpu.layout import as_channels, as_rows
+from minidil.kernels.geometry import Window
+from minidil.kernels.threads import run_sliced
+
+Array = NDArray[Any]
+
+FILTER = np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]])  # G
+_IMAGES = 16  # at a time: their matrices stay in the cache
+
+
+def applies(window: Window, channels: int, filters: int, groups: int) -> bool:
+    """Whether it can do it, and has channels enough for matrix products: 3x3, padding d, and at most 2 d rows and columns."""
+    return (
+        window.kernel == (3, 3)
+        and window.stride == (1, 1)
+        and groups == 1
+        and min(channels, filters) >= 16
+        and all(pair == (d, d) for pair, d in zip(window.padding, window.dilation, strict=True))
+        and all(d < n <= 2 * d for n, d in zip(window.size, window.dilation, strict=True))
+    )
+
+
+def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
+    """x (N, C, H, W), weight (F, C, 3, 3) -> (N, F, H, W)."""
+    source, taps, filters = _halved(x, window), transformed(weight, FILTER), weight.shape[0]
+    y = memory.empty((*source.shape[:-1], filters), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        for first in range(start, stop, _IMAGES):
+            part = slice(first, min(first + _IMAGES, stop))
+            m = np.matmul(_sums(source[part]), taps)
+            (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = m.reshape(3, 3, *y[part, 0, :, 0].shape)
+            y[part, 0, :, 0] = m11 + m12 + m21 + m22
+            y[part, 0, :, 1] = m10 + m11 + m20 + m21
+            y[part, 1, :, 0] = m01 + m02 + m11 + m12
+            y[part, 1, :, 1] = m00 + m01 + m10 + m11
+            if bias is not None:
+                y[part] += bias
+
+    run_sliced(work, len(x))
+    return _whole(y, window)
+
+
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
+    """dL/dx: with the taps reversed that is the same convolution of dL/dy."""
+    return conv_forward(grad, weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), window)
+
+
+def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
+    """dL/dm = A G, dL/d(G w) = (B^T x)^T dL/dm summed over the phases of all images, dL/dw = G^T of that."""
+    source, upstream = _halved(x, window), _halved(grad, window)
+    channels, filters = x.shape[1], grad.shape[1]
+
+    def work(start: int, stop: int) -> Array:
+        total = np.zeros((9, channels, filters), x.dtype)
+        for first in range(start, stop, _IMAGES):
+            part = slice(first, min(first + _IMAGES, stop))
+            # A, along one axis, is (g1, g0 + g1, g0): B^T with its two inputs exchanged.
+            slopes = _sums(upstream[part, ::-1, :, ::-1])
+            total += np.matmul(_sums(source[part]).transpose(0, 2, 1), slopes)
+        return total
+
+    return gradient(run_sliced(work, len(x)), FILTER)
+
+
+def _halved(x: Array, window: Window) -> Array:
+    """(N, C, H, W) -> (N, 2, d, 2, d, C): which value, of which phase, along both axes; a missing last value is 0."""
+    rows, columns = window.dilation
+    images = as_rows(x).reshape(len(x), *x.shape[2:], x.shape[1])
+    missing = (2 * rows - x.shape[2], 2 * columns - x.shape[3])
+    if any(missing):
+        images = np.pad(images, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
+    return images.reshape(len(x), 2, rows, 2, columns, x.shape[1])
+
+
+def _whole(y: Array, window: Window) -> Array:
+    """The inverse of `_halved`."""
+    images = y.reshape(len(y), 2 * window.dilation[0], 2 * window.dilation[1], y.shape[-1])
+    inner = images[:, : window.size[0], : window.size[1]]
+    return as_channels(np.ascontiguousarray(inner).reshape(-1, y.shape[-1]), len(y), window.size)
+
+
+def _sums(x: Array) -> Array:
+    """B^T x B: (n, 2, d, 2, d, C) -> (9, n d d, C), with B^T (x0, x1) = (x0, x0 + x1, x1)."""
+    out = np.empty((3, 3, *x[:, 0, :, 0].shape), x.dtype)
+    for i, row in enumerate((x[:, 0], None, x[:, 1])):
+        if row is not None:
+            out[i, 0], out[i, 2] = row[:, :, 0], row[:, :, 1]
+            np.add(row[:, :, 0], row[:, :, 1], out=out[i, 1])
+    np.add(out[0], out[2], out=out[1])
+    return out.reshape(9, -1, x.shape[-1])
