@@ -28,6 +28,10 @@ SUITES = {
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
     "winograd": [K + "geometry", *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd"))],
+    "volume": [
+        K + "geometry",
+        *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd", "winograd3d")),
+    ],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "gaussian", "elementwise"))],
@@ -80,9 +84,16 @@ SPECS = {
     "volume": ((4, 4, 3), (2, 2, 2), (1, 2, 1), ((0, 1), (1, 0), (0, 0)), (2, 2, 1), 1, 2, 2),
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
     "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
+    "slices": ((4, 5, 3), (3, 3, 3), (1, 1, 1), ((1, 3), (1, 0), (2, 1)), (2, 1, 1), 1, 2, 3),
+    "3x3 groups": ((5, 4), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2, 2, 3),
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
-USED = {"depthwise": ["depthwise"], "winograd": ["overlapping", "3x3"], "two by two": ["two by two"]}
+USED = {
+    "depthwise": ["depthwise"],
+    "winograd": ["overlapping", "3x3", "3x3 groups"],
+    "two by two": ["two by two"],
+    "volume": ["slices"],
+}
 
 
 @dataclass(frozen=True)
@@ -226,7 +237,7 @@ SUMS = {
 }
 CHECKS = {
     suite: {name: _on_cases(suite, check) for name, check in CONV.items()}
-    for suite in ("reference", "im2col", "depthwise", "winograd", "two by two")
+    for suite in ("reference", "im2col", "depthwise", "winograd", "two by two", "volume")
 }
 CHECKS["reference"] |= {name: _on_pools("reference", *check) for name, check in (POOL | SUMS).items()}
 CHECKS["reference"] |= {

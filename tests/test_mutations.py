@@ -91,20 +91,20 @@ IM2COL = [
     *((*place, "forward") for place in PLACES),
     *((*place, "grad_input") for place in PLACES),
     ("layout", "d = od * stride[0] + i * dilation[0] - before[0]", "d = od * stride[0] + i - before[0]", "grad_weight"),
-    ("im2col", "target[c] += source[c]", "target[c] = source[c]", "grad_input"),
-    ("im2col", "target[c] += source[c]", "target[c] = source[c]", "adjoint"),
+    ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "grad_input"),
+    ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "adjoint"),
     ("im2col", "rows += bias.reshape(groups, -1)", "rows += 0", "forward"),
     ("im2col", "grouped.transpose(0, 3, 2, 1)).reshape", "grouped.transpose(0, 3, 2, 1)[::-1]).reshape", "forward"),
-    ("im2col", "source = x[place, g * channels : (g + 1) * channels]", "source = x[place, :channels]", "forward"),
+    ("im2col", "= x[place, g, c]", "= x[place, 0, c]", "forward"),
     ("im2col", "total += product", "total = product", "grad_weight"),
-    ("im2col", "target[c] = 0", "target[c] = target[c]", "forward"),
+    ("im2col", "cols[r, g, tap, c] = 0", "cols[r, g, tap, c] = cols[r, g, tap, c]", "forward"),
 ]
 DEPTHWISE = [
     *((*place, "forward") for place in PLACES[2:]),
-    ("depthwise", "total[c] = bias[c]", "total[c] = 0", "forward"),
-    ("depthwise", "total[c] += factor[c] * value[c]", "total[c] = factor[c] * value[c]", "forward"),
-    ("depthwise", "target[c] += factor[c] * upstream[c]", "target[c] = factor[c] * upstream[c]", "grad_input"),
-    ("depthwise", "target[c] += upstream[c] * value[c]", "target[c] = upstream[c] * value[c]", "grad_weight"),
+    ("depthwise", "y[r, c] = bias[c]", "y[r, c] = 0", "forward"),
+    ("depthwise", "y[r, c] += weight", "y[r, c] = weight", "forward"),
+    ("depthwise", "dx[place, c] += weight", "dx[place, c] = weight", "grad_input"),
+    ("depthwise", "total[tap, c] += grad", "total[tap, c] = grad", "grad_weight"),
 ]
 WINOGRAD = [
     ("filters", "total += part", "total = part", "grad_weight"),
@@ -114,9 +114,17 @@ WINOGRAD = [
     ("winograd_tiles", "at = before + w", "at = w", "forward"),
     ("winograd_tiles", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
     ("winograd_tiles", "y[w0, f] = y0 + bias[f]\n", "y[w0, f] = y0\n", "forward"),
-    ("winograd", "weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)", "weight.transpose(1, 0, 2, 3)", "grad_input"),
+    ("winograd", "[:, :, :, ::-1, ::-1]", "", "grad_input"),
+    ("winograd", "groups, matrices.shape[2] // groups", "matrices.shape[2] // groups, groups", "forward"),
     ("winograd", "reach = [2 * d - before", "reach = [2 * d", "grad_input"),
     ("winograd_tiles", "two * a1 + eight * a3", "two * a1 + four * a3", "grad_weight"),
+]
+VOLUME = [
+    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "grad_input"),
+    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "adjoint"),
+    ("winograd3d", "shift = k * dilation - before", "shift = k - before", "forward"),
+    ("winograd3d", "products.fill(0)", "products.fill(1)", "forward"),
+    ("winograd3d", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
 ]
 TWO_BY_TWO = [
     ("two_by_two", "[[1, -1, 0],", "[[1, 0, 0],", "forward"),
@@ -128,10 +136,10 @@ TWO_BY_TWO = [
 ]
 POOL = [
     ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]", "max_pool"),
-    ("pool", "not value[c] <= best[c]", "value[c] <= best[c]", "max_pool"),
-    ("pool", "which[c] = tap if larger", "which[c] = tap + 1 if larger", "max_pool"),
-    ("pool", "if which[c] == tap else 0", "if which[c] == tap + 1 else 0", "max_pool_grad"),
-    ("pool", "target[c] += upstream[c]", "target[c] = upstream[c]", "max_pool_grad"),
+    ("pool", "not value <= best", "value <= best", "max_pool"),
+    ("pool", "= number if larger", "= number + 1 if larger", "max_pool"),
+    ("pool", "if winner[r, c] == number", "if winner[r, c] == number + 1", "max_pool_grad"),
+    ("pool", "dx[place, c] += grad", "dx[place, c] = grad", "max_pool_grad"),
 ]
 SMALL = [
     ("elementwise", "elementwise", "0 if x[i] < 0 else x[i]", "x[i] if x[i] > 0 else 0", "relu"),
@@ -177,6 +185,7 @@ MUTANTS = [
     *(Mutant("depthwise", *mutant) for mutant in DEPTHWISE),
     *(Mutant("winograd", *mutant) for mutant in WINOGRAD),
     *(Mutant("two by two", *mutant) for mutant in TWO_BY_TWO),
+    *(Mutant("volume", *mutant) for mutant in VOLUME),
     *(Mutant("pool", *mutant) for mutant in POOL),
     *(Mutant(*mutant) for mutant in SMALL),
     *(Mutant("ops", *mutant) for mutant in OPS),

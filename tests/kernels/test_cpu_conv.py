@@ -12,13 +12,13 @@ from strategies import LAYOUTS, ConvCase, laid_out, tolerance, windows
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import two_by_two
+from minidil.kernels.cpu import two_by_two, winograd, winograd3d
 from minidil.kernels.geometry import Window
 
 FLOATS = st.sampled_from([np.float32, np.float64])
 THREADS = st.sampled_from([1, 3])
 CHANNELS = st.sampled_from([1, 3, 5, 17])
-LAYERS = ("any", "grouped", "depthwise", "multiplied", "1x1", "first", "3x3", "two by two")
+LAYERS = ("any", "grouped", "depthwise", "multiplied", "1x1", "first", "3x3", "wide groups", "two by two", "volume")
 
 
 @st.composite
@@ -26,8 +26,8 @@ def layers(draw, kind):
     """A convolution of one kind, in 1 to 3 dimensions, with odd sizes and arrays in any order of memory.
 
     any: whatever a window can be. grouped: 3 groups. depthwise: one filter per channel; multiplied: two of them. 1x1: a matrix
-    product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does. two by two: so dilated that two rows
-    and columns are left to a phase.
+    product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does; wide groups: with groups for which it
+    pays. two by two: so dilated that two rows and columns are left to a phase. volume: slices for which Winograd pays.
     """
     groups, channels, filters = 1, draw(CHANNELS), draw(CHANNELS)
     match kind:
@@ -44,7 +44,14 @@ def layers(draw, kind):
         size = [draw(st.integers(d + 1, 2 * d)) for d in dilation]
         window = Window.of(size, 3, 1, dilation, dilation)
         assert two_by_two.applies(window, channels, filters, groups)
-    elif kind in ("1x1", "first", "3x3", "two by two"):
+    elif kind in ("wide groups", "volume"):
+        groups = 2 if kind == "wide groups" else 1
+        channels, filters = groups * draw(st.sampled_from([16, 17])), groups * draw(st.sampled_from([16, 19]))
+        dilation, ndim = draw(st.integers(1, 2)), 2 if kind == "wide groups" else 3
+        size = (*[draw(st.integers(1, 5))] * (ndim - 2), *[8 * dilation - draw(st.integers(0, 1))] * 2)
+        window = Window.of(size, (*[draw(st.integers(1, 3))] * (ndim - 2), 3, 3), 1, dilation, dilation)
+        assert (winograd3d if ndim == 3 else winograd).pays(window, channels, filters, groups)
+    elif kind in ("1x1", "first", "3x3", "wide groups", "two by two", "volume"):
         ndim = 2 if kind == "3x3" else draw(st.integers(1, 3))
         taps = 1 if kind == "1x1" else 3
         size = draw(st.tuples(*[st.sampled_from([1, 3, 5, 9, 13])] * ndim).filter(lambda size: prod(size) < 500))
@@ -87,7 +94,7 @@ def precise(arguments):
 
 def ways(case):
     """The algorithms that can do it."""
-    able = case.window.kernel == (3, 3) and case.window.stride == (1, 1) and case.groups == 1
+    able = case.window.kernel == (3, 3) and case.window.stride == (1, 1)
     return ["auto", "im2col", *(["winograd"] if able else [])]
 
 

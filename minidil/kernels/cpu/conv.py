@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, im2col, two_by_two, winograd
+from minidil.kernels.cpu import depthwise, im2col, two_by_two, winograd, winograd3d
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]
@@ -46,10 +46,12 @@ def _way_for(window: Window, channels: int, filters: int, groups: int) -> Module
             return depthwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
+        if winograd3d.pays(window, channels, filters, groups):
+            return winograd3d
         return winograd if winograd.pays(window, channels, filters, groups) else im2col
-    if algorithm == "winograd" and not winograd.applies(window, groups):
+    if algorithm == "winograd" and not winograd.applies(window):
         raise OptionError(
-            f"conv: Winograd needs a 3x3 kernel with stride 1 and groups=1, not kernel {window.kernel}, "
-            f"stride {window.stride}, groups={groups}; use conv_algorithm('auto')"
+            f"conv: Winograd is forced and needs a 3x3 kernel with stride 1, not kernel {window.kernel}, "
+            f"stride {window.stride}; use conv_algorithm('auto')"
         )
     return winograd if algorithm == "winograd" else im2col

@@ -78,33 +78,32 @@ def _taps(weight: Array) -> Array:
 def _forward(x: Array, places: Array, weight: Array, bias: Array, y: Array) -> None:
     rows, taps = places.shape
     for r in range(rows):
-        total = y[r]
         for c in range(len(bias)):
-            total[c] = bias[c]
+            y[r, c] = bias[c]
         for tap in range(taps):
-            if places[r, tap] >= 0:
-                value, factor = x[places[r, tap]], weight[tap]
+            place = places[r, tap]
+            if place >= 0:
                 for c in range(len(bias)):
-                    total[c] += factor[c] * value[c]
+                    y[r, c] += weight[tap, c] * x[place, c]
 
 
 @compiled
 def _grad_input(grad: Array, places: Array, weight: Array, dx: Array) -> None:
-    rows, taps = places.shape
+    (rows, taps), channels = places.shape, grad.shape[1]
     for r in range(rows):
         for tap in range(taps):
-            if places[r, tap] >= 0:
-                target, factor, upstream = dx[places[r, tap]], weight[tap], grad[r]
-                for c in range(len(target)):
-                    target[c] += factor[c] * upstream[c]
+            place = places[r, tap]
+            if place >= 0:
+                for c in range(channels):
+                    dx[place, c] += weight[tap, c] * grad[r, c]
 
 
 @compiled
 def _grad_weight(x: Array, grad: Array, places: Array, total: Array) -> None:
-    rows, taps = places.shape
+    (rows, taps), channels = places.shape, grad.shape[1]
     for r in range(rows):
         for tap in range(taps):
-            if places[r, tap] >= 0:
-                target, value, upstream = total[tap], x[places[r, tap]], grad[r]
-                for c in range(len(target)):
-                    target[c] += upstream[c] * value[c]
+            place = places[r, tap]
+            if place >= 0:
+                for c in range(channels):
+                    total[tap, c] += grad[r, c] * x[place, c]

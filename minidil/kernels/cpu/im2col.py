@@ -47,9 +47,12 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """dcols = G W^T, then every entry of dcols is added where it came from. A thread owns whole images, so none meets another."""
     upstream = _grouped(grad, groups)
     matrix = _as_columns(weight, groups).transpose(0, 2, 1)
-    images, channels = len(grad), weight.shape[1] * groups
+    images, per_group = len(grad), weight.shape[1]
+    channels = per_group * groups
     dx = memory.zeros((images * math.prod(window.size), channels), grad.dtype)
-    positions, width = math.prod(window.out), window.taps * weight.shape[1]
+    positions, width = math.prod(window.out), window.taps * per_group
+
+    target = dx.reshape(len(dx), groups, per_group)
 
     def work(start: int, stop: int) -> None:
         step = _rows_at_once(window.taps * channels, grad.dtype)
@@ -57,7 +60,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
         for first, last, places in walk(window, start * positions, stop * positions, step):
             part = cols[: last - first]
             np.matmul(upstream[first:last].transpose(1, 0, 2), matrix, out=part.transpose(1, 0, 2))
-            _scatter(part.reshape(len(part), groups, window.taps, -1), places, dx)
+            _scatter(part.reshape(len(part), groups, window.taps, per_group), places, target)
 
     run_sliced(work, images)
     return as_channels(dx, images, window.size)
@@ -92,7 +95,7 @@ def _columns(source: Array, start: int, stop: int, window: Window, groups: int) 
     cols = memory.empty((min(step, stop - start), groups, taps, channels // groups), source.dtype)
     for first, last, places in walk(window, start, stop, step):
         part = cols[: last - first]
-        _gather(source, places, part)
+        _gather(source.reshape(len(source), groups, channels // groups), places, part)
         yield first, last, part.reshape(len(part), groups, taps * channels // groups).transpose(1, 0, 2)
 
 
@@ -121,14 +124,12 @@ def _gather(x: Array, places: Array, cols: Array) -> None:
         for tap in range(taps):
             place = places[r, tap]
             for g in range(groups):
-                target = cols[r, g, tap]
                 if place >= 0:
-                    source = x[place, g * channels : (g + 1) * channels]
                     for c in range(channels):
-                        target[c] = source[c]
+                        cols[r, g, tap, c] = x[place, g, c]
                 else:
                     for c in range(channels):
-                        target[c] = 0
+                        cols[r, g, tap, c] = 0
 
 
 @compiled
@@ -140,6 +141,5 @@ def _scatter(cols: Array, places: Array, dx: Array) -> None:
             place = places[r, tap]
             if place >= 0:
                 for g in range(groups):
-                    target, source = dx[place, g * channels : (g + 1) * channels], cols[r, g, tap]
                     for c in range(channels):
-                        target[c] += source[c]
+                        dx[place, g, c] += cols[r, g, tap, c]

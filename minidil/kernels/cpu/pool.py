@@ -48,27 +48,33 @@ def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
 
 @compiled
 def _largest(x: Array, places: Array, y: Array, winner: Array) -> None:
-    rows, taps = places.shape
+    (rows, taps), channels = places.shape, x.shape[1]
     for r in range(rows):
-        best, which = y[r], winner[r]
         fresh = True
         for tap in range(taps):
-            if places[r, tap] >= 0:
-                value = x[places[r, tap]]
-                for c in range(len(value)):
+            place, number = places[r, tap], np.int32(tap)
+            if place < 0:
+                continue
+            if fresh:
+                for c in range(channels):
+                    y[r, c] = x[place, c]
+                    winner[r, c] = number
+            else:
+                for c in range(channels):
+                    value, best = x[place, c], y[r, c]
                     # `not <=` instead of `>`: like NumPy's, the maximum with a NaN is NaN
-                    larger = fresh or (not value[c] <= best[c] and best[c] == best[c])
-                    best[c] = value[c] if larger else best[c]
-                    which[c] = tap if larger else which[c]
-                fresh = False
+                    larger = not value <= best and best == best
+                    y[r, c] = value if larger else best
+                    winner[r, c] = number if larger else winner[r, c]
+            fresh = False
 
 
 @compiled
 def _return(grad: Array, winner: Array, places: Array, dx: Array) -> None:
-    rows, taps = places.shape
+    (rows, taps), channels, none = places.shape, grad.shape[1], grad.dtype.type(0)
     for r in range(rows):
         for tap in range(taps):
-            if places[r, tap] >= 0:
-                target, upstream, which = dx[places[r, tap]], grad[r], winner[r]
-                for c in range(len(target)):
-                    target[c] += upstream[c] if which[c] == tap else 0
+            place, number = places[r, tap], np.int32(tap)
+            if place >= 0:
+                for c in range(channels):
+                    dx[place, c] += grad[r, c] if winner[r, c] == number else none

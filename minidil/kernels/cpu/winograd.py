@@ -9,7 +9,7 @@ needs 6 multiplications (the elementwise *) where the definition needs 12. Appli
     V = B^T x B,   U = G w G^T,   M = U * V summed over the channels,   y = A^T M A:
 
 36 multiplications for 16 outputs instead of 144, and since * acts on each of the 36 places by itself, the sums over channels
-are 36 independent matrix products (tiles, C) @ (C, F).
+are 36 independent matrix products (tiles, C) @ (C, F), or as many for each group of channels.
 
 Dilation costs nothing: a convolution with dilation d is d x d ordinary ones on the phases x[p::d, q::d], so the rows and columns
 of a tile are taken d apart (the "a trous" identity).
@@ -85,9 +85,9 @@ class Tiles(NamedTuple):
         return self.dilation[0] * self.grid[0]
 
 
-def applies(window: Window, groups: int) -> bool:
-    """Whether Winograd can do it: a 3x3 kernel with stride 1, ungrouped, at any dilation and padding."""
-    return window.kernel == (3, 3) and window.stride == (1, 1) and groups == 1
+def applies(window: Window) -> bool:
+    """Whether Winograd can do it: a 3x3 kernel with stride 1, at any dilation and padding."""
+    return window.kernel == (3, 3) and window.stride == (1, 1)
 
 
 def pays(window: Window, channels: int, filters: int, groups: int) -> bool:
@@ -97,7 +97,7 @@ def pays(window: Window, channels: int, filters: int, groups: int) -> bool:
     compute outputs that nobody needs. The transforms cost about as much as the products saved unless half of them are
     saved, and with few channels they cost more than that.
     """
-    if not applies(window, groups) or min(channels, filters) < 16:
+    if not applies(window) or min(channels, filters) < 16 * groups:
         return False
     tiles = tiling(window)
     return 2 * 36 * tiles.rows * tiles.per_row <= 9 * math.prod(window.out)
@@ -109,18 +109,21 @@ def tiling(window: Window) -> Tiles:
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
-    """x (N, C, H, W), weight (F, C, 3, 3) -> (N, F, *O)."""
+    """x (N, C, H, W), weight (F, C/groups, 3, 3) -> (N, F, *O)."""
     filters = transformed(weight, FILTER)
     offset = np.zeros(weight.shape[0], x.dtype) if bias is None else writable(bias)
-    return _correlate(x, filters, tiling(window), window.out, offset)
+    return _correlate(x, filters, groups, tiling(window), window.out, offset)
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
     """dL/dx: what reaches x[i] went through tap k to y[i + before - k d]; with the taps reversed that is a convolution again."""
-    turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    channels = weight.shape[1]
+    turned = weight.reshape(groups, -1, channels, 3, 3)[:, :, :, ::-1, ::-1].transpose(0, 2, 1, 3, 4)
+    turned = turned.reshape(groups * channels, -1, 3, 3)
     reach = [2 * d - before for d, (before, _) in zip(window.dilation, window.padding, strict=True)]
     tiles = Tiles.over(window.size, window.dilation, reach)
-    return _correlate(grad, transformed(turned, FILTER), tiles, window.size, np.zeros(weight.shape[1], grad.dtype))
+    offset = np.zeros(groups * channels, grad.dtype)
+    return _correlate(grad, transformed(turned, FILTER), groups, tiles, window.size, offset)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
@@ -133,23 +136,24 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         step = _rows_at_once(tiles, channels, filters, 2, x.dtype, stop - start)
         inputs = memory.empty((36, step * tiles.per_row, channels), x.dtype)
         slopes = memory.empty((36, step * tiles.per_row, filters), x.dtype)
-        total = memory.zeros((36, channels, filters), x.dtype)
-        product = memory.empty((36, channels, filters), x.dtype)
+        total = memory.zeros((36, channels // groups, filters), x.dtype)
+        product = memory.empty((36, channels // groups, filters), x.dtype)
         for first in range(start, stop, step):
             last = min(first + step, stop)
             count = (last - first) * tiles.per_row
             input_tiles(source, inputs, first, last, *tiles)
             slope_tiles(upstream, slopes, first, last, tiles.dilation, tiles.grid)
-            np.matmul(inputs[:, :count].transpose(0, 2, 1), slopes[:, :count], out=product)
+            by_group = _by_group(inputs[:, :count], groups).transpose(0, 1, 3, 2)
+            np.matmul(by_group, _by_group(slopes[:, :count], groups), out=_by_group(product, groups))
             total += product
         return total
 
     return gradient(run_sliced(work, len(x) * tiles.rows), FILTER)
 
 
-def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array:
-    source = _images(x)
-    _, channels, count_out = filters.shape
+def _correlate(x: Array, filters: Array, groups: int, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array:
+    source, channels, count_out = _images(x), x.shape[1], filters.shape[2]
+    by_group = _by_group(filters, groups)
     y = memory.empty((len(x), *out, count_out), x.dtype)
 
     def work(start: int, stop: int) -> None:
@@ -160,11 +164,16 @@ def _correlate(x: Array, filters: Array, tiles: Tiles, out: tuple[int, ...], bia
             last = min(first + step, stop)
             count = (last - first) * tiles.per_row
             input_tiles(source, inputs, first, last, *tiles)
-            np.matmul(inputs[:, :count], filters, out=products[:, :count])
+            np.matmul(_by_group(inputs[:, :count], groups), by_group, out=_by_group(products[:, :count], groups))
             output_tiles(products, y, bias, first, last, tiles.dilation, tiles.grid)
 
     run_sliced(work, len(x) * tiles.rows)
     return as_channels(y.reshape(-1, count_out), len(x), out)
+
+
+def _by_group(matrices: Array, groups: int) -> Array:
+    """(36, rows, columns) -> a view (36, groups, rows, columns / groups): a matrix for each group's share of the columns."""
+    return matrices.reshape(*matrices.shape[:2], groups, matrices.shape[2] // groups).transpose(0, 2, 1, 3)
 
 
 def _images(x: Array) -> Array:
