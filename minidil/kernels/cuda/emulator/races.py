@@ -121,9 +121,7 @@ class Watch:
 
 
 def _columns(noted: list[Noted]) -> Accesses:
-    parts = [
-        tuple(np.broadcast_to(column, words.shape).reshape(-1) for column in (words, *rest)) for words, *rest in noted
-    ]
+    parts = [[np.broadcast_to(np.asarray(column), part[0].shape).reshape(-1) for column in part] for part in noted]
     return Accesses(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

@@ -26,7 +26,7 @@ class KernelError(BackendError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: the first thread that it was seen in, and how many threads it concerns."""
+    """One fault: the first thread that it was seen in, and how many threads (for a race: words of memory) it concerns."""
 
     kind: str  # "out of bounds", "misaligned", "uninitialised", "race", "divergent barrier", "shuffle" or "trap"
     message: str
@@ -37,12 +37,13 @@ class Finding:
     instruction: str
     block: Three
     thread: Three
-    threads: int
+    count: int
 
     def __str__(self) -> str:
         return (
-            f"{self.kind} in kernel {self.kernel}, {Path(self.file).name}:{self.line}: `{self.source}`: {self.message}; "
-            f"block {self.block}, thread {self.thread} [{self.threads:,} in all; {self.instruction}]"
+            f"{self.kind} in kernel {self.kernel}, block {self.block}, thread {self.thread}: {self.message}\n"
+            f"  {Path(self.file).name}:{self.line}: {self.source}\n"
+            f"  the first of {self.count:,} {'words' if self.kind == 'race' else 'threads'}; in PTX: {self.instruction}"
         )
 
 
