@@ -201,7 +201,7 @@ def conv_forward(
     y = empty((x.shape[0], weight.shape[0], *window.out), x.dtype)
     positions = math.prod(window.out)
     columns = x.shape[0] * positions
-    finish, addend = np.uint32(finish_bits(bias, relu)), y if bias is None else bias  # y stands in and is not read
+    finish, addend = np.uint32(finish_bits(bias, relu)), x if bias is None else bias  # x stands in and is not read
     if readable():
         grid = _grid(columns, filters, groups)
         run(forward_tile, grid, (SIDE, SIDE), x, weight, addend, y, *_u(filters, channels, groups), *geometry(window), finish)
@@ -235,7 +235,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     # Read backwards, z = 1 position - (-before) - tap: stride 1, and the signs of `before` and of the taps turned.
     ones, ahead = (1, 1, 1), tuple(-n for n in before)
     masks, shifts = tuple(step - 1 for step in stride), tuple(step.bit_length() - 1 for step in stride)
-    arrays = turned, grad, dx, table, dx  # without a bias, dx stands in and is not read
+    arrays = turned, grad, grad, table, dx  # there is no bias: something stands in its place and is not read
     places = out, size, ones, ahead, masks, shifts
     run(generated.conv_grad_input, blocks, generated.THREADS, *arrays, *sizes, *places, np.uint32(0))
     return dx

@@ -94,7 +94,7 @@ def gemm(
     between = tuple(0 if x.ndim == 2 or x.shape[0] == 1 else x.shape[-1] * x.shape[-2] for x in (a, b))
     finish = np.uint32(finish_bits(bias, relu))
     sizes = [np.uint32(n) for n in (rows, columns, depth)]
-    arrays = a, b, y if bias is None else bias, y  # without a bias, something that is not read stands in its place
+    arrays = a, b, a if bias is None else bias, y  # without a bias, something that is not read stands in its place
     if readable():
         blocks = batch * ceil_div(rows, SIDE) * ceil_div(columns, SIDE)
         steps = _steps(a, transpose_a), _steps(b, transpose_b)
