@@ -7,14 +7,14 @@ no other thread that nothing orders before or after touches it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cuda.emulator.arithmetic import WINDOWS
 from minidil.kernels.cuda.emulator.machine import Decoded, Machine, Mask, Run, computing
-from minidil.kernels.cuda.emulator.memory import BASE, NOWHERE, WRITTEN, Memory
+from minidil.kernels.cuda.emulator.memory import BASE, NOWHERE, UNWRITTEN, WRITTEN, Memory
 from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction
 from minidil.kernels.cuda.emulator.races import ATOMIC, READ, WRITE
 from minidil.kernels.cuda.emulator.report import SECTOR
@@ -86,18 +86,17 @@ def _load(decoded: Decoded, instruction: Instruction) -> Run | None:
     dtype = TYPES[kind]
 
     def run(machine: Machine, where: Mask) -> None:
-        lanes, memory, start = _locate(machine, where, space, base, offset, many * dtype.itemsize)
-        index = _elements(start, dtype, many)
-        unwritten = _states(memory, index, dtype) != _full(dtype)
-        if unwritten.any():
-            bad = lanes[unwritten.reshape(len(lanes), -1).any(axis=1)]
-            machine.fault("uninitialised", f"reads {memory.name} memory that nothing was written into", bad)
+        access = _locate(machine, where, space, base, offset, dtype, many, reading=True)
         if not only_read or machine.aliased:
-            _watch(machine, memory, lanes, start, many * dtype.itemsize, event)
-        _count(machine, memory, lanes, start, many * dtype.itemsize)
-        found = memory.bytes.view(dtype)[index]
+            _watch(machine, access, event)
+        _count(machine, access)
+        found = access.memory.bytes.view(dtype)[access.elements]
         for number, out in enumerate(outs):
-            machine.values[out][lanes] = found if many == 1 else found[:, number]
+            values = found if many == 1 else found[:, number]
+            if access.lanes is machine.every:
+                machine.values[out][...] = values
+            else:
+                machine.values[out][access.lanes] = values
 
     return run
 
@@ -114,68 +113,95 @@ def _store(decoded: Decoded, instruction: Instruction) -> Run | None:
     dtype = TYPES[kind]
 
     def run(machine: Machine, where: Mask) -> None:
-        lanes, memory, start = _locate(machine, where, space, base, offset, many * dtype.itemsize)
-        index = _elements(start, dtype, many)
-        _watch(machine, memory, lanes, start, many * dtype.itemsize, event)
-        _count(machine, memory, lanes, start, many * dtype.itemsize)
-        data = memory.bytes.view(dtype)
+        access = _locate(machine, where, space, base, offset, dtype, many, reading=False)
+        _watch(machine, access, event)
+        _count(machine, access)
+        data = access.memory.bytes.view(dtype)
         for number, value in enumerate(values):
-            held = machine.values[value]
-            data[index if many == 1 else index[:, number]] = held[lanes] if np.ndim(held) else held
-        memory.state.view(f"u{dtype.itemsize}")[index] = _full(dtype)
+            data[access.elements if many == 1 else access.elements[:, number]] = _of_lanes(machine, value, access.lanes)
+        access.memory.state.view(f"u{dtype.itemsize}")[access.elements] = _full(dtype)
 
     return run
 
 
-def _elements(start: Ints, dtype: np.dtype[Any], many: int) -> Ints:
-    """The numbers of the elements at these bytes: one per lane, or a row of them."""
-    first = start >> (dtype.itemsize.bit_length() - 1)
-    return first if many == 1 else first[:, None] + np.arange(many)
+class _Access(NamedTuple):
+    """What some lanes access: each `size` bytes of a memory from byte `start` on, which are these `elements` of it."""
+
+    lanes: Ints
+    memory: Memory
+    start: Ints
+    elements: Ints  # one per lane, or a row of them
+    size: int
 
 
-def _full(dtype: np.dtype[Any]) -> int:
-    """The state of an element all of whose bytes are written."""
-    return int.from_bytes(bytes([WRITTEN]) * dtype.itemsize, "little")
+def _full(dtype: np.dtype[Any], state: int = WRITTEN) -> int:
+    """The state of an element all of whose bytes have this state."""
+    return int.from_bytes(bytes([state]) * dtype.itemsize, "little")
 
 
-def _states(memory: Memory, index: Ints, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return memory.state.view(f"u{dtype.itemsize}")[index]
+def _of_lanes(machine: Machine, operand: int, lanes: Ints) -> Any:
+    """The values that lanes hold in an operand."""
+    held = machine.values[operand]
+    return held if lanes is machine.every or not np.ndim(held) else held[lanes]
 
 
-def _locate(machine: Machine, where: Mask, space: str, base: int, offset: int, size: int) -> tuple[Ints, Memory, Ints]:
-    """The lanes whose access of `size` bytes is sound, the memory it goes to, and the byte where each begins."""
+def _locate(
+    machine: Machine, where: Mask, space: str, base: int, offset: int, dtype: np.dtype[Any], many: int, reading: bool
+) -> _Access:
+    """What the lanes of `where` access at the address in operand `base`. Unsound accesses are reported and left out."""
+    size = many * dtype.itemsize
     lanes = machine.taking_part(where)
-    held = machine.values[base]
-    address = (held[lanes] if np.ndim(held) else np.full(len(lanes), held)).view(np.int64) + offset
+    held = _of_lanes(machine, base, lanes)
+    address = (held if np.ndim(held) else np.full(len(lanes), held)).view(np.int64) + offset
     if space == "generic":
         space, address = _resolve(machine, address, lanes)
-    memory, start, inside = _flat(machine, space, address, lanes, size)
-    if not inside.all():
-        bad = ~inside
-        machine.fault("out of bounds", _beyond(machine, memory, int(address[bad][0]), size), lanes[bad])
-        lanes, start, address = lanes[inside], start[inside], address[inside]
-    if size > 1:
-        skewed = (address & (size - 1)) != 0
-        if skewed.any():
-            message = f"{size} bytes are accessed at once, so their address must be a multiple of {size}"
-            machine.fault("misaligned", message, lanes[skewed])
-            lanes, start = lanes[~skewed], start[~skewed]
-    return lanes, memory, start
-
-
-def _flat(machine: Machine, space: str, address: Ints, lanes: Ints, size: int) -> tuple[Memory, Ints, Any]:
-    """The memory of a space, where in it these addresses lie, and which of them are allocated."""
-    if space in ("global", "const"):
-        memory = machine.memory
-        start = address - BASE
-        inside = (start >= 0) & (start <= len(memory.bytes) - size)
-        checked = np.where(inside, start, 0)
-        inside &= (memory.state[checked] != NOWHERE) & (memory.state[checked + (size - 1)] != NOWHERE)
-        return memory, start, inside
-    memory, owner = (machine.shared, machine.place) if space == "shared" else (machine.local, None)
-    limit = machine.program.sizes[space]
+    memory, address, limit, shift = _memory(machine, space, address, lanes)
     inside = (address >= 0) & (address <= limit - size)
-    return memory, address + limit * (lanes if owner is None else owner[lanes]), inside
+    if not inside.all():
+        machine.fault("out of bounds", _beyond(machine, memory, int(address[~inside][0]), size), lanes[~inside])
+        lanes, address = lanes[inside], address[inside]
+        shift = shift if np.ndim(shift) == 0 else shift[inside]
+    if int(np.bitwise_or.reduce(address)) & (size - 1):
+        skewed = (address & (size - 1)) != 0
+        message = f"{size} bytes are accessed at once, so their address must be a multiple of {size}"
+        machine.fault("misaligned", message, lanes[skewed])
+        lanes, address = lanes[~skewed], address[~skewed]
+        shift = shift if np.ndim(shift) == 0 else shift[~skewed]
+    start = address + shift
+    first = start >> (dtype.itemsize.bit_length() - 1)
+    access = _Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
+    return access if memory is machine.local else _known(machine, access, dtype, reading)
+
+
+def _memory(machine: Machine, space: str, address: Ints, lanes: Ints) -> tuple[Memory, Ints, int, Any]:
+    """The memory of a space, addresses in it, their limit, and what is added to them: where each lane's own part begins."""
+    if space in ("global", "const"):
+        return machine.memory, address - BASE, len(machine.memory.bytes), 0
+    limit = machine.program.sizes[space]
+    if space == "shared":
+        return machine.shared, address, limit, machine.place[lanes] * limit
+    return machine.local, address, limit, lanes * limit
+
+
+def _known(machine: Machine, access: _Access, dtype: np.dtype[Any], reading: bool) -> _Access:
+    """The access without the lanes that reach what is not allocated, which are reported, as are reads of what nobody wrote."""
+    memory, many = access.memory, access.size // dtype.itemsize
+    states = memory.state.view(f"u{dtype.itemsize}")[access.elements]
+    if (states == _full(dtype)).all() or (not reading and (states == _full(dtype, UNWRITTEN)).all()):
+        return access
+    by_byte = np.ascontiguousarray(states).view(np.uint8).reshape(len(access.lanes), access.size)
+    nowhere = (by_byte == NOWHERE).any(axis=1)
+    if nowhere.any():
+        where = int(access.start[nowhere][0])
+        machine.fault("out of bounds", _beyond(machine, memory, where, access.size), access.lanes[nowhere])
+    unwritten = (by_byte == UNWRITTEN).any(axis=1) & ~nowhere
+    if reading and unwritten.any():
+        message = f"reads {memory.name} memory that nothing was written into"
+        machine.fault("uninitialised", message, access.lanes[unwritten])
+    if not nowhere.any():
+        return access
+    lanes, start, index = access.lanes[~nowhere], access.start[~nowhere], access.elements[~nowhere]
+    return _Access(lanes, memory, start, index if many == 1 else index.reshape(-1, many), access.size)
 
 
 def _resolve(machine: Machine, address: Ints, lanes: Ints) -> tuple[str, Ints]:
@@ -188,45 +214,45 @@ def _resolve(machine: Machine, address: Ints, lanes: Ints) -> tuple[str, Ints]:
     return name, address - WINDOWS[name]
 
 
-def _beyond(machine: Machine, memory: Memory, address: int, size: int) -> str:
+def _beyond(machine: Machine, memory: Memory, start: int, size: int) -> str:
     if memory is machine.memory:
-        return f"global memory, {size} bytes {memory.nearest(address)}"
+        return f"global memory, {size} bytes {memory.nearest(start + BASE)}"
     limit = machine.program.sizes[memory.name]
-    return f"{memory.name} memory, {size} bytes at byte {address} of {limit}"
+    return f"{memory.name} memory, {size} bytes at byte {start} of {limit}"
 
 
-def _watch(machine: Machine, memory: Memory, lanes: Ints, start: Ints, size: int, event: int) -> None:
+def _watch(machine: Machine, access: _Access, event: int) -> None:
     """Note an access for the search for races."""
-    if memory is not machine.local and lanes.size:
-        watch = machine.watch_shared if memory is machine.shared else machine.watch_global
-        words, threads = start, machine.number[lanes]
-        if size > 4:
-            words, threads = start[:, None] + np.arange(0, size, 4), threads[:, None]
-        watch.note(words, threads, event, machine.pc)
+    lanes, memory, start, _, size = access
+    if memory is machine.local:
+        return
+    watch = machine.watch_shared if memory is machine.shared else machine.watch_global
+    threads = machine.number if lanes is machine.every else machine.number[lanes]
+    if size > 4:
+        start, threads = start[:, None] + np.arange(0, size, 4), threads[:, None]
+    watch.note(start, threads, event, machine.pc)
 
 
-def _count(machine: Machine, memory: Memory, lanes: Ints, start: Ints, size: int) -> None:
+def _count(machine: Machine, access: _Access) -> None:
     """Sectors of global memory that a warp moves, and rounds in which shared memory serves it."""
+    lanes, memory, start, _, size = access
     launch, pc = machine.launch, machine.pc
     if launch is None or not lanes.size:
         return
-    warp = machine.place[lanes] * 64 + machine.within[lanes] // 32
+    warp = machine.warp[lanes]
     if memory is machine.memory:
-        launch.requested[pc] += size * lanes.size
-        sectors = np.stack([warp, start // SECTOR])
-        launch.sectors[pc] += np.unique(sectors, axis=1).shape[1] * 1
+        launch.requested[pc] += size * np.unique(np.stack([warp, start]), axis=1).shape[1]
+        launch.sectors[pc] += np.unique(np.stack([warp, start // SECTOR]), axis=1).shape[1]
     elif memory is machine.shared:
-        # 32 banks, each one word wide, serve a warp at once; 8 or 16 bytes per thread are served to half or a quarter of it.
-        groups = warp * 4 + machine.lane[lanes] // (32 * 4 // max(size, 4)) if size > 4 else warp * 4
-        limit = machine.program.sizes["shared"]
-        words = (start - machine.place[lanes] * limit) // 4
+        # 32 banks, each a word wide, serve a warp at once, or half or a quarter of it where threads access 8 or 16 bytes.
+        words = start % max(machine.program.sizes["shared"], 1) // 4
+        groups = warp * 4 + (machine.lane[lanes] * size // 128 if size > 4 else 0)
         if size > 4:
             words, groups = (words[:, None] + np.arange(size // 4)).reshape(-1), np.repeat(groups, size // 4)
-        distinct = np.unique(np.stack([groups, words]), axis=1)
-        group, bank = distinct[0], distinct[1] % 32
-        pairs, per_bank = np.unique(group * 32 + bank, return_counts=True)
-        order, begins = np.unique(pairs // 32, return_index=True)
-        launch.requests[pc] += order.size
+        group, word = np.unique(np.stack([groups, words]), axis=1)
+        pairs, per_bank = np.unique(group * 32 + word % 32, return_counts=True)
+        _, begins = np.unique(pairs // 32, return_index=True)
+        launch.requests[pc] += begins.size
         launch.wavefronts[pc] += int(np.maximum.reduceat(per_bank, begins).sum())
 
 
@@ -263,27 +289,19 @@ def _atomic(decoded: Decoded, instruction: Instruction) -> Run | None:
     update = _UPDATES[operation]
 
     def run(machine: Machine, where: Mask) -> None:
-        lanes, memory, start = _locate(machine, where, space, base, offset, dtype.itemsize)
-        index = _elements(start, dtype, 1)
-        unwritten = _states(memory, index, dtype) != _full(dtype)
-        if unwritten.any():
-            machine.fault(
-                "uninitialised", f"changes {memory.name} memory that nothing was written into", lanes[unwritten]
-            )
-        _watch(machine, memory, lanes, start, dtype.itemsize, ATOMIC)
-        _count(machine, memory, lanes, start, dtype.itemsize)
-        data = memory.bytes.view(dtype)
+        access = _locate(machine, where, space, base, offset, dtype, 1, reading=True)
+        _watch(machine, access, ATOMIC)
+        _count(machine, access)
+        lanes, data, index = access.lanes, access.memory.bytes.view(dtype), access.elements
         values = [np.broadcast_to(machine.values[source], machine.lanes)[lanes] for source in sources]
         if operation in _AT_ONCE and not wanted:
             _AT_ONCE[operation].at(data, index, values[0])
-        else:
-            second = values[-1]
-            old = np.empty(len(lanes), dtype)
-            for turn, element in enumerate(index):
-                old[turn] = data[element]
-                data[element] = update(old[turn], values[0][turn], second[turn])
-            machine.values[out][lanes] = old
-        memory.state.view(f"u{dtype.itemsize}")[index] = _full(dtype)
+            return
+        old = np.empty(len(lanes), dtype)
+        for turn, element in enumerate(index):
+            old[turn] = data[element]
+            data[element] = update(old[turn], values[0][turn], values[-1][turn])
+        machine.values[out][lanes] = old
 
     return run
 
@@ -349,7 +367,7 @@ def _check_members(machine: Machine, lanes: Ints, members: int) -> None:
     unnamed = (mask >> machine.lane[lanes] & 1) == 0
     if unnamed.any():
         machine.fault("shuffle", "these threads are not named in the mask of those that take part", lanes[unnamed])
-    warps = machine.place[lanes] * 64 + machine.within[lanes] // 32
+    warps = machine.warp[lanes]
     present = np.zeros(machine.count * 64, np.int64)
     np.bitwise_or.at(present, warps, 1 << machine.lane[lanes])
     existing = machine.threads - machine.within[lanes] // 32 * 32
@@ -408,8 +426,8 @@ def _active_mask(decoded: Decoded, instruction: Instruction) -> Run | None:
 def _bits(machine: Machine, chosen: Ints, lanes: Ints) -> Ints:
     """For each of `lanes`, a word with a bit for every chosen lane of its warp."""
     bits = np.zeros(machine.count * 64, np.int64)
-    np.bitwise_or.at(bits, machine.place[chosen] * 64 + machine.within[chosen] // 32, 1 << machine.lane[chosen])
-    found: Ints = bits[machine.place[lanes] * 64 + machine.within[lanes] // 32]
+    np.bitwise_or.at(bits, machine.warp[chosen], 1 << machine.lane[chosen])
+    found: Ints = bits[machine.warp[lanes]]
     return found
 
 

@@ -8,6 +8,8 @@ structured programs meet at once. A lane that reaches a barrier waits until all 
 
 from __future__ import annotations
 
+import linecache
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -54,7 +56,6 @@ class Decoded:
         self.origins = Origins(program)
         self.read = {name for instruction in program.instructions for name in _sources(instruction)}
         self.steps = [self._step(instruction) for instruction in program.instructions]
-        self.frames: dict[int, list[Any]] = {}
 
     def operand(self, text: str, kind: str) -> int:
         """The number of an operand that is read or written as `kind`."""
@@ -181,7 +182,7 @@ class Machine:
         self.launch, self.findings = launch, findings
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
-            name: np.asarray(value).astype(TYPES[kind])
+            name: _as_bits(np.asarray(value), TYPES[kind])
             for (name, kind), value in zip(self.program.parameters, arguments, strict=True)
         }
         written = self.decoded.origins.written or frozenset()
@@ -189,7 +190,7 @@ class Machine:
         # One array as input and output: then also what is only read through one argument is written through another.
         others = [value for name, value in self.arguments.items() if name not in written and value.dtype.kind in "iu"]
         self.aliased = any(int(value) in stored for value in others)
-        self.watch_global = Watch(len(self.memory.bytes), self.threads)
+        self.watch_global = Watch(len(self.memory.bytes), self.threads, between_blocks=True)
         self._seen: set[tuple[str, int]] = set()
         self._spares: dict[Any, NDArray[Any]] = {}
         self.pc = 0
@@ -198,7 +199,7 @@ class Machine:
         """Execute all blocks. Raises: KernelError, unless findings are collected."""
         blocks = self.grid[0] * self.grid[1] * self.grid[2]
         together = max(1, LANES // self.threads)
-        with np.errstate(all="ignore"):
+        with _ONE_AT_A_TIME, np.errstate(all="ignore"):
             for first in range(0, blocks, together):
                 self._blocks(first, min(together, blocks - first))
             self._report(self.watch_global.end(), "global")
@@ -212,22 +213,20 @@ class Machine:
         self.number = np.arange(self.lanes) + first * self.threads  # and in the launch
         self.place = np.repeat(np.arange(count), self.threads)  # its block's, of those that are run at once
         self.lane = self.within % 32
+        self.warp = self.place * 64 + self.within // 32  # numbered apart, at most 32 in a block
+        self.every = np.arange(self.lanes)
         self._spares.clear()
         sizes = self.program.sizes
         self.shared = Memory.filled("shared", count * sizes["shared"], UNWRITTEN)
         self.local = Memory.filled("local", self.lanes * sizes["local"], WRITTEN)
-        self.watch_shared = Watch(len(self.shared.bytes), self.threads)
+        self.watch_shared = Watch(len(self.shared.bytes), self.threads, between_blocks=False)
         self.values = self._frame()
         self._execute()
         self._report(self.watch_shared.barrier(), "shared")
 
     def _frame(self) -> list[Any]:
         """The value of every operand: one per lane, or one for all."""
-        registers = self.decoded.frames.get(self.lanes)
-        if registers is None:
-            kinds = self.program.registers.items()
-            registers = {name: np.zeros(self.lanes, TYPES[kind]) for name, kind in kinds}  # type: ignore[assignment]
-            self.decoded.frames = {self.lanes: registers}  # type: ignore[dict-item]
+        registers = _registers(self.program, self.lanes)
         return [self._value(registers, *operand) for operand in self.decoded.operands]
 
     def _value(self, registers: Any, what: str, name: Any, kind: str) -> Any:
@@ -242,7 +241,7 @@ class Machine:
         if what == "special":
             return self._special(name, kind)
         if what == "parameter":
-            return self.arguments[name].astype(dtype)
+            return _as_bits(self.arguments[name], dtype)
         if dtype.kind == "f":
             return (
                 dtype.type(name) if isinstance(name, float) else np.asarray(name, f"u{dtype.itemsize}").view(dtype)[()]
@@ -279,7 +278,7 @@ class Machine:
 
     def taking_part(self, where: Mask) -> NDArray[np.int64]:
         """The numbers of the lanes that take part."""
-        return np.arange(self.lanes) if where is None else np.flatnonzero(where)
+        return self.every if where is None else np.flatnonzero(where)
 
     # --- control flow
 
@@ -378,7 +377,7 @@ class Machine:
             threads, warps = self.lanes, self.count * -(-self.threads // 32)
         else:
             threads = int(np.count_nonzero(where))
-            warps = np.unique((self.number // self.threads * 64 + self.within // 32)[where]).size
+            warps = np.unique(self.warp[where]).size
         self.launch.executed[self.pc] += threads
         self.launch.issued[self.pc] += warps
 
@@ -428,12 +427,34 @@ class Machine:
         return _three(thread % self.threads, self.block)
 
 
+def _as_bits(value: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A number for a parameter, which PTX may declare and read as plain bits: a float32 as b32, say."""
+    return value.view(dtype) if value.dtype.itemsize == dtype.itemsize else value.astype(dtype)
+
+
+_ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers
+_bank = np.zeros(0, np.uint8)
+
+
+def _registers(program: Program, lanes: int) -> dict[str, NDArray[Any]]:
+    """An array per register, carved out of one piece of memory that all launches use: making new ones takes longer."""
+    global _bank
+    kinds = {name: TYPES[kind] for name, kind in program.registers.items()}
+    row = -(-lanes // 64) * 64  # keeps the rows aligned
+    needed = row * sum(dtype.itemsize for dtype in kinds.values())
+    if len(_bank) < needed:
+        _bank = np.zeros(needed, np.uint8)
+    arrays, begin = {}, 0
+    for name, dtype in kinds.items():
+        arrays[name] = _bank[begin : begin + lanes * dtype.itemsize].view(dtype)
+        begin += row * dtype.itemsize
+    return arrays
+
+
 def _three(number: int, sizes: Three) -> Three:
     return number % sizes[0], number // sizes[0] % sizes[1], number // (sizes[0] * sizes[1])
 
 
 def _source(program: Program, instruction: Instruction) -> tuple[str, int, str]:
-    import linecache
-
     file = program.files.get(instruction.file, "?")
     return file, instruction.line, linecache.getline(file, instruction.line).strip()

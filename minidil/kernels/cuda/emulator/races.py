@@ -14,14 +14,15 @@ run the threads does not matter. A flag that one block sets for another to read 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 READ, WRITE, ATOMIC = 0, 1, 2
-_MANY = 1 << 21  # accesses that are noted before repeated ones are dropped
+Noted: TypeAlias = "tuple[Ints, Ints, int, int | Ints]"  # words, threads, READ, WRITE or ATOMIC, the instruction
+_MANY = 1 << 22  # accesses that are noted before repeated ones are dropped
 
 
 class Accesses(NamedTuple):
@@ -46,26 +47,24 @@ class Race(NamedTuple):
 class Watch:
     """The accesses to one space of memory, and the races between them.
 
-    size: of the space in bytes. block: threads per block. warps: the number of warps per block.
+    size: of the space in bytes. block: threads per block.
+    between_blocks: whether blocks can meet there, which they cannot in shared memory.
     """
 
-    def __init__(self, size: int, block: int) -> None:
+    def __init__(self, size: int, block: int, between_blocks: bool) -> None:
+        self._size = size
         self._block = block
-        self._warps = -(-block // 32)
-        self._who = np.zeros(size, np.int64)
-        self._wrote, self._plain = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
-        self._levels: dict[str, list[Accesses]] = {"thread": [], "warp": [], "block": []}
+        self._last = "block" if between_blocks else None
+        self._levels: dict[str, list[Noted]] = {"thread": [], "warp": [], "block": []}
         self._noted = 0
 
     def note(self, words: Ints, threads: Ints, kind: int, instruction: int) -> None:
-        """Note accesses by one instruction."""
-        words, threads = (np.broadcast_to(column, words.shape).reshape(-1) for column in (words, threads))
-        kinds, instructions = np.full(words.shape, kind), np.full(words.shape, instruction)
-        self._levels["thread"].append(Accesses(words, threads, kinds, instructions))
+        """Note accesses by one instruction: words of a thread each, or rows of words with a column of threads."""
+        self._levels["thread"].append((words, threads, kind, instruction))
         self._noted += words.size
         if self._noted > _MANY:
             self._levels = {level: _distinct(noted) for level, noted in self._levels.items()}
-            self._noted = sum(part.words.size for noted in self._levels.values() for part in noted) // 2
+            self._noted = sum(noted[0].size for level in self._levels.values() for noted in level) // 2
 
     def warp_barrier(self) -> Race | None:
         """Compare the threads since the last warp barrier."""
@@ -73,7 +72,7 @@ class Watch:
 
     def barrier(self) -> Race | None:
         """Compare the threads and warps since the last barrier."""
-        return self.warp_barrier() or self._compare("warp", "block")
+        return self.warp_barrier() or self._compare("warp", self._last)
 
     def end(self) -> Race | None:
         """Compare everything that was not compared yet, and the blocks. Shared memory, being a block's own, has no such races."""
@@ -86,28 +85,29 @@ class Watch:
         self._levels[level] = []
         if onward:
             self._levels[onward].extend(noted)
-        if all(part.kinds[0] == READ for part in noted if part.words.size):
+        if all(kind == READ for _, _, kind, _ in noted):
             return None
-        accesses = Accesses(*(np.concatenate([part[column] for part in noted]) for column in range(4)))
+        accesses = _columns(noted)
         return self._race(accesses, self._number(level, accesses.threads))
 
     def _number(self, level: str, threads: Ints) -> Ints:
         """The number of the thread, of its warp or of its block."""
         blocks = threads // self._block
         if level == "warp":
-            return blocks * self._warps + threads % self._block // 32
+            return blocks * 32 + threads % self._block // 32
         return threads if level == "thread" else blocks
 
     def _race(self, accesses: Accesses, who: Ints) -> Race | None:
         words, threads, kinds, instructions = accesses
-        self._who[words] = who
-        shared = self._who[words] != who  # at least two touched these words
+        numbers, wrote, plain = _scratch(self._size)
+        numbers[words] = who
+        shared = numbers[words] != who  # at least two touched these words
         if not shared.any():
             return None
-        self._wrote[words] = self._plain[words] = False
-        self._wrote[words[kinds != READ]] = True
-        self._plain[words[kinds != ATOMIC]] = True
-        racing = np.flatnonzero(shared & self._wrote[words] & self._plain[words])
+        wrote[words] = plain[words] = False
+        wrote[words[kinds != READ]] = True
+        plain[words[kinds != ATOMIC]] = True
+        racing = np.flatnonzero(shared & wrote[words] & plain[words])
         if not racing.size:
             return None
         word = int(words[racing[0]])
@@ -120,17 +120,33 @@ class Watch:
         return None
 
 
-def _distinct(noted: list[Accesses]) -> list[Accesses]:
+def _columns(noted: list[Noted]) -> Accesses:
+    parts = [[np.broadcast_to(np.asarray(column), part[0].shape).reshape(-1) for column in part] for part in noted]
+    return Accesses(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _distinct(noted: list[Noted]) -> list[Noted]:
     """The same accesses without repetitions, kept apart by kind."""
     if not noted:
         return []
-    columns = [np.concatenate([part[column] for part in noted]) for column in range(4)]
-    words, threads, kinds, _ = columns
+    accesses = _columns(noted)
+    words, threads, kinds, _ = accesses
     # one number for (kind, word, thread): words lie below 2^32, threads below 2^29
     _, first = np.unique((kinds << 61) | (words << 29) | threads, return_index=True)
-    kept = Accesses(*(column[first] for column in columns))
+    kept = Accesses(*(column[first] for column in accesses))
+    parts = [(kind, kept.kinds == kind) for kind in (READ, WRITE, ATOMIC)]
     return [
-        Accesses(*(column[kept.kinds == kind] for column in kept))
-        for kind in (READ, WRITE, ATOMIC)
-        if (kept.kinds == kind).any()
+        (kept.words[chosen], kept.threads[chosen], kind, kept.instructions[chosen])
+        for kind, chosen in parts
+        if chosen.any()
     ]
+
+
+_arrays: list[NDArray[Any]] = []
+
+
+def _scratch(size: int) -> list[NDArray[Any]]:
+    """Arrays over a memory of `size` bytes, kept between calls; what they hold is undefined."""
+    if not _arrays or len(_arrays[0]) < size:
+        _arrays[:] = np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    return _arrays

@@ -26,7 +26,7 @@ class KernelError(BackendError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: the first thread that it was seen in, and how many threads it concerns."""
+    """One fault: the first thread that it was seen in, and how many threads (for a race: words of memory) it concerns."""
 
     kind: str  # "out of bounds", "misaligned", "uninitialised", "race", "divergent barrier", "shuffle" or "trap"
     message: str
@@ -37,12 +37,13 @@ class Finding:
     instruction: str
     block: Three
     thread: Three
-    threads: int
+    count: int
 
     def __str__(self) -> str:
         return (
-            f"{self.kind} in kernel {self.kernel}, {Path(self.file).name}:{self.line}: `{self.source}`: {self.message}; "
-            f"block {self.block}, thread {self.thread} [{self.threads:,} in all; {self.instruction}]"
+            f"{self.kind} in kernel {self.kernel}, block {self.block}, thread {self.thread}: {self.message}\n"
+            f"  {Path(self.file).name}:{self.line}: {self.source}\n"
+            f"  the first of {self.count:,} {'words' if self.kind == 'race' else 'threads'}; in PTX: {self.instruction}"
         )
 
 
@@ -59,7 +60,7 @@ class Launch:
         size = len(self.program.instructions)
         self.executed = np.zeros(size, np.int64)  # by threads
         self.issued = np.zeros(size, np.int64)  # by warps of 32 threads, for which an instruction costs the same
-        self.requested = np.zeros(size, np.int64)  # bytes that threads asked global memory for
+        self.requested = np.zeros(size, np.int64)  # different bytes of global memory that warps asked for
         self.sectors = np.zeros(size, np.int64)  # of 32 bytes that were moved for them
         self.requests = np.zeros(size, np.int64)  # of warps to shared memory
         self.wavefronts = np.zeros(size, np.int64)  # in which they were served: one each without bank conflicts
