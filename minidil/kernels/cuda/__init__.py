@@ -14,6 +14,7 @@ Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a lau
 """
 
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
+from minidil.kernels.cuda.choice import kernel_version
 from minidil.kernels.cuda.emulator import KernelError, Report, emulate
 from minidil.kernels.cuda.launch import Kernel, kernel, launch
 
@@ -26,6 +27,7 @@ __all__ = [
     "emulate",
     "indices_to_device",
     "kernel",
+    "kernel_version",
     "launch",
     "to_device",
     "to_host",
