@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
 
 if TYPE_CHECKING:
+    from minidil.kernels.cuda.choice import kernel_version
     from minidil.kernels.cuda.emulator import KernelError, Report, emulate
     from minidil.kernels.cuda.launch import Kernel, kernel
 
@@ -31,6 +32,7 @@ __all__ = [
     "emulate",
     "indices_to_device",
     "kernel",
+    "kernel_version",
     "to_device",
     "to_host",
 ]
@@ -39,6 +41,7 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(("KernelError", "Report", "emulate"), "minidil.kernels.cuda.emulator"),
     **dict.fromkeys(("Kernel", "kernel"), "minidil.kernels.cuda.launch"),
+    "kernel_version": "minidil.kernels.cuda.choice",
 }
 
 
