@@ -1,0 +1,51 @@
+"""numba.cuda behind the seam: device arrays, launches, kernels, and an emulator that executes their PTX without a GPU.
+
+Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a launch and `emulate()` do, and say what is missing.
+
+    @md.kernels.cuda.kernel
+    def double(x, y):
+        i = cuda.grid(1)                    # `from numba import cuda` stands at the top of the file
+        if i < x.size:
+            y[i] = x[i] + x[i]
+
+    with md.kernels.cuda.emulate() as report:
+        double[4, 256](x, y)                # NumPy arrays go to the device and come back
+    print(report)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
+
+if TYPE_CHECKING:
+    from minidil.kernels.cuda.choice import kernel_version
+    from minidil.kernels.cuda.emulator import KernelError, Report, emulate
+    from minidil.kernels.cuda.launch import Kernel, kernel
+
+__all__ = [
+    "DeviceArray",
+    "Kernel",
+    "KernelError",
+    "Report",
+    "empty",
+    "emulate",
+    "indices_to_device",
+    "kernel",
+    "kernel_version",
+    "to_device",
+    "to_host",
+]
+
+# Found when they are first used: `import minidil` needs device arrays, and neither launches nor the emulator.
+_LATER = {
+    **dict.fromkeys(("KernelError", "Report", "emulate"), "minidil.kernels.cuda.emulator"),
+    **dict.fromkeys(("Kernel", "kernel"), "minidil.kernels.cuda.launch"),
+    "kernel_version": "minidil.kernels.cuda.choice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
