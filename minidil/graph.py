@@ -68,7 +68,7 @@ def propagate(root: Node | Receiver, seed: Array, retain_graph: bool) -> dict[Re
     order = _last_made_first(root)
     arrived: dict[Node | Receiver, Array] = {root: seed}
     for node in order:
-        grad = arrived.pop(node)
+        grad = node.kernels.place(arrived.pop(node))  # backward runs where forward ran
         if node.watcher is not None:
             node.watcher.receive(grad)
         for target, vjp in node.edges or ():

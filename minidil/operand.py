@@ -1,4 +1,9 @@
-"""What may stand for a tensor in a call, and what an op gets for it."""
+"""What may stand for a tensor in a call, and what an op gets for it.
+
+An array is moved to where the active backend computes when it is first used there, and a tensor remembers the array that was
+moved: a model that was built on the host is on the GPU after its first step, and comes back when a CPU backend uses it. What
+a device cannot hold (float64, int64) stays on the host, for the kernels there to take or to refuse by name.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil.errors import DtypeError, ShapeError
-from minidil.kernels.backend import Array
+from minidil.kernels.backend import Array, Kernels
+from minidil.kernels.cuda.array import DeviceArray
 
 
 class Holder:
@@ -29,6 +35,8 @@ def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
     """
     if isinstance(data, Holder):
         data = data._array
+    if isinstance(data, DeviceArray) and dtype in (None, data.dtype):
+        return as_array(data)  # never written into, so it can be shared
     try:
         array = np.array(data, dtype)
     except ValueError as error:
@@ -40,12 +48,26 @@ def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def operand(op: str, value: Operand, keep: bool) -> Array | int | float | None:
+def as_array(array: Any) -> Array:
+    """The one place where types look away: what an op calls an array may lie in a device's memory."""
+    held: Array = array
+    return held
+
+
+def placed(kernels: Kernels, holder: Holder) -> Array:
+    """The array of a tensor where the kernels compute. The tensor keeps it, so that it moves once."""
+    holder._array = kernels.place(holder._array)
+    return holder._array
+
+
+def operand(op: str, kernels: Kernels, value: Operand, keep: bool) -> Array | int | float | None:
     """What the op gets for a positional argument. An array that a graph will keep is copied: its owner may write into it."""
     if isinstance(value, Holder):
-        return value._array
+        return placed(kernels, value)
+    if isinstance(value, DeviceArray):
+        return kernels.place(value)
     if isinstance(value, np.ndarray):
-        return value.astype(value.dtype.newbyteorder("="), copy=keep)
+        return kernels.place(value.astype(value.dtype.newbyteorder("="), copy=keep))
     if isinstance(value, np.generic):
         number: int | float = value.item()
         return number
@@ -56,12 +78,19 @@ def operand(op: str, value: Operand, keep: bool) -> Array | int | float | None:
     )
 
 
-def unwrapped(option: Any, keep: bool) -> Any:
-    """What the op gets for an option: arrays for tensors, also inside a tuple (an index, say). What may change is copied."""
+def unwrapped(kernels: Kernels, option: Any, keep: bool) -> Any:
+    """What the op gets for an option: arrays for tensors, also inside a tuple (an index, say). What may change is copied.
+
+    Integers name classes and positions, which ops check on the host, so there they are brought. Arrays of the host stay,
+    since many options are looked at by the host alone; a kernel that computes with one moves it.
+    """
     if isinstance(option, Holder):
-        return option._array
+        option = option._array
+        keep = False
+    if isinstance(option, DeviceArray):
+        return np.asarray(option) if option.dtype.kind == "i" else kernels.place(option)
     if isinstance(option, tuple):
-        return tuple(unwrapped(entry, keep) for entry in option)
+        return tuple(unwrapped(kernels, entry, keep) for entry in option)
     return option.copy() if keep and isinstance(option, np.ndarray | list) else option
 
 
@@ -73,7 +102,9 @@ def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | N
     """
     called = [*names, *(f"array {i}" for i in range(len(names), len(arrays)))]
     kinds = {
-        name: x.dtype for name, x in zip(called, arrays, strict=False) if isinstance(x, np.ndarray) and x.dtype != bool
+        name: x.dtype
+        for name, x in zip(called, arrays, strict=False)
+        if isinstance(x, np.ndarray | DeviceArray) and x.dtype != bool
     }
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())

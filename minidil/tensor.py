@@ -17,7 +17,8 @@ from numpy.typing import DTypeLike
 from minidil.errors import DtypeError, GraphError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import Array, active
-from minidil.operand import Holder, Operand, check_dtypes, copied, operand, unwrapped
+from minidil.kernels.cuda.array import DeviceArray
+from minidil.operand import Holder, Operand, as_array, check_dtypes, copied, operand, placed, unwrapped
 from minidil.ops import elementwise, linear, reduce
 from minidil.ops import shape as shaping
 from minidil.ops.common import Vjps, check_broadcast
@@ -38,14 +39,15 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     @wraps(op)
     def function(*operands: Operand, **options: Any) -> Tensor:
         record = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
-        arrays = [operand(op.__name__, x, keep=record) for x in operands]
+        kernels = active()
+        arrays = [operand(op.__name__, kernels, x, keep=record) for x in operands]
         check_dtypes(op.__name__, names, arrays)
         for name, value in options.items():
             if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
                 raise GraphError(
                     f"{op.__name__}: {name} is a constant here and would get no gradient; pass {name}.detach()"
                 )
-        y, vjps = op(*arrays, **{name: unwrapped(value, keep=record) for name, value in options.items()})
+        y, vjps = op(*arrays, **{name: unwrapped(kernels, value, keep=record) for name, value in options.items()})
         if not record:
             return Tensor.of(y)
         edges = [
@@ -53,7 +55,7 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
             for x, vjp in zip(operands, vjps, strict=False)
             if isinstance(x, Tensor) and x.requires_grad and vjp is not None
         ]
-        return Tensor.of(y, Node(op.__name__, edges, active()) if edges else None)
+        return Tensor.of(y, Node(op.__name__, edges, kernels) if edges else None)
 
     return function
 
@@ -76,9 +78,10 @@ def _comparison(kernel: str) -> Callable[..., Any]:
     def compare(self: Tensor, other: Operand) -> Any:
         if not isinstance(other, Tensor | np.ndarray | np.generic | int | float):
             return NotImplemented
-        array = operand(kernel, other, keep=False)
+        kernels = active()
+        array = operand(kernel, kernels, other, keep=False)
         check_broadcast(kernel, self._array, 0 if array is None else array)
-        return Tensor.of(getattr(active(), kernel)(self._array, array))
+        return Tensor.of(getattr(kernels, kernel)(placed(kernels, self), array))
 
     return compare
 
@@ -129,11 +132,13 @@ class Tensor(Holder):
 
     @property
     def data(self) -> Array:
-        """The value as a read-only view.
+        """The value where it lies: a read-only NumPy view, or a device array, which nothing writes into.
 
         Assigning an array of the same shape and type rebinds it to a copy of that array; a graph that was recorded before
         keeps the old value.
         """
+        if isinstance(self._array, DeviceArray):
+            return as_array(self._array)
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -144,11 +149,13 @@ class Tensor(Holder):
             raise ShapeError(f"data: the tensor has shape {self.shape}, the new value {value.shape}")
         if value.dtype != self.dtype:
             raise DtypeError(f"data: the tensor is {self.dtype}, the new value {value.dtype}")
-        self._array = np.array(value)
+        self._array = value if isinstance(value, DeviceArray) else np.array(value)
 
     def numpy(self) -> Array:
-        """The value as a read-only NumPy array; `.copy()` it to write."""
-        return self.data
+        """The value as a read-only NumPy array; `.copy()` it to write. From a device's memory it is copied each time."""
+        value = np.asarray(self.data)
+        value.flags.writeable = False
+        return value
 
     def item(self) -> Any:
         """The value of a tensor of one element as a Python number."""
@@ -167,7 +174,10 @@ class Tensor(Holder):
 
     def receive(self, grad: Array) -> None:
         """Add to `.grad`, out of place: a gradient that someone holds never changes."""
-        self.grad = Tensor.of(grad if self.grad is None else active().add(self.grad._array, grad))
+        kernels = active()
+        self.grad = Tensor.of(
+            grad if self.grad is None else kernels.add(placed(kernels, self.grad), kernels.place(grad))
+        )
 
     def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
         """Add dL/dleaf to the `.grad` of every leaf, where L is this tensor, or the sum of gradient * this tensor.
@@ -187,7 +197,7 @@ class Tensor(Holder):
             leaf.receive(grad)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        return self.data if dtype is None and not copy else np.array(self._array, dtype)
+        return self.numpy() if dtype is None and not copy else np.array(self._array, dtype)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -204,7 +214,7 @@ class Tensor(Holder):
         return float(self.item())
 
     def __repr__(self) -> str:
-        values = np.array2string(self._array, separator=", ", prefix="tensor(", threshold=100)
+        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
         origin = f", op={self._node.op}" if self._node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}, dtype={self.dtype}{origin})"
 

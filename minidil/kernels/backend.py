@@ -2,7 +2,9 @@
 
 An op asks `active()` for its kernels and never touches an array itself, so it is written once for every machine. A backend
 is a chain of namespaces that is searched from the fastest to the reference: Numba speeds up what it is good at, and NumPy
-defines, and serves, everything else.
+defines, and serves, everything else. CUDA computes in another memory and so brings every kernel itself.
+
+Arrays move by one kernel, `place(x)`: x where this backend computes. What enters an op has been placed.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from minidil.errors import BackendError
+from minidil.kernels.cuda.target import target
 
 Array: TypeAlias = NDArray[Any]
 
 _MODULES = {
     "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),
     "numba": ("minidil.kernels.cpu", "minidil.kernels.reference", "minidil.kernels.update"),
+    "cuda": ("minidil.kernels.cuda.namespace",),
 }
 _active: ContextVar[Kernels | None] = ContextVar("minidil_backend", default=None)
 
@@ -46,9 +50,9 @@ class Kernels:
 
 
 class use:
-    """Set the backend, "numpy" or "numba", for the rest of the context; as `with use(...):` for a block only.
+    """Set the backend, "numpy", "numba" or "cuda", for the rest of the context; as `with use(...):` for a block only.
 
-    A new thread starts with the default: Numba where it is installed, else NumPy.
+    A new thread starts with the default: Numba where it is installed, else NumPy. Tensors move to where they are used.
     Raises: BackendError if the backend is unknown or not installed; the active one then stays.
     """
 
@@ -86,4 +90,6 @@ def _load(name: str) -> Kernels:
         raise BackendError(f"unknown backend {name!r}; there are {', '.join(map(repr, _MODULES))}")
     if name == "numba" and not find_spec("numba"):
         raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
+    if name == "cuda":
+        target()  # says what is missing
     return Kernels(name, _MODULES[name])

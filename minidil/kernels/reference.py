@@ -100,6 +100,7 @@ __all__ = [
     "not_equal",
     "one_hot",
     "pad",
+    "place",
     "power",
     "relu",
     "relu_grad",
@@ -121,6 +122,11 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+
+def place(x: Any) -> Array:
+    """x where this backend computes: on the host, which copies what is in a device's memory."""
+    return np.asarray(x)
 
 
 def astype(x: Array, dtype: DTypeLike) -> Array:

@@ -12,11 +12,13 @@ from numpy.typing import DTypeLike
 
 from minidil.errors import DtypeError, MinidilError, OptionError
 from minidil.kernels.backend import Array
+from minidil.kernels.cuda.array import DeviceArray
 from minidil.nn.field import Field
 from minidil.nn.parameter import Parameter
 from minidil.nn.state import Ignored, load_state, state_of
 from minidil.nn.summary import Summary, summarise
 from minidil.nn.watch import notify
+from minidil.operand import as_array
 from minidil.tensor import Tensor
 
 
@@ -229,11 +231,11 @@ class Module(metaclass=_Built):
         converted: dict[int, Parameter] = {}
         for module in list(self.modules()):
             for name, old in module.own_parameters().items():
-                new = converted.setdefault(id(old), Parameter(old.data.astype(kind), old.requires_grad))
+                new = converted.setdefault(id(old), Parameter(old.numpy().astype(kind), old.requires_grad))
                 setattr(module, name, new)
             for name, array in module.own_buffers().items():
                 if array.dtype.kind == "f":
-                    setattr(module, name, array.astype(kind))
+                    setattr(module, name, np.asarray(array).astype(kind))
         return self
 
     # --- state
@@ -299,6 +301,8 @@ def _buffer(where: str, value: object) -> Array:
     """A read-only copy: a recorded graph may hold it."""
     if isinstance(value, Tensor | Module):
         raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}")
+    if isinstance(value, DeviceArray):
+        return as_array(value)  # never written into
     array = np.array(value)
     array.flags.writeable = False
     return array

@@ -10,7 +10,7 @@ import numpy as np
 
 import minidil.functional as F
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array
+from minidil.kernels.backend import Array, active
 from minidil.kernels.geometry import per_axis
 from minidil.nn.checks import brief, check_counts, check_range, check_rank
 from minidil.nn.module import Module
@@ -86,8 +86,8 @@ class BatchNorm(Module):
 
         def observe(batch_mean: Array, batch_var: Array) -> None:
             share = 1 / (int(batches) + 1) if self.momentum is None else self.momentum
-            self.running_mean = (1 - share) * mean + share * batch_mean
-            self.running_var = (1 - share) * var + (share * n / (n - 1)) * batch_var
+            self.running_mean = _moved(mean, batch_mean, 1 - share, share)
+            self.running_var = _moved(var, batch_var, 1 - share, share * n / (n - 1))
             self.num_batches_tracked = batches + 1
 
         return observe
@@ -99,6 +99,12 @@ class BatchNorm(Module):
         shown += ["affine=False"] if self.weight is None else []
         shown += ["track_running_stats=False"] if self.running_mean is None else []
         return ", ".join(shown)
+
+
+def _moved(running: Array, observed: Array, kept: float, share: float) -> Array:
+    """kept running + share observed, where the batch was seen."""
+    k = active()
+    return k.add(k.multiply(k.place(running), kept), k.multiply(observed, share))
 
 
 class BatchNorm1d(BatchNorm):

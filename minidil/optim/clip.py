@@ -23,7 +23,7 @@ def clip_grad_norm(params: Iterable[Tensor] | Tensor, max_norm: float) -> float:
     kernels = active()
     given = {id(p): p for p in ([params] if isinstance(params, Tensor) else params)}
     grads = [(p, p.grad) for p in given.values() if p.grad is not None]
-    squares = [float(kernels.square_sum(grad.data)) for _, grad in grads]
+    squares = [float(kernels.square_sum(kernels.place(grad.data))) for _, grad in grads]
     for number, ((parameter, _), square) in enumerate(zip(grads, squares, strict=True)):
         if not math.isfinite(square):
             raise TrainingError(
@@ -33,5 +33,5 @@ def clip_grad_norm(params: Iterable[Tensor] | Tensor, max_norm: float) -> float:
     norm = math.sqrt(math.fsum(squares))
     if norm > max_norm:
         for parameter, grad in grads:
-            parameter.grad = Tensor(kernels.multiply(grad.data, max_norm / norm))
+            parameter.grad = Tensor.of(kernels.multiply(kernels.place(grad.data), max_norm / norm))
     return norm

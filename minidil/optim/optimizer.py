@@ -12,6 +12,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minidil.errors import CheckpointError, OptionError
+from minidil.kernels.backend import active
+from minidil.kernels.cuda.array import DeviceArray
 from minidil.tensor import Tensor
 
 Group: TypeAlias = dict[str, Any]
@@ -45,12 +47,14 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient. Values are replaced, never written into."""
+        place = active().place
         for group in self.param_groups:
             self.check(group)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     state = self._state.setdefault(id(parameter), {})
-                    parameter.data = self.update(parameter.data, parameter.grad.data, state, group)
+                    state.update({name: place(state[name]) for name in self.state_arrays if name in state})
+                    parameter.data = self.update(place(parameter.data), place(parameter.grad.data), state, group)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -81,7 +85,7 @@ class Optimizer:
         """
         return {
             "groups": [{**_options(group), "params": len(group["params"])} for group in self.param_groups],
-            "state": [deepcopy(self._state.get(id(parameter), {})) for parameter in self._parameters()],
+            "state": [_saved(self._state.get(id(parameter), {})) for parameter in self._parameters()],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -159,6 +163,13 @@ class Optimizer:
                     f"{self._name}: parameter {number} {parameter.shape} occurs twice and would move twice"
                 )
             seen.add(id(parameter))
+
+
+def _saved(state: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the state of one parameter, on the host."""
+    return {
+        name: np.asarray(value) if isinstance(value, DeviceArray) else deepcopy(value) for name, value in state.items()
+    }
 
 
 def _options(group: Group) -> Group:

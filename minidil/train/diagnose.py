@@ -28,11 +28,11 @@ def _first_fault(model: Module, inputs: Array) -> str:
     faults: list[str] = []
 
     def look(name: str, module: Module, given: tuple[Any, ...], output: Any) -> None:
-        if faults or not isinstance(output, Tensor) or not (bad := _not_finite(output.data)):
+        if faults or not isinstance(output, Tensor) or not (bad := _not_finite(output.numpy())):
             return
         fault = f"'{name}' ({type(module).__name__}), whose output {output.shape} holds {bad}"
         # Weights that are broken themselves tell that the cause lies a step back.
-        broken = [own for own, parameter in module.own_parameters().items() if _not_finite(parameter.data)]
+        broken = [own for own, parameter in module.own_parameters().items() if _not_finite(parameter.numpy())]
         faults.append(fault + (f", as its {' and '.join(broken)} did before" if broken else ""))
 
     with no_grad(), watch(model, look):

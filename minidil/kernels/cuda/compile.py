@@ -1,0 +1,130 @@
+"""From a kernel's Python function to PTX, the GPU's assembly language, as numba.cuda compiles it. No GPU is needed.
+
+Compiling takes from a tenth of a second to ten. The result is kept in this process, and on disk under a fingerprint of all
+that it depends on, so that the second run of a test suite compiles nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+Capability = tuple[int, int]
+
+
+@cache
+def ptx_of(function: Callable[..., None], signature: str, capability: Capability = (8, 0)) -> str:
+    """The PTX of a kernel, with the source line of every instruction.
+
+    signature: the types of its arguments as numba writes them, such as "float32[::1], float32[:,::1], int32".
+    capability: the compute capability of the GPU to compile for.
+    """
+    file = _folder() / f"{_fingerprint(function, signature, capability)}.ptx"
+    with suppress(OSError):
+        return file.read_text()
+    ptx = _compile(function, signature, capability)
+    with suppress(OSError):  # a cache that cannot be written only costs time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}")
+        partial.write_text(ptx)
+        partial.replace(file)  # so that no other process reads half a file
+    return ptx
+
+
+def types_of(signature: str) -> tuple[Any, ...]:
+    """numba's types for a signature."""
+    from numba import types as known
+
+    namespace = {name: getattr(known, name) for name in ("float32", "int32", "uint32", "int64", "boolean", "UniTuple")}
+    return tuple(eval(f"({signature},)", {"__builtins__": {}}, namespace))
+
+
+def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:
+    from minidil.kernels.cuda.seam import cuda
+
+    with _device_functions_for(capability):
+        ptx, _ = cuda.compile(function, types_of(signature), cc=capability, device=False, abi="numba", lineinfo=True)
+    return str(ptx)
+
+
+@contextmanager
+def _device_functions_for(capability: Capability) -> Iterator[None]:
+    """Let numba.cuda compile device functions without a GPU: it would ask the current one for its capability."""
+    from numba.cuda import dispatcher
+
+    asked = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = asked
+
+
+# --- the cache on disk
+
+
+def _folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("MINIDIL_PTX_CACHE") or Path(base) / "minidil" / "ptx")
+
+
+def _fingerprint(function: Callable[..., None], signature: str, capability: Capability) -> str:
+    digest = hashlib.sha256(repr((signature, capability, _compilers())).encode())
+    for part in _parts(function, set()):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _compilers() -> tuple[str, ...]:
+    found = []
+    for package in ("numba", "numba-cuda", "nvidia-nvvm", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvrtc", "llvmlite"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return tuple(found)
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[str]:
+    """What the PTX of a function depends on: its code with the line numbers, and the functions and constants that it names."""
+    value = getattr(value, "py_func", getattr(value, "_defn", value))  # what numba wraps: jit functions, intrinsics
+    if isinstance(value, types.FunctionType):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        yield from _code(value.__code__)
+        names = sorted(_names(value.__code__))
+        bound = [value.__globals__[name] for name in names if name in value.__globals__]
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        for inner in [*bound, *cells, *(value.__defaults__ or ())]:
+            yield from _parts(inner, seen)
+    elif isinstance(value, types.ModuleType):
+        yield value.__name__
+    elif isinstance(value, int | float | str | bool | tuple | type(None)):
+        yield repr(value)
+    else:
+        yield f"{type(value).__module__}.{type(value).__qualname__} {getattr(value, '__name__', '')}"
+
+
+def _code(code: types.CodeType) -> Iterator[str]:
+    yield repr(
+        (code.co_filename, code.co_firstlineno, code.co_code, code.co_names, code.co_varnames, code.co_linetable)
+    )
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _code(constant)
+        else:
+            yield repr(constant)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*inner)

@@ -1,0 +1,15 @@
+"""The one place that imports numba.cuda, and with it what a kernel is written with.
+
+Files of kernels import from here. They are themselves imported only when the backend is asked for, so that everything else
+works without any CUDA package; numba-cuda's successor takes the same kernels with the import below changed.
+"""
+
+from minidil.errors import BackendError
+from minidil.kernels.cuda.target import problem
+
+if missing := problem("emulator"):
+    raise BackendError(f"backend 'cuda' {missing}")
+
+from numba import cuda, float32, int32, int64, types, uint32
+
+__all__ = ["cuda", "float32", "int32", "int64", "types", "uint32"]
