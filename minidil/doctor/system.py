@@ -11,6 +11,7 @@ import numpy as np
 from minidil.bench.machine import Machine, describe
 from minidil.doctor.driver import Driver, Gpu, ask_driver
 from minidil.kernels.backend import use
+from minidil.kernels.cuda.target import problem
 from minidil.ops.conv import conv
 
 _CUDA_PACKAGES = (
@@ -30,14 +31,20 @@ _CUDA_PACKAGES = (
 
 @dataclass(frozen=True)
 class System:
-    """Everything that a bug report needs. numba: how its kernels fared; cuda_packages: names and versions of the installed ones."""
+    """Everything that a bug report needs.
+
+    numba: how its kernels fared; cuda_packages: names and versions of those that are installed; missing: what keeps CUDA
+    kernels from running on a GPU ("gpu") and in the emulator ("emulator"), None if nothing does; emulating: whether
+    MINIDIL_CUDA asks for the emulator.
+    """
 
     minidil: str
     machine: Machine
     numba: str
     driver: Driver
     cuda_packages: dict[str, str]
-    emulator: bool
+    missing: dict[str, str | None]
+    emulating: bool
 
     @property
     def gpu(self) -> Gpu | None:
@@ -53,7 +60,8 @@ def examine() -> System:
         numba=_numba(),
         driver=ask_driver(),
         cuda_packages={name: found for name in _CUDA_PACKAGES if (found := _version(name))},
-        emulator=os.environ.get("MINIDIL_CUDA") == "emulator",
+        missing={target: problem(target) for target in ("gpu", "emulator")},
+        emulating=os.environ.get("MINIDIL_CUDA") == "emulator",
     )
 
 
@@ -95,17 +103,13 @@ def verdicts(system: System) -> list[str]:
         works.append('md.use("numba") works, and is the default.')
     else:
         works.append('md.use("numba") does not work: see the line Numba above.')
-    if "numba-cuda" not in system.cuda_packages:
-        extra = f"cuda{system.driver.version.partition('.')[0]}" if system.driver.version else "cuda13"
-        works.append(f"md.use(\"cuda\") needs the CUDA packages: pip install 'minidil[{extra}]'.")
-    elif system.gpu:
-        works.append('md.use("cuda") can use the GPU: `minidil doctor --cuda` checks every op on it.')
-    elif system.emulator:
+    missing = system.missing["emulator" if system.emulating else "gpu"]
+    if missing:
+        works.append(f'md.use("cuda") {missing}.')
+    elif system.emulating:
         works.append('md.use("cuda") runs its kernels in the emulator, since MINIDIL_CUDA=emulator: right, and slow.')
     else:
-        works.append(
-            'md.use("cuda") finds no GPU; with MINIDIL_CUDA=emulator its kernels run on the CPU: right, and slow.'
-        )
+        works.append('md.use("cuda") can use the GPU: `minidil doctor --cuda` checks every op on it.')
     return works
 
 

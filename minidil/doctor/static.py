@@ -1,0 +1,216 @@
+"""Every CUDA kernel compiled for every architecture, and what can be said about its speed without running it.
+
+The limits are those beyond which a kernel crawls on a real GPU although the emulator finds nothing wrong with it; see `broken`.
+None of it is a speed: no GPU takes part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+from minidil.doctor.launches import Launch, every_launch
+from minidil.errors import OptionError
+from minidil.kernels.cuda import sass
+from minidil.kernels.cuda.compile import ptx_for_all
+from minidil.kernels.cuda.sass import ARCHITECTURES, Capability
+
+MOST_REGISTERS, MOST_SHARED, LEAST_SHARE = 128, 48 << 10, 0.75
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kernel on one architecture. registers: of a thread; stack, spills and shared memory in bytes; occupancy in 0..1.
+
+    loop: instructions of the innermost loop with the most multiply-adds; share: how many of them are multiply-adds, the ceiling
+    that the issue of instructions sets to the arithmetic; shared_loads: its loads from shared memory by their width in bits.
+    fast: built for speed, so that this loop has limits of its own.
+    """
+
+    kernel: str
+    file: str
+    signature: str
+    architecture: str
+    threads: int
+    registers: int
+    stack: int
+    spills: int
+    shared: int
+    occupancy: float
+    instructions: int
+    float64: int
+    loop: int
+    share: float
+    shared_loads: dict[str, int]
+    fast: bool
+
+
+def measure(launch: Launch, capabilities: Sequence[Capability] = tuple(ARCHITECTURES)) -> Iterator[Row]:
+    """The rows of one kernel."""
+    compiled = ptx_for_all(launch.kernel.function, launch.signature, capabilities)
+    for capability, ptx in compiled.items():
+        binary = sass.assemble(ptx, capability)
+        loop = binary.hot_loop()
+        adds = sass.multiply_adds(loop)
+        yield Row(
+            kernel=launch.kernel.name,
+            file=launch.file,
+            signature=launch.signature,
+            architecture=f"sm_{capability[0]}{capability[1]}",
+            threads=launch.threads,
+            registers=binary.registers,
+            stack=binary.stack,
+            spills=binary.spills,
+            shared=binary.shared,
+            occupancy=round(sass.occupancy(binary, launch.threads, capability), 3),
+            instructions=len(binary.instructions),
+            float64=len(sass.float64(binary.instructions)),
+            loop=len(loop) if adds else 0,
+            share=round(adds / len(loop), 3) if adds else 0.0,
+            shared_loads={str(bits): count for bits, count in sorted(sass.widths(loop, "LDS").items())} if adds else {},
+            fast=launch.file == "generated.py",
+        )
+
+
+def measure_all(names: Iterable[str] = ()) -> list[Row]:
+    """The rows of the kernels of those names, by default of all; one process for each processor. Takes a few minutes.
+
+    Raises: OptionError if no op launches a kernel of such a name.
+    """
+    launches, wanted = every_launch(), set(names)
+    if unknown := wanted - {launch.kernel.name for launch in launches}:
+        raise OptionError(f"doctor: no op launches a kernel {', '.join(sorted(unknown))}")
+    numbers = [number for number, launch in enumerate(launches) if not wanted or launch.kernel.name in wanted]
+    # Started afresh, not forked: a fork would copy the locks of a compiler that is already running.
+    workers = min(len(numbers), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_find_launches) as pool:
+        return [row for rows in pool.map(_measure_numbered, numbers) for row in rows]
+
+
+_launches: list[Launch] = []
+
+
+def _find_launches() -> None:
+    """In a worker: kernels cannot be sent to another process, but they are found in the same order there."""
+    _launches[:] = every_launch()
+
+
+def _measure_numbered(number: int) -> list[Row]:
+    return list(measure(_launches[number]))
+
+
+def broken(row: Row) -> list[str]:
+    """The limits that a row breaks, each as a sentence."""
+    where = f"{row.kernel} on {row.architecture}"
+    found = []
+    if row.float64:
+        found.append(f"{where}: {row.float64} float64 instructions; a Python number was not wrapped in float32()")
+    if row.stack or row.spills:
+        found.append(f"{where}: {row.stack} bytes of stack and {row.spills} of spills; an array left the registers")
+    if row.registers > MOST_REGISTERS:
+        found.append(f"{where}: {row.registers} registers, more than {MOST_REGISTERS}")
+    if row.shared > MOST_SHARED:
+        found.append(f"{where}: {row.shared} bytes of shared memory, more than {MOST_SHARED}")
+    if row.fast and row.share < LEAST_SHARE:
+        found.append(f"{where}: only {row.share:.0%} of the hot loop are multiply-adds, less than {LEAST_SHARE:.0%}")
+    if row.fast and set(row.shared_loads) != {"128"}:
+        found.append(
+            f"{where}: loads from shared memory of {row.shared_loads} bits in the hot loop; all should be of 128"
+        )
+    return found
+
+
+# --- the table
+
+
+def write(folder: Path, rows: Sequence[Row]) -> None:
+    """Store static.md, to read, and static.json, to compare."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "static.md").write_text(markdown(rows), encoding="utf-8")
+    content = {"tools": tools(), "rows": [asdict(row) for row in rows]}
+    (folder / "static.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, str], list[Row]]:
+    """The tools and the rows that `write` stored."""
+    content = json.loads((folder / "static.json").read_text(encoding="utf-8"))
+    return content["tools"], [Row(**row) for row in content["rows"]]
+
+
+def tools() -> dict[str, str]:
+    """The versions of what turns a kernel into machine code: with others the numbers may differ."""
+    return {"numba-cuda": version("numba-cuda"), "ptxas": sass.tool_version("ptxas")}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a page: registers and occupancy of every kernel on every architecture, and the hot loops of the fast ones."""
+    loops = [row for row in rows if row.loop]
+    return _PAGE.format(
+        tools=", ".join(f"{name} {number}" for name, number in tools().items()),
+        kernels=len({(row.kernel, row.signature) for row in rows}),
+        fast=", ".join(f"`{name}`" for name in sorted({row.kernel for row in rows if row.fast})),
+        least=f"{LEAST_SHARE:.0%}",
+        most_registers=MOST_REGISTERS,
+        most_shared=MOST_SHARED >> 10,
+        registers=_table(rows, ("threads", "shared"), lambda row: f"{row.registers}, {row.occupancy:.0%}"),
+        loops=_table(loops, (), _loop),
+        registers_most=max(row.registers for row in rows),
+        shared_most=max(row.shared for row in rows),
+        spills=sum(row.spills + row.stack for row in rows),
+        float64=sum(row.float64 for row in rows),
+    )
+
+
+def _loop(row: Row) -> str:
+    loads = " + ".join(f"{count}x{bits}" for bits, count in row.shared_loads.items()) or "none"
+    return f"{row.share:.0%} of {row.loop}, {loads}"
+
+
+def _table(rows: Sequence[Row], of_kernel: Sequence[str], cell: Callable[[Row], str]) -> str:
+    architectures = list(dict.fromkeys(row.architecture for row in rows))
+    lines = [
+        "| " + " | ".join(("kernel", *of_kernel, *architectures)) + " |",
+        "| --- |" + " ---: |" * (len(of_kernel) + len(architectures)),
+    ]
+    variants = Counter(row.kernel for row in rows)
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.kernel, row.signature), []).append(row)
+    for (kernel, signature), group in groups.items():
+        name = f"{kernel}({signature})" if variants[kernel] > len(architectures) else kernel
+        shown = [str(getattr(group[0], column)) for column in of_kernel]
+        lines.append("| " + " | ".join((f"`{name}`", *shown, *map(cell, group))) + " |")
+    return "\n".join(lines)
+
+
+_PAGE = """# The CUDA kernels as machine code
+
+Written by `minidil doctor --static docs/cuda` from what NVIDIA's assembler and disassembler say ({tools}).
+No GPU took part: these are properties of the code, and none of them is a speed. [static.json](static.json) has all of it.
+
+The {kernels} kernels, each with the types of arguments that the library launches it with, need at most {registers_most} registers
+and {shared_most} bytes of shared memory. Bytes of spills and stack frames in all of them together: {spills}; float64
+instructions: {float64}. A test holds the limits: {most_registers} registers, {most_shared} KB, 0, 0, and in the hot loop of the
+fast kernels ({fast}) at least {least} multiply-adds, with loads from shared memory of 128 bits only.
+
+## Registers and occupancy
+
+For every architecture: registers a thread, and the share of a multiprocessor's warps that can be resident at once. The
+column `shared` gives bytes a block.
+
+{registers}
+
+## Hot loops
+
+The innermost loop with the most multiply-adds: their share of its instructions, which is the most that the arithmetic can
+reach of the peak, and its loads from shared memory by their width in bits.
+
+{loops}
+"""
