@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -17,10 +17,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from minidil.doctor.launches import Launch, every_launch
-from minidil.errors import OptionError
 from minidil.kernels.cuda import sass
 from minidil.kernels.cuda.compile import ptx_for_all
-from minidil.kernels.cuda.sass import ARCHITECTURES, Capability
+from minidil.kernels.cuda.sass import ARCHITECTURES, Binary, Capability
 
 MOST_REGISTERS, MOST_SHARED, LEAST_SHARE = 128, 48 << 10, 0.75
 
@@ -52,48 +51,56 @@ class Row:
     fast: bool
 
 
-def measure(launch: Launch, capabilities: Sequence[Capability] = tuple(ARCHITECTURES)) -> Iterator[Row]:
-    """The rows of one kernel."""
-    compiled = ptx_for_all(launch.kernel.function, launch.signature, capabilities)
-    for capability, ptx in compiled.items():
-        binary = sass.assemble(ptx, capability)
-        loop = binary.hot_loop()
-        adds = sass.multiply_adds(loop)
-        yield Row(
-            kernel=launch.kernel.name,
-            file=launch.file,
-            signature=launch.signature,
-            architecture=f"sm_{capability[0]}{capability[1]}",
-            threads=launch.threads,
-            registers=binary.registers,
-            stack=binary.stack,
-            spills=binary.spills,
-            shared=binary.shared,
-            occupancy=round(sass.occupancy(binary, launch.threads, capability), 3),
-            instructions=len(binary.instructions),
-            float64=len(sass.float64(binary.instructions)),
-            loop=len(loop) if adds else 0,
-            share=round(adds / len(loop), 3) if adds else 0.0,
-            shared_loads={str(bits): count for bits, count in sorted(sass.widths(loop, "LDS").items())} if adds else {},
-            fast=launch.file == "generated.py",
-        )
+def measure(launches: Sequence[Launch], capabilities: Sequence[Capability] = tuple(ARCHITECTURES)) -> list[Row]:
+    """The rows of some kernels, those of a kernel next to each other."""
+    compiled = [ptx_for_all(one.kernel.function, one.signature, capabilities) for one in launches]
+    binaries = {
+        capability: sass.assemble([modules[capability] for modules in compiled], capability)
+        for capability in capabilities
+    }
+    return [
+        _row(launch, capability, binaries[capability][number])
+        for number, launch in enumerate(launches)
+        for capability in capabilities
+    ]
 
 
-def measure_all(names: Iterable[str] = ()) -> list[Row]:
-    """The rows of the kernels of those names, by default of all; one process for each processor. Takes a few minutes.
+def _row(launch: Launch, capability: Capability, binary: Binary) -> Row:
+    loop = binary.hot_loop()
+    adds = sass.multiply_adds(loop)
+    loads = sass.widths(loop, "LDS") if adds else {}
+    return Row(
+        kernel=launch.kernel.name,
+        file=launch.file,
+        signature=launch.signature,
+        architecture=f"sm_{capability[0]}{capability[1]}",
+        threads=launch.threads,
+        registers=binary.registers,
+        stack=binary.stack,
+        spills=binary.spills,
+        shared=binary.shared,
+        occupancy=round(sass.occupancy(binary, launch.threads, capability), 3),
+        instructions=len(binary.instructions),
+        float64=len(sass.float64(binary.instructions)),
+        loop=len(loop) if adds else 0,
+        share=round(adds / len(loop), 3) if adds else 0.0,
+        shared_loads={str(bits): count for bits, count in sorted(loads.items())},
+        fast=launch.file == "generated.py",
+    )
 
-    Raises: OptionError if no op launches a kernel of such a name.
-    """
-    launches, wanted = every_launch(), set(names)
-    if unknown := wanted - {launch.kernel.name for launch in launches}:
-        raise OptionError(f"doctor: no op launches a kernel {', '.join(sorted(unknown))}")
-    numbers = [number for number, launch in enumerate(launches) if not wanted or launch.kernel.name in wanted]
+
+def measure_all() -> list[Row]:
+    """The rows of every kernel; one process for each processor. Takes a few minutes."""
+    count = len(every_launch())
+    # Small pieces, so that no process is left with all that takes long: the generated kernels stand next to each other.
+    pieces = [range(start, count, PIECES) for start in range(min(PIECES, count))]
     # Started afresh, not forked: a fork would copy the locks of a compiler that is already running.
-    workers = min(len(numbers), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_find_launches) as pool:
-        return [row for rows in pool.map(_measure_numbered, numbers) for row in rows]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _find_launches) as pool:
+        rows = [row for rows in pool.map(_measure_numbered, pieces) for row in rows]
+    return sorted(rows, key=lambda row: (row.file, row.kernel, row.signature))
 
 
+PIECES = 12
 _launches: list[Launch] = []
 
 
@@ -102,8 +109,8 @@ def _find_launches() -> None:
     _launches[:] = every_launch()
 
 
-def _measure_numbered(number: int) -> list[Row]:
-    return list(measure(_launches[number]))
+def _measure_numbered(numbers: Iterable[int]) -> list[Row]:
+    return measure([_launches[number] for number in numbers])
 
 
 def broken(row: Row) -> list[str]:

@@ -72,32 +72,49 @@ def _inside(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
     return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def assemble(ptx: str, capability: Capability) -> Binary:
-    """The machine code of a module with one kernel. Raises: BackendError if a tool is missing or refuses the PTX."""
+def assemble(modules: Sequence[str], capability: Capability) -> list[Binary]:
+    """The machine code of PTX modules with one kernel each, that were compiled in one process and so share no names.
+
+    Raises: BackendError if a tool is missing or refuses the PTX.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        source, cubin = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
-        source.write_text(ptx, encoding="ascii")
+        source, cubin = Path(folder, "kernels.ptx"), Path(folder, "kernels.cubin")
+        source.write_text(_joined(modules), encoding="ascii")
         arch = f"-arch=sm_{capability[0]}{capability[1]}"
         report = _run(tool("ptxas"), arch, "-v", str(source), "-o", str(cubin))[1]
         listing = _run(tool("nvdisasm"), "-c", str(cubin))[0]
-    instructions, loops = parse(listing)
-    return Binary(
-        registers=_number(r"Used (\d+) registers", report),
-        shared=_number(r"(\d+) bytes smem", report),
-        stack=_number(r"(\d+) bytes stack frame", report),
-        spills=_number(r"(\d+) bytes spill stores", report) + _number(r"(\d+) bytes spill loads", report),
-        instructions=instructions,
-        loops=loops,
-    )
+    found = []
+    for module in modules:
+        name = _ENTRY.findall(module)[0]
+        said = report.partition(f"Compiling entry function '{name}'")[2].partition("Compiling entry")[0]
+        code = listing.partition(f".section\t.text.{name},")[2].partition(".section\t.text.")[0]
+        spills = _number(r"(\d+) bytes spill stores", said) + _number(r"(\d+) bytes spill loads", said)
+        found.append(
+            Binary(
+                _number(r"Used (\d+) registers", said),
+                _number(r"(\d+) bytes smem", said),
+                _number(r"(\d+) bytes stack frame", said),
+                spills,
+                *parse(code),
+            )
+        )
+    return found
 
 
+def _joined(modules: Sequence[str]) -> str:
+    """Modules of one compiler and architecture as one: the tools take longer to start than to work."""
+    heads, bodies = zip(*(re.split(r"(?<=\.address_size 64)", module, maxsplit=1) for module in modules), strict=True)
+    return "\n".join((heads[0], *bodies))
+
+
+_ENTRY = re.compile(r"\.entry\s+([\w$]+)")
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)\s*(.*?);")
 _LABEL = re.compile(r"(\.L_[\w$.]+):")
 _TARGET = re.compile(r"\.L_[\w$.]+")
 
 
 def parse(listing: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
-    """The instructions of nvdisasm's listing, as "LDS.128", and its loops as (first, last) positions of a backward branch.
+    """What nvdisasm lists for one kernel: the instructions, as "LDS.128", and the loops, as (first, last) of a backward branch.
 
     A branch to itself is no loop: every kernel ends in one, which is never reached.
     """

@@ -90,5 +90,5 @@ def test_a_missing_tool_is_named_with_its_package():
 @needs_tools
 def test_what_the_assembler_refuses_is_one_line():
     with pytest.raises(BackendError, match=r"ptxas failed: .*syntax error") as caught:
-        sass.assemble(".version 8.0\n.target sm_80\n.nonsense\n", (8, 0))
+        sass.assemble([".version 8.0\n.target sm_80\n.address_size 64\n.nonsense\n"], (8, 0))
     assert "\n" not in str(caught.value)

@@ -86,7 +86,7 @@ def test_what_a_careless_kernel_becomes(capability):
             sums[i] = x[i] * 0.1  # a float64, and an index that only the run knows
         y[int32(cuda.threadIdx.x)] = sums[n - 1]
 
-    (found,) = static.measure(Launch(careless, "float32[::1],float32[::1],int32", 64), [capability])
+    (found,) = static.measure([Launch(careless, "float32[::1],float32[::1],int32", 64)], [capability])
     assert found.float64 > 0
     assert found.stack >= 256
     assert len(static.broken(found)) == 2
@@ -107,7 +107,33 @@ def test_one_front_end_for_all_gives_what_each_for_itself_gives():
     signature = "float32[::1],float32[::1]"
     together = ptx_for_all(scaled, signature, [(7, 5), (12, 0)])
     for capability, ptx in together.items():
-        assert assemble(ptx, capability) == assemble(ptx_of(scaled, signature, capability), capability)
+        assert assemble([ptx], capability) == assemble([ptx_of(scaled, signature, capability)], capability)
+
+
+@needs_tools
+@pytest.mark.slow
+def test_kernels_that_are_assembled_together_keep_their_own_figures():
+    from minidil.kernels.cuda.compile import ptx_for_all
+    from minidil.kernels.cuda.sass import assemble
+    from minidil.kernels.cuda.seam import cuda, float32
+
+    def small(x):
+        x[0] = float32(1)
+
+    def large(x):
+        tile = cuda.shared.array(256, float32)
+        tile[cuda.threadIdx.x] = x[cuda.threadIdx.x]
+        cuda.syncthreads()
+        for i in range(256):
+            x[i] += tile[i] * tile[255 - i]
+
+    modules = [ptx_for_all(one, "float32[::1]", [(8, 0)])[8, 0] for one in (small, large)]
+    together = assemble(modules, (8, 0))
+    assert together == [assemble([module], (8, 0))[0] for module in modules]
+    assert together[0].shared == 0
+    assert together[1].shared == 1024
+    assert len(together[0].instructions) < len(together[1].instructions)
+    assert together[1].hot_loop()
 
 
 @needs_cuda
