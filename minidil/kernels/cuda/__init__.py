@@ -14,13 +14,17 @@ Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a lau
 """
 
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
+from minidil.kernels.cuda.emulator import KernelError, Report, emulate
 from minidil.kernels.cuda.launch import Kernel, kernel, launch
 from minidil.kernels.cuda.target import problem, target
 
 __all__ = [
     "DeviceArray",
     "Kernel",
+    "KernelError",
+    "Report",
     "empty",
+    "emulate",
     "indices_to_device",
     "kernel",
     "launch",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -67,7 +68,8 @@ def types_of(signature: str) -> tuple[Any, ...]:
 def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:
     from minidil.kernels.cuda.seam import cuda
 
-    with _device_functions_for(capability):
+    with _device_functions_for(capability), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Could not find source")  # of a kernel typed at a prompt
         ptx, _ = cuda.compile(function, types_of(signature), cc=capability, device=False, abi="numba", lineinfo=True)
     return str(ptx)
 

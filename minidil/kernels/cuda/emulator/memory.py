@@ -27,12 +27,21 @@ class Memory:
 
     target: Target = "emulator"
 
-    def __init__(self, limit: int = 1 << 32) -> None:
+    def __init__(self, limit: int = 1 << 32, name: str = "global") -> None:
         self.limit = limit
+        self.name = name
         self.bytes: Bytes = np.zeros(1 << 20, np.uint8)
         self.state: Bytes = np.zeros(1 << 20, np.uint8)
         self._top = _GAP
         self._sizes: dict[int, int] = {}  # of the allocations that were handed out, by address
+
+    @classmethod
+    def filled(cls, name: str, size: int, state: int) -> Memory:
+        """A thread's or block's own memory: all of it allocated, in one state, with addresses from 0 on."""
+        memory = cls(0, name)
+        memory.bytes = np.zeros(-(-size // 16) * 16 + 16, np.uint8)
+        memory.state = np.full(len(memory.bytes), state, np.uint8)
+        return memory
 
     def allocate(self, capacity: int) -> int:
         start = self._top
@@ -57,6 +66,17 @@ class Memory:
     def returned(self, address: int) -> None:
         start = address - BASE
         self.state[start : start + self._sizes.pop(address)] = NOWHERE
+
+    def nearest(self, address: int) -> str:
+        """Where an address lies, for a message: so many bytes before, in or behind an allocation."""
+        if not self._sizes:
+            return f"at address {address:#x}, with nothing allocated"
+        start = max((known for known in self._sizes if known <= address), default=min(self._sizes))
+        end = start + self._sizes[start]
+        following = min((known for known in self._sizes if known > address), default=start)
+        if start < following and following - address < address - end:
+            return f"at {following - address} bytes before an array of {self._sizes[following]:,} bytes"
+        return f"at byte {address - start:,} of an array of {end - start:,} bytes"
 
     def write(self, address: int, values: Bytes) -> None:
         start = address - BASE

@@ -1,0 +1,454 @@
+"""Executing a kernel: one NumPy lane per thread, the lowest program counter first.
+
+A program is decoded once: every instruction becomes a `Step` that works on numbered operands. A `Machine` then runs as many
+blocks at once as make good use of NumPy. All lanes at the same instruction execute it together. Where a branch divides them,
+those with the lowest program counter go first until they meet the others again, which is what makes loops and branches of
+structured programs meet at once. A lane that reaches a barrier waits until all lanes of its block have reached it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.errors import BackendError
+from minidil.kernels.cuda.emulator.arithmetic import meaning
+from minidil.kernels.cuda.emulator.memory import DEVICE, UNWRITTEN, WRITTEN, Memory
+from minidil.kernels.cuda.emulator.origins import Origins
+from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction, Program
+from minidil.kernels.cuda.emulator.races import Race, Watch
+from minidil.kernels.cuda.emulator.report import Finding, KernelError, Launch, Three
+
+Mask: TypeAlias = "NDArray[np.bool_] | None"  # which lanes take part; None means all
+Run: TypeAlias = "Callable[[Machine, Mask], None]"
+LANES = 1 << 14  # that are run at once: enough to hide NumPy's overhead, few enough to stay in the cache
+
+
+@dataclass
+class Step:
+    """A decoded instruction."""
+
+    kind: str  # "run", "branch", "exit", "barrier" or "warp barrier"
+    run: Run | None = None
+    target: int = 0  # of a branch
+    guard: int | None = None  # the operand that must hold
+    negated: bool = False
+
+
+class Decoded:
+    """A program whose operands are numbered. operands: (what, name, type) of each, to be found anew for every launch."""
+
+    def __init__(self, program: Program, memory: Memory = DEVICE) -> None:
+        from minidil.kernels.cuda.emulator import access
+
+        self.program = program
+        self.memory = memory
+        self.operands: list[tuple[str, Any, str]] = []
+        self._numbers: dict[tuple[str, Any, str], int] = {}
+        self._addresses: dict[str, int] = {}
+        self._access = access
+        self.origins = Origins(program)
+        self.read = {name for instruction in program.instructions for name in _sources(instruction)}
+        self.steps = [self._step(instruction) for instruction in program.instructions]
+
+    def operand(self, text: str, kind: str) -> int:
+        """The number of an operand that is read or written as `kind`."""
+        return self.numbered(self._find(text, kind))
+
+    def numbered(self, key: tuple[str, Any, str]) -> int:
+        """The number of (what, name, type)."""
+        if key not in self._numbers:
+            self._numbers[key] = len(self.operands)
+            self.operands.append(key)
+        return self._numbers[key]
+
+    def output(self, text: str, kind: str) -> int:
+        """The same for an operand that is written: a narrower value is extended to the width of the register."""
+        declared = self.program.registers.get(text, kind)
+        width = max(8 * TYPES[declared].itemsize, 8 * TYPES[kind].itemsize)
+        return self.operand(text, kind if kind == "pred" or text == "_" else f"{kind[0]}{width}")
+
+    def _find(self, text: str, kind: str) -> tuple[str, Any, str]:
+        program = self.program
+        if text in program.registers:
+            return ("register", text, kind)
+        if text == "_":
+            return ("scratch", "", kind)
+        if text.startswith("%"):
+            return ("special", text, kind)
+        if text in program.symbols:
+            return ("constant", program.symbols[text][1], kind)
+        if text in program.constants:
+            return ("constant", self._constant(text), kind)
+        if text.startswith(("0f", "0F")):
+            return ("constant", float(np.uint32(int(text[2:], 16)).view(np.float32)), kind)
+        if text.startswith(("0d", "0D")):
+            return ("constant", float(np.uint64(int(text[2:], 16)).view(np.float64)), kind)
+        try:
+            return ("constant", int(text, 0), kind)
+        except ValueError:
+            raise BackendError(f"cuda emulator: unknown operand {text!r}") from None
+
+    def _constant(self, name: str) -> int:
+        """The address of an array that the kernel brings with it; it stays in the device's memory from then on."""
+        if name not in self._addresses:
+            values = self.program.constants[name].view(np.uint8)
+            self._addresses[name] = self.memory.allocate(max(values.size, 1))
+            self.memory.taken(self._addresses[name], values.size)
+            self.memory.write(self._addresses[name], values)
+        return self._addresses[name]
+
+    def _step(self, instruction: Instruction) -> Step:
+        head = instruction.op[0]
+        if head == "bra":
+            step = Step("branch", target=self.program.labels[instruction.operands[0]])
+        elif head in ("ret", "exit"):
+            step = Step("exit")
+        elif instruction.op[:2] in (("bar", "sync"), ("barrier", "sync")) and instruction.operands in (("0",), ()):
+            step = Step("barrier")
+        elif instruction.op == ("bar", "warp", "sync"):
+            step = Step("warp barrier")
+        else:
+            run = self._access.decode(self, instruction) or self._arithmetic(instruction)
+            if run is None:
+                raise BackendError(
+                    f"cuda emulator: unknown instruction `{instruction}`, from line {instruction.line} of "
+                    f"{self.program.files.get(instruction.file, 'the kernel')}; it is not executed by guessing"
+                )
+            step = Step("run", run)
+        if instruction.guard:
+            step.guard, step.negated = self.operand(instruction.guard, "pred"), instruction.negated
+        return step
+
+    def _arithmetic(self, instruction: Instruction) -> Run | None:
+        known = meaning(instruction.op)
+        if known is None or len(instruction.operands) != 1 + len(known.sources):
+            return None
+        out = self.output(instruction.operands[0].split("|")[0], known.out)
+        pairs = zip(instruction.operands[1:], known.sources, strict=True)
+        sources = [self.operand(text, kind) for text, kind in pairs]
+        return computing(known.compute, out, sources)
+
+
+def computing(compute: Callable[..., Any], out: int, sources: list[int]) -> Run:
+    """A step that computes one operand from others."""
+
+    def run(machine: Machine, where: Mask) -> None:
+        values = machine.values
+        if where is None:
+            compute(values[out], *[values[source] for source in sources])
+        else:
+            result = machine.scratch(values[out].dtype)
+            compute(result, *[values[source] for source in sources])
+            np.copyto(values[out], result, where=where)
+
+    return run
+
+
+def _sources(instruction: Instruction) -> list[str]:
+    """The registers that an instruction reads, including those in brackets and braces."""
+    outputs = 0 if instruction.op[0] in ("st", "red") else 1
+    names = [
+        word for text in instruction.operands[outputs:] for word in text.strip("[]{}").replace("+", ",").split(",")
+    ]
+    return [name.strip().lstrip("!") for name in names]
+
+
+class Machine:
+    """One launch of a decoded kernel on grid x block threads.
+
+    arguments: the values of the parameters, in PTX's order. launch: where to count, None to count nothing.
+    findings: where faults are collected; None to raise a KernelError at the first.
+    """
+
+    def __init__(
+        self,
+        decoded: Decoded,
+        name: str,
+        grid: Three,
+        block: Three,
+        arguments: list[Any],
+        launch: Launch | None = None,
+        findings: list[Finding] | None = None,
+    ) -> None:
+        self.decoded, self.program, self.memory = decoded, decoded.program, decoded.memory
+        self.name, self.grid, self.block = name, grid, block
+        self.launch, self.findings = launch, findings
+        self.threads = block[0] * block[1] * block[2]
+        self.arguments = {
+            name: np.asarray(value).astype(TYPES[kind])
+            for (name, kind), value in zip(self.program.parameters, arguments, strict=True)
+        }
+        written = self.decoded.origins.written or frozenset()
+        stored = {int(self.arguments[name]) for name in written}
+        # One array as input and output: then also what is only read through one argument is written through another.
+        self.aliased = any(int(value) in stored for name, value in self.arguments.items() if name not in written)
+        self.watch_global = Watch(len(self.memory.bytes), self.threads, between_blocks=True)
+        self._seen: set[tuple[str, int]] = set()
+        self._spares: dict[Any, NDArray[Any]] = {}
+        self.pc = 0
+
+    def run(self) -> None:
+        """Execute all blocks. Raises: KernelError, unless findings are collected."""
+        blocks = self.grid[0] * self.grid[1] * self.grid[2]
+        together = max(1, LANES // self.threads)
+        with _ONE_AT_A_TIME, np.errstate(all="ignore"):
+            for first in range(0, blocks, together):
+                self._blocks(first, min(together, blocks - first))
+            self._report(self.watch_global.end(), "global")
+
+    # --- lanes
+
+    def _blocks(self, first: int, count: int) -> None:
+        """Run `count` blocks from number `first` on, in the order x, y, z."""
+        self.first, self.count, self.lanes = first, count, count * self.threads
+        self.within = np.tile(np.arange(self.threads), count)  # each lane's number in its block
+        self.number = np.arange(self.lanes) + first * self.threads  # and in the launch
+        self.place = np.repeat(np.arange(count), self.threads)  # its block's, of those that are run at once
+        self.lane = self.within % 32
+        self.warp = self.place * 64 + self.within // 32  # numbered apart, at most 32 in a block
+        self.every = np.arange(self.lanes)
+        self._spares.clear()
+        sizes = self.program.sizes
+        self.shared = Memory.filled("shared", count * sizes["shared"], UNWRITTEN)
+        self.local = Memory.filled("local", self.lanes * sizes["local"], WRITTEN)
+        self.watch_shared = Watch(len(self.shared.bytes), self.threads, between_blocks=False)
+        self.values = self._frame()
+        self._execute()
+        self._report(self.watch_shared.barrier(), "shared")
+
+    def _frame(self) -> list[Any]:
+        """The value of every operand: one per lane, or one for all."""
+        registers = _registers(self.program, self.lanes)
+        return [self._value(registers, *operand) for operand in self.decoded.operands]
+
+    def _value(self, registers: Any, what: str, name: Any, kind: str) -> Any:
+        dtype = TYPES[kind]
+        if what == "register":
+            held = registers[name]
+            if dtype.itemsize < held.dtype.itemsize:
+                return held.view(dtype)[:: held.dtype.itemsize // dtype.itemsize]  # the low bytes
+            return held if held.dtype == dtype else held.view(dtype)
+        if what == "scratch":
+            return np.zeros(self.lanes, dtype)
+        if what == "special":
+            return self._special(name, kind)
+        if what == "parameter":
+            return self.arguments[name].astype(dtype)
+        if dtype.kind == "f":
+            return (
+                dtype.type(name) if isinstance(name, float) else np.asarray(name, f"u{dtype.itemsize}").view(dtype)[()]
+            )
+        if isinstance(name, float):
+            return np.asarray(name, f"f{dtype.itemsize}").view(dtype)[()]
+        return np.asarray(
+            name & (1 << 8 * dtype.itemsize) - 1 if dtype.kind != "b" else name, f"u{dtype.itemsize}"
+        ).view(dtype)[()]
+
+    def _special(self, name: str, kind: str) -> Any:
+        base, _, axis = name.partition(".")
+        x, y, _ = self.block
+        threads = {"x": self.within % x, "y": self.within // x % y, "z": self.within // (x * y)}
+        numbers = self.place + self.first
+        gx, gy, _ = self.grid
+        blocks = {"x": numbers % gx, "y": numbers // gx % gy, "z": numbers // (gx * gy)}
+        known: dict[str, Any] = {"%tid": threads, "%ctaid": blocks}
+        if base in known and axis in threads:
+            return known[base][axis].astype(TYPES[kind])
+        sizes = {"%ntid": self.block, "%nctaid": self.grid}
+        if base in sizes and axis in threads:
+            return TYPES[kind].type(sizes[base]["xyz".index(axis)])
+        if name in ("%laneid", "%warpid"):
+            return (self.lane if name == "%laneid" else self.within // 32).astype(TYPES[kind])
+        raise BackendError(f"cuda emulator: unknown special register {name}")
+
+    def scratch(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """An array over the lanes, for a result of which only a part is kept."""
+        spare = self._spares.get(dtype)
+        if spare is None:
+            spare = self._spares[dtype] = np.zeros(self.lanes, dtype)
+        return spare
+
+    def taking_part(self, where: Mask) -> NDArray[np.int64]:
+        """The numbers of the lanes that take part."""
+        return self.every if where is None else np.flatnonzero(where)
+
+    # --- control flow
+
+    def _execute(self) -> None:
+        end = len(self.decoded.steps)
+        pcs = np.zeros(self.lanes, np.int64)
+        waiting = np.zeros(self.lanes, np.bool_)
+        while True:
+            ready = (pcs < end) & ~waiting
+            if not ready.any():
+                if not waiting.any():
+                    return
+                self._release(pcs, waiting, end)
+                continue
+            here = int(pcs[ready].min())
+            group = ready & (pcs == here)
+            ahead = pcs[ready & ~group]
+            limit = int(ahead.min()) if ahead.size else end
+            whole = not ahead.size and bool(group.all())
+            self._segment(here, limit, None if whole else group, pcs, waiting, end)
+
+    def _segment(self, pc: int, limit: int, where: Mask, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
+        """Run the lanes of `where` from pc on, until they divide, wait, end, or meet the lanes that stand at `limit`."""
+        steps, count = self.decoded.steps, self.launch is not None
+        group: Any = slice(None) if where is None else where
+        while pc < limit:
+            step = steps[pc]
+            self.pc = pc
+            if count:
+                self._count(where)
+            holds: Any = True
+            if step.guard is not None:
+                holds = self.values[step.guard]
+                holds = ~holds if step.negated else holds
+                chosen = holds if where is None else holds & where
+                if not chosen.any():
+                    pc += 1
+                    continue
+                holds = bool(chosen.all()) if where is None else not (where & ~chosen).any()
+            if step.kind == "run":
+                assert step.run is not None
+                step.run(self, where if holds else chosen)
+                pc += 1
+            elif step.kind == "branch":
+                if not holds:
+                    pcs[group] = pc + 1
+                    pcs[chosen] = step.target
+                    return
+                pc = step.target
+            elif step.kind == "warp barrier":
+                self._report(self.watch_shared.warp_barrier(), "shared")
+                self._report(self.watch_global.warp_barrier(), "global")
+                pc += 1
+            elif step.kind == "barrier" and where is None and holds:
+                self._barrier()
+                pc += 1
+            elif step.kind == "barrier":
+                pcs[group] = pc + 1
+                pcs[where if holds else chosen] = pc
+                waiting[where if holds else chosen] = True
+                return
+            else:
+                pcs[group] = pc + 1
+                pcs[group if holds else chosen] = end
+                return
+        pcs[group] = pc
+
+    def _release(self, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
+        """All lanes wait or have ended. Let those at a barrier go on, if the whole block is there."""
+        blocks, places = pcs.reshape(self.count, -1), waiting.reshape(self.count, -1)
+        ended = (blocks >= end) & places.any(axis=1, keepdims=True)
+        low = np.where(places, blocks, end).min(axis=1, keepdims=True)
+        elsewhere = places & (blocks != low)
+        self.pc = int(pcs[waiting].min())
+        if ended.any():
+            lanes = np.flatnonzero(ended.reshape(-1))
+            self.fault(
+                "divergent barrier", "these threads have ended, while others of the block wait here for all", lanes
+            )
+        if elsewhere.any():
+            other = int(blocks[elsewhere][0])
+            line = self.program.instructions[other].line
+            message = f"some threads of the block wait here, these at the barrier of line {line}"
+            self.fault("divergent barrier", message, np.flatnonzero(elsewhere.reshape(-1)))
+        self._barrier()
+        pcs[waiting] += 1
+        waiting[:] = False
+
+    def _barrier(self) -> None:
+        self._report(self.watch_shared.barrier(), "shared")
+        self._report(self.watch_global.barrier(), "global")
+
+    def _count(self, where: Mask) -> None:
+        assert self.launch is not None
+        if where is None:
+            threads, warps = self.lanes, self.count * -(-self.threads // 32)
+        else:
+            threads = int(np.count_nonzero(where))
+            warps = np.unique(self.warp[where]).size
+        self.launch.executed[self.pc] += threads
+        self.launch.issued[self.pc] += warps
+
+    # --- faults
+
+    def fault(self, kind: str, message: str, lanes: NDArray[np.int64], pc: int | None = None) -> None:
+        """Report a fault of these lanes at the current instruction, once per kind and source line."""
+        numbers = self.number[lanes]
+        self._fault(kind, message, int(numbers[0]), len(lanes), self.pc if pc is None else pc)
+
+    def _fault(self, kind: str, message: str, thread: int, count: int, pc: int) -> None:
+        instruction = self.program.instructions[pc]
+        finding = Finding(
+            kind,
+            message,
+            self.name,
+            *_source(self.program, instruction),
+            str(instruction),
+            self.block_of(thread),
+            self.thread_of(thread),
+            count,
+        )
+        if self.findings is None:
+            raise KernelError(finding)
+        if (kind, instruction.line) not in self._seen:
+            self._seen.add((kind, instruction.line))
+            self.findings.append(finding)
+
+    def _report(self, race: Race | None, space: str) -> None:
+        if race is None:
+            return
+        words = {0: "reads", 1: "writes", 2: "changes atomically"}
+        other, kind, pc = race.first
+        line = self.program.instructions[pc].line
+        message = (
+            f"this thread {words[race.second[1]]} {space} memory that thread {self.thread_of(other)} of block "
+            f"{self.block_of(other)} {words[kind]} in line {line}, and no barrier lies between"
+        )
+        self._fault("race", message, race.second[0], race.size, race.second[2])
+
+    def block_of(self, thread: int) -> Three:
+        """The block, as (x, y, z), of a thread that is counted over the launch."""
+        return _three(thread // self.threads, self.grid)
+
+    def thread_of(self, thread: int) -> Three:
+        """Its place in the block."""
+        return _three(thread % self.threads, self.block)
+
+
+_ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers
+_bank = np.zeros(0, np.uint8)
+
+
+def _registers(program: Program, lanes: int) -> dict[str, NDArray[Any]]:
+    """An array per register, carved out of one piece of memory that all launches use: making new ones takes longer."""
+    global _bank
+    kinds = {name: TYPES[kind] for name, kind in program.registers.items()}
+    row = -(-lanes // 64) * 64  # keeps the rows aligned
+    needed = row * sum(dtype.itemsize for dtype in kinds.values())
+    if len(_bank) < needed:
+        _bank = np.zeros(needed, np.uint8)
+    arrays, begin = {}, 0
+    for name, dtype in kinds.items():
+        arrays[name] = _bank[begin : begin + lanes * dtype.itemsize].view(dtype)
+        begin += row * dtype.itemsize
+    return arrays
+
+
+def _three(number: int, sizes: Three) -> Three:
+    return number % sizes[0], number // sizes[0] % sizes[1], number // (sizes[0] * sizes[1])
+
+
+def _source(program: Program, instruction: Instruction) -> tuple[str, int, str]:
+    file = program.files.get(instruction.file, "?")
+    return file, instruction.line, linecache.getline(file, instruction.line).strip()
