@@ -219,6 +219,17 @@ def _lookup(out: Lanes, a: Lanes, b: Lanes, c: Lanes, table: Lanes) -> None:
     out[...] = result
 
 
+def _insert(out: Lanes, a: Lanes, b: Lanes, first: Lanes, length: Lanes) -> None:
+    """bfi: b with its bits first, first + 1, ... replaced by the `length` lowest of a; what lies beyond the word is dropped."""
+    bits = out.dtype.itemsize * 8
+    whole = np.minimum(np.asarray(length) & np.uint32(255), bits).astype(np.uint64)
+    start = np.minimum(np.asarray(first) & np.uint32(255), bits).astype(np.uint64)
+    field = np.where(whole == 64, np.uint64(2**64 - 1), (np.uint64(1) << whole % np.uint64(64)) - np.uint64(1))
+    moved = np.where(start == 64, np.uint64(0), field << start % np.uint64(64)).astype(out.dtype)
+    value = np.where(start == 64, np.uint64(0), np.asarray(a).astype(np.uint64) << start % np.uint64(64))
+    out[...] = (b & ~moved) | (value.astype(out.dtype) & moved)
+
+
 def _count_zeros(out: Lanes, x: Lanes) -> None:
     out[...] = 32 - np.frexp(np.asarray(x, np.float64))[1].clip(0, 32)
 
@@ -239,6 +250,7 @@ _INTEGER: dict[str, tuple[Compute, tuple[str, ...], frozenset[str]]] = {
     "shl": (_shift_left, ("=", "u32"), frozenset()),
     "shr": (_shift_right, ("=", "u32"), frozenset()),
     "lop3": (_lookup, ("=", "=", "=", "u32"), frozenset()),
+    "bfi": (_insert, ("=", "=", "u32", "u32"), frozenset()),
     "popc": (lambda out, x: _copy(out, np.bitwise_count(x)), ("=",), frozenset()),
     "clz": (_count_zeros, ("=",), frozenset()),
     "mov": (_copy, ("=",), frozenset()),

@@ -188,7 +188,8 @@ class Machine:
         written = self.decoded.origins.written or frozenset()
         stored = {int(self.arguments[name]) for name in written}
         # One array as input and output: then also what is only read through one argument is written through another.
-        self.aliased = any(int(value) in stored for name, value in self.arguments.items() if name not in written)
+        others = [value for name, value in self.arguments.items() if name not in written and value.dtype.kind in "iu"]
+        self.aliased = any(int(value) in stored for value in others)
         self.watch_global = Watch(len(self.memory.bytes), self.threads, between_blocks=True)
         self._seen: set[tuple[str, int]] = set()
         self._spares: dict[Any, NDArray[Any]] = {}
