@@ -6,13 +6,12 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import doctor
 from minidil.doctor import Agreement, System
-from minidil.errors import BackendError
+from minidil.errors import BackendError, OptionError
 from minidil.kernels.backend import use
 
 if TYPE_CHECKING:
@@ -67,11 +66,14 @@ def _check_cuda(system: System, ops: Sequence[str] | None, content: dict[str, An
     emulated = system.emulating or not system.gpu
     print(f"\n{_EMULATED if emulated else _ON_GPU}\n")
     content["target"] = "emulator" if emulated else "gpu"
-    chosen = [case for case in doctor.cases() if not ops or case.name in ops]
+    checks = [*doctor.op_checks(), *doctor.kernel_checks(), *doctor.cuda_checks(), *doctor.training_checks()]
+    chosen = [check for check in checks if not ops or check.name in ops]
+    if unknown := set(ops or ()) - {check.name for check in checks}:
+        raise OptionError(f"--ops: nothing is called {', '.join(sorted(unknown))}; names are those of minidil.functional")
     print(_row("op", "shapes", "error", "gradients", "same twice", "verdict"))
     rows = content["ops"] = []
     failed = []
-    for row in chain(doctor.compare("cuda", chosen), () if ops else doctor.compare_training("cuda")):
+    for row in doctor.compare("cuda", chosen):
         rows.append(asdict(row) | {"passed": row.passed})
         failed += [] if row.passed else [f"{row.name} ({row.shapes})"]
         print(_agreement(row), flush=True)

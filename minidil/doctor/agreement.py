@@ -1,21 +1,25 @@
-"""Whether a backend computes what NumPy computes: every function and its gradients, beside the same in float64."""
+"""Whether a backend computes what NumPy computes: checks that run somewhere, and what they should give."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidil import functional as F
-from minidil.doctor.cases import Case
+from minidil.doctor.cases import Case, cases
+from minidil.doctor.kernel_calls import kernel_calls
 from minidil.kernels.backend import use
 from minidil.models import vgg_small
 from minidil.optim import SGD, Adam, AdamW, Optimizer
 from minidil.random import seed
 from minidil.tensor import Tensor, tensor
+
+Arrays = list[NDArray[Any]]
 
 TOLERANCE = 2e-5
 """How far a float32 result may be from the float64 one, in units of the largest entry: 170 times the rounding of one
@@ -23,8 +27,19 @@ operation, since sums of a few thousand terms in another order and the GPU's app
 
 
 @dataclass(frozen=True)
+class Check:
+    """Something to compute on a backend, and what it should give. The first array is the value, the others are gradients."""
+
+    name: str
+    shapes: str
+    run: Callable[[str], Arrays]
+    expected: Callable[[], Arrays]
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """How one case fared. error, gradient_error: the largest difference to float64, in units of the largest entry there;
+    """How one check went. error, gradient_error: the largest difference, in units of the largest entry that is right;
     repeatable: the same bits twice; trouble: the error that was raised instead."""
 
     name: str
@@ -43,21 +58,58 @@ class Agreement:
         return self.error <= self.tolerance and self.gradient_error <= self.tolerance and bool(self.repeatable)
 
 
-def compare(backend: str, cases: Iterable[Case]) -> Iterator[Agreement]:
-    """Run each case twice on the backend, once in float64 on NumPy, and compare. What fails is a row as well."""
-    for case in cases:
+def compare(backend: str, checks: Iterable[Check]) -> Iterator[Agreement]:
+    """Run each check twice on the backend, and compare. What fails is a row as well."""
+    for check in checks:
         try:
-            found, again = evaluate(case, backend), evaluate(case, backend)
-        except Exception as error:  # a GPU and its compiler fail in many ways, and the other cases are worth running
-            yield Agreement(case.name, case.shapes, None, None, None, _one_line(error))
+            found, again = check.run(backend), check.run(backend)
+        except Exception as error:  # a GPU and its compiler fail in many ways, and the other checks are worth running
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            yield Agreement(check.name, check.shapes, None, None, None, message)
             continue
-        expected = evaluate(case, "numpy", np.float64)
-        errors = [_error(a, b) for a, b in zip(found, expected, strict=True)]
-        same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(found, again, strict=True))
-        yield Agreement(case.name, case.shapes, errors[0], float(np.max(errors[1:])), same)
+        errors = [_error(a, b) for a, b in zip(found, check.expected(), strict=True)]
+        same = all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(found, again, strict=True))
+        worst = float(np.max(errors[1:], initial=0))
+        yield Agreement(check.name, check.shapes, errors[0], worst, same, tolerance=check.tolerance)
 
 
-def evaluate(case: Case, backend: str, dtype: DTypeLike = np.float32) -> list[NDArray[Any]]:
+def _error(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
+        return float("inf")
+    difference = np.abs(np.subtract(found, expected, dtype=np.float64))
+    return float(difference.max() / (np.abs(expected).max() + 1e-30))
+
+
+# --- what is checked
+
+
+def op_checks() -> list[Check]:
+    """Every public function with its gradients, beside the same in float64."""
+    return [
+        Check(case.name, case.shapes, partial(evaluate, case), partial(evaluate, case, "numpy", np.float64))
+        for case in cases()
+    ]
+
+
+def kernel_checks() -> list[Check]:
+    """The kernels that no op reaches, beside NumPy's."""
+    return [
+        Check(f"kernel {call.name}", call.shapes, call.run, partial(call.run, "numpy")) for call in kernel_calls()
+    ]
+
+
+def training_checks() -> list[Check]:
+    """The losses of a small dilated VGG with every optimizer, beside NumPy in float32.
+
+    The losses only: Adam divides by the size of a gradient, so that rounding can move a single weight far.
+    """
+    return [
+        Check(f"training, {name}", "8x1x8x8", partial(train, name), partial(train, name, "numpy"), 1e-4)
+        for name in OPTIMIZERS
+    ]
+
+
+def evaluate(case: Case, backend: str, dtype: DTypeLike = np.float32) -> Arrays:
     """The value and the gradient of every input, for an upstream gradient that is no constant."""
 
     def cast(array: NDArray[Any]) -> NDArray[Any]:
@@ -71,20 +123,9 @@ def evaluate(case: Case, backend: str, dtype: DTypeLike = np.float32) -> list[ND
         return [y.numpy().copy(), *(_gradient(x) for x in tensors)]
 
 
-def compare_training(backend: str) -> Iterator[Agreement]:
-    """A few steps of a small dilated VGG with every optimizer; error: of the losses, beside NumPy in float32.
-
-    The losses only: Adam divides by the size of a gradient, so that rounding can move a single weight far.
-    """
-    for name in OPTIMIZERS:
-        try:
-            found, again = train_briefly(name, backend), train_briefly(name, backend)
-        except Exception as error:
-            yield Agreement(f"training, {name}", "8x1x8x8", None, None, None, _one_line(error))
-            continue
-        expected = train_briefly(name, "numpy")
-        same = np.array_equal(found, again)
-        yield Agreement(f"training, {name}", "8x1x8x8", _error(found, expected), 0.0, same, tolerance=1e-4)
+def _gradient(x: Tensor) -> NDArray[Any]:
+    assert x.grad is not None
+    return x.grad.numpy().copy()
 
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
@@ -94,33 +135,18 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
 }
 
 
-def train_briefly(name: str, backend: str, steps: int = 4) -> NDArray[Any]:
+def train(optimizer: str, backend: str, steps: int = 4) -> Arrays:
     """The losses of the first steps on noise, which is as good as digits to compare sums."""
     rng = np.random.default_rng(0)
     images, labels = rng.standard_normal((8, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 8)
     with use(backend):
         model = vgg_small(10, in_channels=1, widths=(5, 9), dilations=((1,), (2,)), rng=rng)
-        optimizer = OPTIMIZERS[name](list(model.parameters()))
+        stepper = OPTIMIZERS[optimizer](list(model.parameters()))
         losses = []
         for _ in range(steps):
-            optimizer.zero_grad()
+            stepper.zero_grad()
             loss = F.cross_entropy(model(tensor(images)), labels)
             loss.backward()
-            optimizer.step()
+            stepper.step()
             losses.append(loss.item())
-    return np.array(losses)
-
-
-def _gradient(x: Tensor) -> NDArray[Any]:
-    assert x.grad is not None
-    return x.grad.numpy().copy()
-
-
-def _error(found: NDArray[Any], expected: NDArray[Any]) -> float:
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.abs(found - expected).max() / (np.abs(expected).max() + 1e-30))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return [np.array(losses)]

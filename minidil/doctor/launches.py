@@ -1,4 +1,4 @@
-"""Which kernels there are, and with which types of arguments: learnt by watching what every op launches, not kept as a list."""
+"""Which kernels there are, and with which types of arguments: learnt by watching what is launched, not kept as a list."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from math import prod
 from typing import Any
 from unittest.mock import patch
 
-from minidil.doctor.agreement import OPTIMIZERS, evaluate, train_briefly
-from minidil.doctor.cases import cases
+from minidil.doctor.agreement import kernel_checks, op_checks, training_checks
+from minidil.doctor.cuda_checks import cuda_checks
 from minidil.kernels.cuda import DeviceArray, Kernel, emulator
-from minidil.kernels.cuda.emulator.memory import WRITTEN
+from minidil.kernels.cuda.emulator.memory import BASE, WRITTEN
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,10 @@ class Launch:
 
 
 def every_launch() -> list[Launch]:
-    """All kernels that the cases of `doctor` and the optimizers launch, sorted by name. Nothing is executed: it takes seconds."""
+    """All kernels that the checks of the doctor launch, sorted by name. Nothing is executed: it takes seconds."""
     with recorded() as launches:
-        for case in cases():
-            evaluate(case, "cuda")
-        for optimizer in OPTIMIZERS:
-            train_briefly(optimizer, "cuda", steps=2)
+        for check in (*op_checks(), *kernel_checks(), *cuda_checks(), *training_checks()):
+            check.run("cuda")
     return sorted(launches.values(), key=lambda one: (one.file, one.kernel.name, one.signature))
 
 
@@ -58,5 +56,5 @@ def recorded() -> Iterator[dict[tuple[Kernel, str], Launch]]:
 
 def _mark_written(array: DeviceArray) -> None:
     memory: Any = array.block.pool.source
-    start = array.address - emulator.memory.BASE
+    start = array.address - BASE
     memory.state[start : start + array.nbytes] = WRITTEN

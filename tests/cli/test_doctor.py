@@ -3,6 +3,7 @@
 import ctypes
 import dataclasses
 import json
+from functools import partial
 from inspect import isfunction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from minidil import doctor
 from minidil.bench import Machine
 from minidil.cli import main
 from minidil.doctor import driver, system
+from minidil.doctor.agreement import evaluate
 from minidil.doctor.cases import Case
 from minidil.doctor.driver import Driver, Gpu
 
@@ -166,12 +168,14 @@ def test_every_public_function_is_compared():
 
 def test_the_backends_of_a_cpu_agree_with_float64():
     for backend in ("numpy", "numba"):
-        rows = list(doctor.compare(backend, doctor.cases()))
+        rows = list(doctor.compare(backend, [*doctor.op_checks(), *doctor.training_checks()]))
         assert [row for row in rows if not row.passed] == []
 
 
 def compared(function, *arrays):
-    (row,) = doctor.compare("numpy", [Case("case", function, arrays, {})])
+    case = Case("case", function, arrays, {})
+    check = doctor.Check("case", case.shapes, partial(evaluate, case), partial(evaluate, case, "numpy", np.float64))
+    (row,) = doctor.compare("numpy", [check])
     return row
 
 

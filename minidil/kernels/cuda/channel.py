@@ -89,9 +89,7 @@ def affine(x: Array, scale: Array, shift: Array, y: Array, channels: int, inner:
 
 
 @kernel(types("ffffffuu"))
-def combine(
-    grad: Array, x: Array, a: Array, b: Array, c: Array, y: Array, channels: int, inner: int
-) -> None:
+def combine(grad: Array, x: Array, a: Array, b: Array, c: Array, y: Array, channels: int, inner: int) -> None:
     i = thread_index()
     if i < y.size:
         channel = uint32(uint32(i // inner) % channels)

@@ -1,4 +1,4 @@
-"""im2col and col2im as kernels: convolution as a matrix product, with the columns in memory. For teaching; `conv` never makes them."""
+"""im2col and col2im: convolution as a matrix product, with the columns in memory. For teaching; `conv` never makes them."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
 """Convolution over 1 to 3 spatial axes without columns in memory (implicit GEMM), and its two gradients; twice, like `gemm`.
 
-A convolution is a matrix product whose second matrix, the columns of im2col, is T = prod(kernel) times as large as the image. The
-kernels here are the tiled product of `gemm.py`, except that a number of that matrix is fetched from the image when its tile needs it.
-For each group of channels, with P output positions and S input positions per image:
+A convolution is a matrix product whose second matrix, the columns of im2col, is T = prod(kernel) times as large as the image.
+The kernels here are the tiled product of `gemm.py`, except that a number of that matrix is fetched from the image when its
+tile needs it. For each group of channels, with P output positions and S input positions per image:
 
     forward      y (filters, N P)         = weight (filters, channels T)  x  patches
     grad input   dx (channels, N S)       = weight (channels, filters T)  x  what of grad was computed from each place
     grad weight  dw (filters, channels T) = grad (filters, N P)           x  patches (N P, channels T)
 
-Forward, k is a channel and a tap, and the column a position, whose window says where in the image to look. For the input, the same
-relation is read backwards (`window.output`). For the weight, k runs over all positions of all images, which may be a million, while
-the result is small: k is cut into parts, each block sums one, and the parts are added up afterwards, in order.
+Forward, k is a channel and a tap, and the column a position, whose window says where in the image to look. For the input, the
+same relation is read backwards (`window.output`). For the weight, k runs over all positions of all images, which may be a
+million, while the result is small: k is cut into parts, each block sums one, and the parts are added up afterwards, in order.
 """
 
 from __future__ import annotations
@@ -204,7 +204,18 @@ def conv_forward(
     finish, addend = np.uint32(finish_bits(bias, relu)), x if bias is None else bias  # x stands in and is not read
     if readable():
         grid = _grid(columns, filters, groups)
-        run(forward_tile, grid, (SIDE, SIDE), x, weight, addend, y, *_u(filters, channels, groups), *geometry(window), finish)
+        run(
+            forward_tile,
+            grid,
+            (SIDE, SIDE),
+            x,
+            weight,
+            addend,
+            y,
+            *_u(filters, channels, groups),
+            *geometry(window),
+            finish,
+        )
         return y
     depth = channels * window.taps
     size, _, stride, before, _, out = geometry(window)

@@ -19,7 +19,9 @@ def wanted() -> bool:
     if os.environ.get("MINIDIL_CUBLAS") != "1" or target() != "gpu":
         return False
     if not find_spec("cupy"):
-        raise BackendError("MINIDIL_CUBLAS=1 needs CuPy (pip install cupy-cuda13x); unset it to use minidil's own kernels")
+        raise BackendError(
+            "MINIDIL_CUBLAS=1 needs CuPy (pip install cupy-cuda13x); unset it to use minidil's own kernels"
+        )
     return True
 
 

@@ -1,8 +1,8 @@
 """Gathering and scattering by tables of positions, and one-hot labels.
 
-The host turns any NumPy index into positions in the row of elements. Gathering is one thread for each element taken. Scattering adds
-up what lands on the same element; instead of atomic additions, whose order changes from run to run, the host sorts the table, and one
-thread adds up everything that goes to its element, in order.
+The host turns any NumPy index into positions in the row of elements. Gathering is one thread for each element taken. Scattering
+adds up what lands on the same element; instead of atomic additions, whose order changes from run to run, the host sorts the
+table, and one thread adds up everything that goes to its element, in order.
 """
 
 from __future__ import annotations
@@ -107,4 +107,3 @@ def _positions(shape: Sequence[int], entries: tuple[Any, ...]) -> NDArray[np.int
         coordinate = np.arange(n).reshape(-1, *(1,) * (len(shape) - axis - 1))
         total = total + np.broadcast_to(coordinate, tuple(shape))[entries] * step
     return np.asarray(total, np.int32)
-

@@ -1,16 +1,16 @@
 """Matrix products, y = a b (+ bias) (and ReLU), twice: a tile that can be read here, and a fast one that is generated.
 
-The tiled product. A block of 16 x 16 threads computes a tile of 16 x 16 numbers of y, each thread one of them, in steps of 16 along
-k: the threads bring a tile of a and one of b into shared memory, one number of each per thread, wait for each other, and then each
-adds 16 products to its sum. Every number brought in is used 16 times, so global memory is asked for a 16th of what the naive
-product asks for. One barrier stands between bringing and using, so that nobody reads what is not there yet, and one between using
-and the next step's bringing, so that nobody overwrites what another still reads.
+The tiled product. A block of 16 x 16 threads computes a tile of 16 x 16 numbers of y, each thread one of them, in steps of 16
+along k: the threads bring a tile of a and one of b into shared memory, one number of each per thread, wait for each other, and
+then each adds 16 products to its sum. Every number brought in is used 16 times, so global memory is asked for a 16th of what
+the naive product asks for. One barrier stands between bringing and using, so that nobody reads what is not there yet, and one
+between using and the next step's bringing, so that nobody overwrites what another still reads.
 
 The bound it runs into is shared memory: two loads for each multiplication. The kernels of `generated` (see `generate.py`) hold a
 piece of the tile in registers instead, and need 3 loads of 4 numbers for 32 multiplications.
 
-Operands are read through strides, which is all it takes to transpose one. Stacks of matrices are one launch: a block finds its tile
-and its matrix from its number.
+Operands are read through strides, which is all it takes to transpose one. Stacks of matrices are one launch: a block finds its
+tile and its matrix from its number.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def gemm(
 ) -> Array:
     """a b, with either operand transposed on request, plus bias (N,) for every row, then max(y, 0).
 
-    Shapes: a (M, K), or (K, M) if transpose_a; b (K, N), or (N, K) if transpose_b -> y (M, N). Both may be stacks (B, ...), or one
-    of them, which then meets every matrix of the other.
+    Shapes: a (M, K), or (K, M) if transpose_a; b (K, N), or (N, K) if transpose_b -> y (M, N). Both may be stacks (B, ...), or
+    one of them, which then meets every matrix of the other.
     """
     if transpose_a and transpose_b:  # which no formula here needs
         a, transpose_a = transpose(a, (*range(a.ndim - 2), -1, -2)), False
@@ -110,7 +110,7 @@ def matmul(a: Array, b: Array) -> Array:
     """The matrix product over the last two axes; leading axes broadcast."""
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*lead, a.shape[-2], b.shape[-1])
-    if b.ndim == 2 or math.prod(b.shape[:-2]) == 1 and a.shape[:-2] == lead:
+    if b.ndim == 2 or (math.prod(b.shape[:-2]) == 1 and a.shape[:-2] == lead):
         rows = a.reshaped((math.prod(a.shape[:-1]), a.shape[-1]))  # one product with all rows of the stack
         return gemm(rows, b.reshaped(b.shape[-2:])).reshaped(shape)
     return gemm(_stacked(a, lead), _stacked(b, lead)).reshaped(shape)

@@ -4,29 +4,32 @@
 
 Why generated. The readable kernels load two numbers from shared memory for each multiplication, and a GPU can do four to eight
 multiplications in the time of such a load. A thread that computes 8 x 4 numbers instead of one loads 8 + 4 numbers for 32
-multiplications. The 32 sums must lie in registers, and only names do so for sure: whether a loop over a local array is unrolled, and
-the array thereby kept out of memory, differs from compiler to compiler. So a program writes out the names.
+multiplications. The 32 sums must lie in registers, and only names do so for sure: whether a loop over a local array is
+unrolled, and the array thereby kept out of memory, differs from compiler to compiler. So a program writes out the names.
 
 One skeleton serves six kernels, all of them a product y = a b of tiles of 64 x 64 in steps of 8 along k:
 
-    bring   128 threads fetch 64 x 8 numbers of a and 8 x 64 of b, four of each per thread, 0 where the matrices end. This is all that
-            differs: b of a convolution is never in memory, its numbers are fetched from the image where they belong (implicit GEMM).
+    bring   128 threads fetch 64 x 8 numbers of a and 8 x 64 of b, four of each per thread, 0 where the matrices end. This is
+    all that
+            differs: b of a convolution is never in memory, its numbers are fetched from the image where they belong (implicit
+            GEMM).
     use     thread (tx, ty) loads the rows 4 ty .. 4 ty + 3 and 32 + 4 ty .. 32 + 4 ty + 3 of a column of tile a, and the columns
             4 tx .. 4 tx + 3 of a row of tile b, as three loads of 128 bits, and adds their 32 products to its sums.
     store   the sums that lie within y.
 
-Tile a is stored by columns, so that the four rows of a load lie next to each other. Both tiles have rows of 68 numbers: writing eight
-neighbours along k then hits 32 different banks, and 68 is divisible by 4, as loads of 128 bits require.
+Tile a is stored by columns, so that the four rows of a load lie next to each other. Both tiles have rows of 68 numbers:
+writing eight neighbours along k then hits 32 different banks, and 68 is divisible by 4, as loads of 128 bits require.
 
-The mapping of matrices to convolutions, for each group of channels, with T taps, P output positions per image and S input positions:
+The mapping of matrices to convolutions, for each group of channels, with T taps, P output positions per image and S input
+positions:
 
     forward      y (filters, N P)    = weight (filters, channels T)   x  patches of x
     grad input   dx (channels, N S)  = turned weight (channels, filters T)  x  what of grad was computed from each place
     grad weight  dw (filters, channels T) = grad (filters, N P)   x  patches of x, in parts along N P that are added up afterwards
 
-A table tells what the k (or, for the last, the column) of a patch means: the offset of its channel, and its tap's distance from the
-window's first position on three axes. Grad input reads geometry backwards (see `window`): of z = position + before - tap, only
-multiples of the stride count, and these are powers of two here, so a mask and a shift take the place of a division.
+A table tells what the k (or, for the last, the column) of a patch means: the offset of its channel, and its tap's distance from
+the window's first position on three axes. Grad input reads geometry backwards (see `window`): of z = position + before - tap,
+only multiples of the stride count, and these are powers of two here, so a mask and a shift take the place of a division.
 """
 
 from __future__ import annotations
@@ -40,9 +43,11 @@ THREADS = (TILE // ROWS) * (TILE // COLUMNS)
 EACH = TILE * STEP // THREADS  # numbers of each tile that a thread brings
 UNROLLED = 2  # steps of k that are written out; the loop around them does the rest
 
-HEADER = '''"""Products and convolutions with a piece of the result in registers. Written by `generate.py`, which explains them: change that."""
+HEADER = '''"""Products and convolutions with a piece of the result in registers.
 
-# ruff: noqa: E501, N806
+Written by `generate.py`, which explains them.
+"""
+
 # mypy: ignore-errors
 
 from math import inf
@@ -98,7 +103,7 @@ def across(tile: str, array: str, first: str, bound: str) -> tuple[list[str], li
 
 
 def patches(backward: bool) -> tuple[list[str], list[str]]:
-    """Patches of the image: the column, a position, is the same for every number that a thread brings; k is a channel and a tap."""
+    """Patches of the image: the column, a position, is the same for all that a thread brings; k is a channel and a tap."""
     before = [
         f"rb, qb = uint32(column0 + (t & uint32({TILE - 1}))), uint32(t >> uint32(6))",
         f"put_b = uint32(qb * uint32({PITCH}) + (t & uint32({TILE - 1})))",
@@ -282,7 +287,9 @@ def conv(backward: bool) -> str:
     ]
     name = "conv_grad_input" if backward else "conv_forward"
     code = "fffif" + "uuuuuu" + "3333" + ("33" if backward else "") + "u"
-    arguments = "weight, x, bias, table, y, rows, columns, depth, groups, positions, image_size, size, out, stride, before"
+    arguments = (
+        "weight, x, bias, table, y, rows, columns, depth, groups, positions, image_size, size, out, stride, before"
+    )
     arguments += (", mask, shift" if backward else "") + ", finish"
     return function(name, code, arguments, "See the table of matrices in generate.py.", body)
 

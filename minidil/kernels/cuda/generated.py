@@ -1,6 +1,8 @@
-"""Products and convolutions with a piece of the result in registers. Written by `generate.py`, which explains them: change that."""
+"""Products and convolutions with a piece of the result in registers.
 
-# ruff: noqa: E501, N806
+Written by `generate.py`, which explains them.
+"""
+
 # mypy: ignore-errors
 
 from math import inf

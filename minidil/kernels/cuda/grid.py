@@ -6,7 +6,8 @@ rules hold throughout:
 - Indices are uint32. Numba would test signed ones for being negative, and 64-bit ones take several instructions for each
   operation on a machine whose registers have 32 bits. An array therefore has fewer than 2^32 elements, and is asked for
   x[uint32(...)], since Numba widens sums and products of 32-bit numbers to 64 bits unless told otherwise.
-- A number in a kernel is `float32(0.5)` and not `0.5`: a Python float is a float64, which most GPUs compute 32 to 64 times slower.
+- A number in a kernel is `float32(0.5)` and not `0.5`: a Python float is a float64, with which most GPUs compute 32 to 64
+  times more slowly.
 - No two threads write the same element, and sums are taken in a fixed order. The same input gives the same bits.
 """
 

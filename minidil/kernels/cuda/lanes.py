@@ -1,8 +1,8 @@
 """Sums over the threads of a warp, by shuffles, and of a block, through shared memory.
 
 A shuffle hands a register from lane to lane without memory and without a barrier. In a sum over 32 lanes, lane i first adds what
-lane i + 16 has, then what lane i + 8 has by now, then 4, 2 and 1: after five steps lane 0 holds the sum. With `xor` instead, lane i
-takes from lane i XOR 16, 8, 4, 2, 1, and every lane holds it.
+lane i + 16 has, then what lane i + 8 has by now, then 4, 2 and 1: after five steps lane 0 holds the sum. With `xor` instead,
+lane i takes from lane i XOR 16, 8, 4, 2, 1, and every lane holds it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class Kernel:
         return f"Kernel({self.name})"
 
 
+@overload
+def kernel(function: Callable[..., None], /) -> Kernel: ...
+@overload
+def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]: ...
 def kernel(*declared: Any) -> Any:
     """Decorator: `@kernel`, or `@kernel("float32[::1], int32", ...)` with every signature that the kernel is launched with.
 

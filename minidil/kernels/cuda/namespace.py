@@ -1,7 +1,7 @@
 """The kernels of the backend "cuda": every name of `reference` and `update`, from device arrays to device arrays.
 
-Arguments that are still on the host enter through `to_device`, which refuses float64 and int64 by name. What a kernel returns is a
-fresh array, or shares memory with its argument, which nothing writes into.
+Arguments that are still on the host enter through `to_device`, which refuses float64 and int64 by name. What a kernel returns
+is a fresh array, or shares memory with its argument, which nothing writes into.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidil.kernels import reference
-from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, pool, reduce, softmax, update
+from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, pool, reduce, update
+from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.grid import Array
 
@@ -116,6 +117,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Array:
     """Arrays of one shape joined along a new axis."""
     return copy.stack([to_device(x) for x in arrays], axis)
 
+
 # These take what they need to the device themselves: constants, class numbers and positions come from the host.
 constant, one_hot = elementwise.constant, gather.one_hot
 
@@ -188,8 +190,8 @@ min = _entering(reduce.min)
 square_sum = _entering(reduce.square_sum)
 sum = _entering(reduce.sum)
 
-log_softmax = _entering(softmax.log_softmax)
-softmax = _entering(softmax.softmax)
+log_softmax = _entering(_softmax.log_softmax)
+softmax = _entering(_softmax.softmax)
 
 adam_update = _entering(update.adam_update)
 adamw_update = _entering(update.adamw_update)

@@ -1,7 +1,7 @@
 """Pooling. Forward, a thread computes one output; backward, a thread collects one element of the input's gradient.
 
-Scattering gradients from outputs to inputs would have several threads add to one element, with atomic additions whose order changes
-from run to run. Instead every input asks which outputs could have seen it: it has at most as many as the window has taps.
+Scattering gradients from outputs to inputs would have several threads add to one element, with atomic additions whose order
+changes from run to run. Instead every input asks which outputs could have seen it: it has at most as many as the window has taps.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Reductions: sum, mean, largest and smallest over any axes.
 
-Neighbouring axes that are reduced are one axis; such groups are reduced one after the other, the last one first. What is then left
-to do is always one of two things, with `outer` axes before and `inner` ones behind the `length` numbers that become one:
+Neighbouring axes that are reduced are one axis; such groups are reduced one after the other, the last one first. What is then
+left to do is always one of two things, with `outer` axes before and `inner` ones behind the `length` numbers that become one:
 
-    rows     (inner = 1): the numbers lie next to each other. A warp takes a row, its lanes every 32nd number: each load of the warp
-             is 128 contiguous bytes. A long row is shared out to several blocks of 256 threads, as `parts`.
+    rows     (inner = 1): the numbers lie next to each other. A warp takes a row, its lanes every 32nd number: each load of the
+             warp is 128 contiguous bytes. A long row is shared out to several blocks of 256 threads, as `parts`.
     columns  (inner > 1): neighbouring threads take neighbouring columns and walk down them, so that again every load is
              contiguous. The 8 warps of a block take every 8th number of 32 columns and meet in shared memory.
 
@@ -93,11 +93,11 @@ def reduction(combine: Callable[..., Any], name: str, number: Any, code: str, ne
                 total = f(total, partial[i, lane])
             y[uint32((outer * parts + part) * inner + column)] = total
 
-    made = []
+    made: list[Kernel] = []
     for function, sizes in ((rows, "u"), (row_parts, "uu"), (columns, "uuu")):
         function.__name__ = function.__qualname__ = f"{name}_{function.__name__}"
         made.append(kernel(types(code + code + sizes + {"f": "r", "i": "n"}[code]))(function))
-    return Reduction(*made, neutral)
+    return Reduction(made[0], made[1], made[2], neutral)
 
 
 def _add(a: float, b: float) -> float:
@@ -175,7 +175,9 @@ def _reduced(name: str, x: Array, axis: Axis, keepdims: bool) -> Array:
             first -= 1
         if last - 1 in axes:
             # All axes behind this group have been dealt with: their kept ones are `inner`.
-            outer, inner = (math.prod(sizes) for sizes in (x.shape[:first], kept[len(kept) - _kept(axes, last, x.ndim) :]))
+            outer, inner = (
+                math.prod(sizes) for sizes in (x.shape[:first], kept[len(kept) - _kept(axes, last, x.ndim) :])
+            )
             y = _one_group(name, y, outer, math.prod(x.shape[first:last]), inner)
         last = first
     return reshape(y, shape)

@@ -4,12 +4,21 @@ Files of kernels import from here. They are themselves imported only when the ba
 works without any CUDA package; numba-cuda's successor takes the same kernels with the import below changed.
 """
 
+from typing import Any
+
 from minidil.errors import BackendError
 from minidil.kernels.cuda.target import problem
 
 if missing := problem("emulator"):
     raise BackendError(f"backend 'cuda' {missing}")
 
-from numba import cuda, float32, int32, int64, types, uint32
+import numba
+from numba import cuda, types
+
+# In a kernel these convert a number; for mypy, which knows some of their types and not others, they are anything.
+float32: Any = numba.float32
+int32: Any = numba.int32
+int64: Any = numba.int64
+uint32: Any = numba.uint32
 
 __all__ = ["cuda", "float32", "int32", "int64", "types", "uint32"]

@@ -3,8 +3,8 @@
     softmax:     y_i = e^(x_i - m) / s        with m = max_j x_j and s = sum_j e^(x_j - m);
     log_softmax: y_i = x_i - m - log s.
 
-Subtracting m changes nothing and keeps the powers from overflowing. Along the last axis a warp takes a row and its lanes exchange m
-and s by shuffles; along another axis a thread takes a column, next to its neighbours' columns, and needs nobody.
+Subtracting m changes nothing and keeps the powers from overflowing. Along the last axis a warp takes a row and its lanes exchange
+m and s by shuffles; along another axis a thread takes a column, next to its neighbours' columns, and needs nobody.
 """
 
 from __future__ import annotations

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
 from numba.cuda import cgutils
 from numba.cuda.extending import intrinsic
 
+from minidil.kernels.cuda.seam import types
 
-@intrinsic
-def load4(typing_context: Any, x: Any, i: Any) -> Any:
+
+def _load4(typing_context: Any, x: Any, i: Any) -> Any:
     """x[i], x[i + 1], x[i + 2], x[i + 3]."""
+    four: Any = types.UniTuple
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -27,4 +28,7 @@ def load4(typing_context: Any, x: Any, i: Any) -> Any:
         numbers = [builder.extract_element(quad, ir.Constant(ir.IntType(32), lane)) for lane in range(4)]
         return cgutils.pack_array(builder, numbers)
 
-    return types.UniTuple(x.dtype, 4)(x, i), generate
+    return four(x.dtype, 4)(x, i), generate
+
+
+load4: Any = intrinsic(_load4)

@@ -241,7 +241,7 @@ def _count(machine: Machine, access: _Access) -> None:
         return
     warp = machine.warp[lanes]
     if memory is machine.memory:
-        launch.requested[pc] += size * lanes.size
+        launch.requested[pc] += size * np.unique(np.stack([warp, start]), axis=1).shape[1]
         launch.sectors[pc] += np.unique(np.stack([warp, start // SECTOR]), axis=1).shape[1]
     elif memory is machine.shared:
         # 32 banks, each a word wide, serve a warp at once, or half or a quarter of it where threads access 8 or 16 bytes.

@@ -182,7 +182,7 @@ class Machine:
         self.launch, self.findings = launch, findings
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
-            name: np.asarray(value).astype(TYPES[kind])
+            name: _as_bits(np.asarray(value), TYPES[kind])
             for (name, kind), value in zip(self.program.parameters, arguments, strict=True)
         }
         written = self.decoded.origins.written or frozenset()
@@ -241,7 +241,7 @@ class Machine:
         if what == "special":
             return self._special(name, kind)
         if what == "parameter":
-            return self.arguments[name].astype(dtype)
+            return _as_bits(self.arguments[name], dtype)
         if dtype.kind == "f":
             return (
                 dtype.type(name) if isinstance(name, float) else np.asarray(name, f"u{dtype.itemsize}").view(dtype)[()]
@@ -425,6 +425,11 @@ class Machine:
     def thread_of(self, thread: int) -> Three:
         """Its place in the block."""
         return _three(thread % self.threads, self.block)
+
+
+def _as_bits(value: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A number for a parameter, which PTX may declare and read as plain bits: a float32 as b32, say."""
+    return value.view(dtype) if value.dtype.itemsize == dtype.itemsize else value.astype(dtype)
 
 
 _ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers

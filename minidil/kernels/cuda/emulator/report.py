@@ -60,7 +60,7 @@ class Launch:
         size = len(self.program.instructions)
         self.executed = np.zeros(size, np.int64)  # by threads
         self.issued = np.zeros(size, np.int64)  # by warps of 32 threads, for which an instruction costs the same
-        self.requested = np.zeros(size, np.int64)  # bytes that threads asked global memory for
+        self.requested = np.zeros(size, np.int64)  # different bytes of global memory that warps asked for
         self.sectors = np.zeros(size, np.int64)  # of 32 bytes that were moved for them
         self.requests = np.zeros(size, np.int64)  # of warps to shared memory
         self.wavefronts = np.zeros(size, np.int64)  # in which they were served: one each without bank conflicts
