@@ -1,4 +1,4 @@
-"""What tests of CUDA kernels need, and how to leave them out where it is not installed."""
+"""How to leave out what NVIDIA's assembler and disassembler are needed for."""
 
 import pytest
 
@@ -13,5 +13,4 @@ def _tools_are_missing() -> bool:
         return True
 
 
-needs_cuda = pytest.mark.skipif(problem("emulator") is not None, reason="needs numba-cuda with its toolkit")
 needs_tools = pytest.mark.skipif(_tools_are_missing(), reason="needs numba-cuda, ptxas and nvdisasm")

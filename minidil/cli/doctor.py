@@ -69,7 +69,9 @@ def _check_cuda(system: System, ops: Sequence[str] | None, content: dict[str, An
     checks = [*doctor.op_checks(), *doctor.kernel_checks(), *doctor.cuda_checks(), *doctor.training_checks()]
     chosen = [check for check in checks if not ops or check.name in ops]
     if unknown := set(ops or ()) - {check.name for check in checks}:
-        raise OptionError(f"--ops: nothing is called {', '.join(sorted(unknown))}; names are those of minidil.functional")
+        raise OptionError(
+            f"--ops: nothing is called {', '.join(sorted(unknown))}; names are those of minidil.functional"
+        )
     print(_row("op", "shapes", "error", "gradients", "same twice", "verdict"))
     rows = content["ops"] = []
     failed = []

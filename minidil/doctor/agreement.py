@@ -93,9 +93,7 @@ def op_checks() -> list[Check]:
 
 def kernel_checks() -> list[Check]:
     """The kernels that no op reaches, beside NumPy's."""
-    return [
-        Check(f"kernel {call.name}", call.shapes, call.run, partial(call.run, "numpy")) for call in kernel_calls()
-    ]
+    return [Check(f"kernel {call.name}", call.shapes, call.run, partial(call.run, "numpy")) for call in kernel_calls()]
 
 
 def training_checks() -> list[Check]:

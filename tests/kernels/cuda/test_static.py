@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from cuda_tools import needs_cuda, needs_tools
+from cuda_tools import needs_tools
 
 from minidil.doctor import static
 from minidil.kernels.cuda import kernel
@@ -136,7 +136,6 @@ def test_kernels_that_are_assembled_together_keep_their_own_figures():
     assert together[1].hot_loop()
 
 
-@needs_cuda
 def test_the_doctor_and_the_table_know_every_kernel():
     import gc
 
