@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from statistics import median
@@ -34,14 +34,19 @@ class Gauge:
     rival_name: str = ""
 
 
-def gauges(gpu: Gpu, sizes: tuple[int, ...] = (1000, 1024, 4096), megabytes: int = 256) -> Iterator[Gauge]:
-    """Measure launches, memory, matrix products of these sizes, and the 3x3 convolutions of `minidil bench`."""
+def gauges(
+    gpu: Gpu,
+    sizes: Sequence[int] = (1000, 1024, 4096),
+    cases: Sequence[ConvCase] = tuple(CASES["3x3"]),
+    megabytes: int = 256,
+) -> Iterator[Gauge]:
+    """Measure launches, copies, matrix products of the sizes, and convolutions with both gradients."""
     with use("cuda"):
         yield from _launches()
         yield from _copies(gpu, megabytes)
         for size in sizes:
             yield _product(gpu, size)
-        for case in CASES["3x3"]:
+        for case in cases:
             yield from _convolution(gpu, case)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -191,10 +192,17 @@ def _table(rows: Sequence[Row], of_kernel: Sequence[str], cell: Callable[[Row], 
     for row in rows:
         groups.setdefault((row.kernel, row.signature), []).append(row)
     for (kernel, signature), group in groups.items():
-        name = f"{kernel}({signature})" if variants[kernel] > len(architectures) else kernel
+        name = f"{kernel}({_letters(signature)})" if variants[kernel] > len(architectures) else kernel
         shown = [str(getattr(group[0], column)) for column in of_kernel]
         lines.append("| " + " | ".join((f"`{name}`", *shown, *map(cell, group))) + " |")
     return "\n".join(lines)
+
+
+def _letters(signature: str) -> str:
+    """A signature as `grid.types` takes it: a letter for each argument."""
+    letters = {"float32[::1]": "f", "int32[::1]": "i", "boolean[::1]": "b", "uint32": "u", "int32": "n", "float32": "r"}
+    arguments = re.findall(r"UniTuple\(int32,\d+\)|[^,]+", signature)
+    return "".join(letters.get(argument, argument[len("UniTuple(int32,") : -1]) for argument in arguments)
 
 
 _PAGE = """# The CUDA kernels as machine code
@@ -210,7 +218,8 @@ fast kernels ({fast}) at least {least} multiply-adds, with loads from shared mem
 ## Registers and occupancy
 
 For every architecture: registers a thread, and the share of a multiprocessor's warps that can be resident at once. The
-column `shared` gives bytes a block.
+column `shared` gives bytes a block. Letters tell the variants of a kernel apart by their arguments: f, i and b are arrays of
+float32, int32 and bool; u, n and r the numbers uint32, int32 and float32; a digit is a tuple of so many int32.
 
 {registers}
 

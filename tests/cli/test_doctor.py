@@ -6,18 +6,22 @@ import json
 from functools import partial
 from inspect import isfunction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from command_line import refused
 
+import minidil as md
 import minidil.functional as F
 from minidil import doctor
-from minidil.bench import Machine
+from minidil.bench import ConvCase, Machine
 from minidil.cli import main
 from minidil.doctor import driver, system
 from minidil.doctor.agreement import evaluate
 from minidil.doctor.cases import Case
 from minidil.doctor.driver import Driver, Gpu
+from minidil.kernels.cuda import problem
 
 MACHINE = Machine("processor", 2, 2, "Linux", {"numpy": "2.4", "numba": "0.68"}, "openblas", peak=100.0, bandwidth=10.0)
 GPU = Gpu("Imaginary 1", (8, 6), 46, 8 << 30, 1725.0, 7001.0, 256)
@@ -214,3 +218,108 @@ def test_what_raises_is_a_row():
     assert row.trouble == "RuntimeError: the driver has gone"
     assert row.shapes == "5x2"
     assert not row.passed
+
+
+# --- CUDA, in the emulator
+
+emulated = pytest.mark.skipif(problem("emulator") is not None, reason="needs numba-cuda with its toolkit")
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    """Let the backend "cuda" run in the emulator, and no benchmark of the host disturb."""
+    monkeypatch.setenv("MINIDIL_CUDA", "emulator")
+    monkeypatch.setattr(system, "describe", lambda: MACHINE)
+
+
+@pytest.mark.skipif(problem("gpu") is None, reason="there is a GPU")
+def test_without_a_gpu_the_check_says_what_is_missing_and_json_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(system, "describe", lambda: MACHINE)
+    monkeypatch.delenv("MINIDIL_CUDA", raising=False)
+    line = refused(capsys, "doctor", "--cuda", "--json", str(tmp_path / "found.json"))
+    assert "backend 'cuda' needs" in line
+    assert json.loads((tmp_path / "found.json").read_text())["system"]["machine"]["peak"] == 100
+
+
+@emulated
+def test_chosen_ops_are_run_in_the_emulator_which_is_said(emulator, tmp_path, capsys):
+    assert main(["doctor", "--cuda", "--ops", "add", "sum", "--json", str(tmp_path / "found.json")]) == 0
+    out = capsys.readouterr().out
+    assert "Every op on the emulator" in out
+    assert "What only a GPU\ncan tell is left out" in out
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("add ", "sum "))] == ["ok"] * 3
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["target"] == "emulator"
+    assert [row["passed"] for row in found["ops"]] == [True] * 3
+    assert "gauges" not in found
+
+
+@emulated
+def test_an_op_that_computes_wrongly_fails_the_command(emulator, capsys, monkeypatch):
+    from minidil.kernels.backend import _load
+
+    with md.use("cuda"):
+        monkeypatch.setattr(_load("cuda"), "add", _load("cuda").subtract)
+    line = refused(capsys, "doctor", "--cuda", "--ops", "add")
+    assert line == "minidil: doctor: failed: add (7x1x31, 65x1)\n"
+
+
+@emulated
+def test_an_unknown_op_is_refused(emulator, capsys):
+    assert "nothing is called addd" in refused(capsys, "doctor", "--cuda", "--ops", "addd")
+
+
+@emulated
+def test_a_full_memory_is_refused_in_words(emulator):
+    from minidil.doctor.gauges import out_of_memory
+
+    assert out_of_memory(1 << 40) == ""
+    assert "were handed out" in out_of_memory(1 << 10)
+
+
+@emulated
+@pytest.mark.slow
+def test_what_is_measured_on_a_gpu_runs(emulator, monkeypatch):
+    """With another clock: events exist on a GPU only."""
+    from minidil.doctor import gauges as measured
+
+    def clock(work, *_):
+        work()
+        return 1e-3
+
+    monkeypatch.setattr(measured, "seconds", clock)
+    monkeypatch.setattr(measured, "_host_seconds", clock)
+    case = ConvCase(2, 4, (6, 5), 6, dilation=2, groups=2)
+    found = {gauge.name: gauge for gauge in measured.gauges(GPU, [33], [case], megabytes=1)}
+    assert found["launch, no argument"].value == pytest.approx(1000)
+    assert found["matmul 33"].value == pytest.approx(2 * 33**3 / 1e6)
+    assert found["matmul 33"].share == pytest.approx(2 * 33**3 / 1e6 / GPU.peak)
+    assert found["negative, in memory"].value == pytest.approx(2 * (1 << 20) / 1e6)
+    for part in ("forward", "dL/dx", "dL/dw"):
+        assert found[f"conv {case.name}, {part}"].value == pytest.approx(case.flops / 1e6)
+
+
+@emulated
+def test_event_times_are_medians_of_calls(monkeypatch):
+    from minidil.doctor import gauges as measured
+    from minidil.kernels.cuda import seam
+
+    class Event:
+        """A clock that every call of `work` sets forward by two milliseconds, and one call by a second."""
+
+        def record(self):
+            self.time = now[0]
+
+        def synchronize(self):
+            pass
+
+    now, calls = [0.0], []
+
+    def work():
+        calls.append(1)
+        now[0] += 1000 if len(calls) == 5 else 2
+
+    fake = SimpleNamespace(event=Event, event_elapsed_time=lambda first, last: last.time - first.time)
+    monkeypatch.setattr(seam, "cuda", fake)
+    assert measured.seconds(work, rounds=5) == pytest.approx(2e-3)
+    assert len(calls) == 1 + 1 + 5 * 2  # 5 ms take two or three calls of 2 ms

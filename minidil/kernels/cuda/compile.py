@@ -62,7 +62,7 @@ def types_of(signature: str) -> tuple[Any, ...]:
     from numba import types as known
 
     namespace = {name: getattr(known, name) for name in ("float32", "int32", "uint32", "int64", "boolean", "UniTuple")}
-    return tuple(eval(f"({signature},)", {"__builtins__": {}}, namespace))
+    return tuple(eval(f"[{signature}]", {"__builtins__": {}}, namespace))
 
 
 def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:

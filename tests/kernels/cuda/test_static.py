@@ -61,14 +61,16 @@ def test_only_fast_kernels_owe_a_fast_loop():
 def test_rows_survive_a_file_and_make_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(static, "tools", lambda: {"ptxas": "13.5"})
     rows = [row(architecture=name) for name in ("sm_80", "sm_90")]
-    rows += [row(kernel="add", architecture=name, loop=0, fast=False) for name in ("sm_80", "sm_90")]
+    tuples = "float32[::1],boolean[::1],UniTuple(int32,5),uint32,int32,float32"
+    rows += [row(kernel="add", signature=tuples, architecture=name, loop=0) for name in ("sm_80", "sm_90")]
     rows += [row(kernel="add", signature="int32[::1]", loop=0, architecture=name) for name in ("sm_80", "sm_90")]
     static.write(tmp_path, rows)
     assert static.read(tmp_path) == ({"ptxas": "13.5"}, rows)
     page = (tmp_path / "static.md").read_text()
     assert "The 3 kernels" in page
     assert "| `gemm` | 128 | 49152 | 128, 50% | 128, 50% |" in page
-    assert "| `add(int32[::1])` |" in page
+    assert "| `add(i)` |" in page
+    assert "| `add(fb5unr)` |" in page
     assert page.count("75% of 100, 12x128") == 2
 
 
