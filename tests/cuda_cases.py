@@ -1,7 +1,7 @@
 """Calls of every CUDA kernel, by the module that holds it, and what each must give: the reference's result, or a formula.
 
-The sizes are odd: 0, 1, 3, 5, 17, and numbers that no tile, warp or block divides. A case is a function of a namespace of kernels; it
-raises AssertionError if a result is wrong, and the emulator raises if a kernel does something that it must not.
+The sizes are odd: 0, 1, 3, 5, 17, and numbers that no tile, warp or block divides. A case is a function of a namespace of kernels;
+it raises AssertionError if a result is wrong, and the emulator raises if a kernel does something that it must not.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ class Hosted:
         self.modules = modules
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        kernel = next(vars(module)[name] for module in self.modules if name in vars(module))
+        kernel = next(vars(module)[name] for module in self.modules if callable(vars(module).get(name)))
         return lambda *arguments, **options: to_host(kernel(*arguments, **options))
 
 

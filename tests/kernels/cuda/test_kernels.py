@@ -43,12 +43,12 @@ def test_some_kernels_equal_the_reference(module):
         case(kernels)
 
 
+VERSIONS = [*((module, "fast") for module in CASES), ("gemm", "readable"), ("conv", "readable")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["readable", "fast"])
-@pytest.mark.parametrize("module", CASES)
+@pytest.mark.parametrize(("module", "version"), VERSIONS)
 def test_all_kernels_equal_the_reference(module, version):
-    if version == "readable" and module not in ("gemm", "conv"):
-        pytest.skip("one version only")
     with import_module("minidil.kernels.cuda.choice").kernel_version(version):
         for case, kernels in cases(module, quick=False):
             case(kernels)

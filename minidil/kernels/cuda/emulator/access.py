@@ -50,9 +50,10 @@ def decode(decoded: Decoded, instruction: Instruction) -> Run | None:
 
 
 def _reference(decoded: Decoded, text: str) -> tuple[int, int]:
-    """The operand and the offset of [register+offset], [register], or [symbol]."""
+    """The operand and the offset of [register+offset], [register], or [symbol]; shared addresses may be of 32 bits."""
     base, _, offset = text.strip("[] ").partition("+")
-    return decoded.operand(base.strip(), "u64"), int(offset or 0)
+    narrow = decoded.program.registers.get(base.strip()) in ("b32", "u32", "s32")
+    return decoded.operand(base.strip(), "u32" if narrow else "u64"), int(offset or 0)
 
 
 def _shape(op: tuple[str, ...]) -> tuple[str, str, int] | None:
@@ -152,7 +153,7 @@ def _locate(
     size = many * dtype.itemsize
     lanes = machine.taking_part(where)
     held = _of_lanes(machine, base, lanes)
-    address = (held if np.ndim(held) else np.full(len(lanes), held)).view(np.int64) + offset
+    address = (held if np.ndim(held) else np.full(len(lanes), held)).astype(np.int64, copy=False) + offset
     if space == "generic":
         space, address = _resolve(machine, address, lanes)
     memory, address, limit, shift = _memory(machine, space, address, lanes)

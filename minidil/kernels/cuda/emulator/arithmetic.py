@@ -42,6 +42,9 @@ def meaning(op: tuple[str, ...]) -> Meaning | None:
         return _address(modifiers) if kind in ("u64", "u32") else None
     if head in ("mul", "mad") and TYPES[kind].kind in "iu":
         return _multiply(head, modifiers, kind)
+    if head == "shf":
+        funnel = _funnel(modifiers) if kind == "b32" else None
+        return funnel and Meaning(funnel, kind, (kind, kind, "u32"))
     return _plain(head, modifiers, kind)
 
 
@@ -230,6 +233,44 @@ def _insert(out: Lanes, a: Lanes, b: Lanes, first: Lanes, length: Lanes) -> None
     out[...] = (b & ~moved) | (value.astype(out.dtype) & moved)
 
 
+def _extract(out: Lanes, a: Lanes, first: Lanes, length: Lanes) -> None:
+    """bfe: the `length` bits of a from bit `first` on as a number; a signed one repeats its highest bit."""
+    bits = out.dtype.itemsize * 8
+    count, start = (np.asarray(x).astype(np.int64) & 255 for x in (length, first))
+    count = np.minimum(count, np.maximum(bits - start, 0))
+    # Shifted to the top and back, which drops what is above and then what is below the field.
+    word = np.asarray(a).astype(np.uint64) << np.clip(64 - start - count, 0, 63).astype(np.uint64)
+    down = np.clip(64 - count, 0, 63)
+    found = word.view(np.int64) >> down if out.dtype.kind == "i" else word >> down.astype(np.uint64)
+    out[...] = np.where(count == 0, 0, found.astype(out.dtype))
+
+
+def _permute(out: Lanes, a: Lanes, b: Lanes, selector: Lanes) -> None:
+    """prmt: each byte of the result is the byte of a (0 to 3) or b (4 to 7) that four bits of the selector name, or its sign."""
+    both = np.asarray(a).astype(np.uint64) | np.asarray(b).astype(np.uint64) << np.uint64(32)
+    result = np.zeros(out.shape, np.uint64)
+    for place in range(4):
+        chosen = np.asarray(selector).astype(np.uint64) >> np.uint64(4 * place)
+        byte = both >> (chosen & np.uint64(7)) * np.uint64(8) & np.uint64(255)
+        sign = np.where(byte & np.uint64(128), np.uint64(255), np.uint64(0))
+        result |= np.where(chosen & np.uint64(8), sign, byte) << np.uint64(8 * place)
+    out[...] = result.astype(out.dtype)
+
+
+def _funnel(modifiers: list[str]) -> Compute | None:
+    """shf: two words side by side, (b, a), are shifted, and the high (.l) or the low (.r) one of the result is kept."""
+    if len(modifiers) != 2 or modifiers[0] not in ("l", "r") or modifiers[1] not in ("wrap", "clamp"):
+        return None
+    left, wrap = modifiers[0] == "l", modifiers[1] == "wrap"
+
+    def compute(out: Lanes, a: Lanes, b: Lanes, amount: Lanes) -> None:
+        both = np.asarray(b).astype(np.uint64) << np.uint64(32) | np.asarray(a).astype(np.uint64)
+        by = (np.asarray(amount) & np.uint32(31) if wrap else np.minimum(amount, np.uint32(32))).astype(np.uint64)
+        out[...] = (both << by >> np.uint64(32) if left else both >> by).astype(out.dtype)
+
+    return compute
+
+
 def _count_zeros(out: Lanes, x: Lanes) -> None:
     out[...] = 32 - np.frexp(np.asarray(x, np.float64))[1].clip(0, 32)
 
@@ -251,6 +292,8 @@ _INTEGER: dict[str, tuple[Compute, tuple[str, ...], frozenset[str]]] = {
     "shr": (_shift_right, ("=", "u32"), frozenset()),
     "lop3": (_lookup, ("=", "=", "=", "u32"), frozenset()),
     "bfi": (_insert, ("=", "=", "u32", "u32"), frozenset()),
+    "bfe": (_extract, ("=", "u32", "u32"), frozenset()),
+    "prmt": (_permute, ("=", "=", "u32"), frozenset()),
     "popc": (lambda out, x: _copy(out, np.bitwise_count(x)), ("=",), frozenset()),
     "clz": (_count_zeros, ("=",), frozenset()),
     "mov": (_copy, ("=",), frozenset()),
