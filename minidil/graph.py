@@ -68,13 +68,14 @@ def propagate(root: Node | Receiver, seed: Array, retain_graph: bool) -> dict[Re
     order = _last_made_first(root)
     arrived: dict[Node | Receiver, Array] = {root: seed}
     for node in order:
-        grad = node.kernels.place(arrived.pop(node))  # backward runs where forward ran
+        place, add = node.kernels.place, node.kernels.add  # backward runs where forward ran
+        grad = place(arrived.pop(node))
         if node.watcher is not None:
             node.watcher.receive(grad)
         for target, vjp in node.edges or ():
             contribution = vjp(grad)
             before = arrived.get(target)
-            arrived[target] = contribution if before is None else node.kernels.add(before, contribution)
+            arrived[target] = contribution if before is None else add(place(before), contribution)
         if not retain_graph:
             node.edges = None
     return cast(dict[Receiver, Array], arrived)  # every node was popped: leaves are what is left

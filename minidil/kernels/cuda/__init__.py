@@ -16,7 +16,6 @@ Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a lau
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
 from minidil.kernels.cuda.emulator import KernelError, Report, emulate
 from minidil.kernels.cuda.launch import Kernel, kernel, launch
-from minidil.kernels.cuda.target import problem, target
 
 __all__ = [
     "DeviceArray",
@@ -28,8 +27,6 @@ __all__ = [
     "indices_to_device",
     "kernel",
     "launch",
-    "problem",
-    "target",
     "to_device",
     "to_host",
 ]

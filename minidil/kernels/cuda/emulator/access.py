@@ -153,35 +153,44 @@ def _locate(
     size = many * dtype.itemsize
     lanes = machine.taking_part(where)
     held = _of_lanes(machine, base, lanes)
-    address = (held if np.ndim(held) else np.full(len(lanes), held)).astype(np.int64, copy=False) + offset
+    address = held.astype(np.int64, copy=False) if np.ndim(held) else np.full(len(lanes), held, np.int64)
     if space == "generic":
-        space, address = _resolve(machine, address, lanes)
-    memory, address, limit, shift = _memory(machine, space, address, lanes)
-    inside = (address >= 0) & (address <= limit - size)
-    if not inside.all():
-        machine.fault("out of bounds", _beyond(machine, memory, int(address[~inside][0]), size), lanes[~inside])
-        lanes, address = lanes[inside], address[inside]
-        shift = shift if np.ndim(shift) == 0 else shift[inside]
-    if int(np.bitwise_or.reduce(address)) & (size - 1):
-        skewed = (address & (size - 1)) != 0
-        message = f"{size} bytes are accessed at once, so their address must be a multiple of {size}"
-        machine.fault("misaligned", message, lanes[skewed])
-        lanes, address = lanes[~skewed], address[~skewed]
-        shift = shift if np.ndim(shift) == 0 else shift[~skewed]
-    start = address + shift
+        space, address = _resolve(machine, address + offset, lanes)
+        offset = 0
+    memory, limit, origin = _memory(machine, space)
+    address = address + (offset - origin)
+    # Seen as unsigned, what lies below 0 is as far out as can be: one comparison for both ends.
+    if not (address.view(np.uint64) <= limit - size).all() or int(np.bitwise_or.reduce(address)) & (size - 1):
+        lanes, address = _sound(machine, memory, limit, lanes, address, size)
+    if memory is machine.memory:
+        start = address
+    else:  # each block's or thread's own part lies behind those before it
+        owner = machine.place if memory is machine.shared else machine.every
+        start = address + limit * (owner if lanes is machine.every else owner[lanes])
     first = start >> (dtype.itemsize.bit_length() - 1)
     access = _Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
     return access if memory is machine.local else _known(machine, access, dtype, reading)
 
 
-def _memory(machine: Machine, space: str, address: Ints, lanes: Ints) -> tuple[Memory, Ints, int, Any]:
-    """The memory of a space, addresses in it, their limit, and what is added to them: where each lane's own part begins."""
+def _memory(machine: Machine, space: str) -> tuple[Memory, int, int]:
+    """The memory of a space, how many bytes of it a thread sees, and the address of the first."""
     if space in ("global", "const"):
-        return machine.memory, address - BASE, len(machine.memory.bytes), 0
-    limit = machine.program.sizes[space]
-    if space == "shared":
-        return machine.shared, address, limit, machine.place[lanes] * limit
-    return machine.local, address, limit, lanes * limit
+        return machine.memory, len(machine.memory.bytes), BASE
+    return machine.shared if space == "shared" else machine.local, machine.program.sizes[space], 0
+
+
+def _sound(machine: Machine, memory: Memory, limit: int, lanes: Ints, address: Ints, size: int) -> tuple[Ints, Ints]:
+    """The lanes whose addresses lie inside and are multiples of the size; the others are reported."""
+    inside = (address >= 0) & (address <= limit - size)
+    if not inside.all():
+        machine.fault("out of bounds", _beyond(machine, memory, int(address[~inside][0]), size), lanes[~inside])
+        lanes, address = lanes[inside], address[inside]
+    skewed = (address & (size - 1)) != 0
+    if skewed.any():
+        message = f"{size} bytes are accessed at once, so their address must be a multiple of {size}"
+        machine.fault("misaligned", message, lanes[skewed])
+        lanes, address = lanes[~skewed], address[~skewed]
+    return lanes, address
 
 
 def _known(machine: Machine, access: _Access, dtype: np.dtype[Any], reading: bool) -> _Access:

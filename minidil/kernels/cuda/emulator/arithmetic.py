@@ -66,10 +66,10 @@ def _plain(head: str, modifiers: list[str], kind: str) -> Meaning | None:
 
 
 def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
-    if out.dtype == np.float32:
-        np.add(np.multiply(x, y, dtype=np.float64), z, dtype=np.float64, out=out, casting="same_kind")
-    else:
-        np.add(np.multiply(x, y), z, out=out)
+    exact = x.astype(np.float64)
+    exact = exact * y  # a scalar may be among them, so not in place
+    exact = exact + z
+    out[...] = exact
 
 
 def _rounded(compute: Compute, modifiers: list[str], kind: str) -> Compute:
@@ -159,11 +159,17 @@ _FLOAT: dict[str, tuple[Compute, tuple[str, ...], frozenset[str]]] = {
 
 def _shift_left(out: Lanes, x: Lanes, amount: Lanes) -> None:
     width = 8 * out.dtype.itemsize  # a shift by more than the width is clamped, not taken modulo it
+    if np.ndim(amount) == 0 and amount < width:
+        np.left_shift(x, out.dtype.type(amount), out=out)
+        return
     out[...] = np.where(amount < width, x << np.minimum(amount, width - 1).astype(out.dtype), out.dtype.type(0))
 
 
 def _shift_right(out: Lanes, x: Lanes, amount: Lanes) -> None:
     width = 8 * out.dtype.itemsize
+    if np.ndim(amount) == 0 and amount < width:
+        np.right_shift(x, out.dtype.type(amount), out=out)
+        return
     fill = np.asarray(x >> out.dtype.type(width - 1)) if out.dtype.kind == "i" else out.dtype.type(0)
     out[...] = np.where(amount < width, x >> np.minimum(amount, width - 1).astype(out.dtype), fill)
 

@@ -141,11 +141,12 @@ def computing(compute: Callable[..., Any], out: int, sources: list[int]) -> Run:
 
     def run(machine: Machine, where: Mask) -> None:
         values = machine.values
+        given = [values[source] for source in sources]
         if where is None:
-            compute(values[out], *[values[source] for source in sources])
+            compute(values[out], *given)
         else:
             result = machine.scratch(values[out].dtype)
-            compute(result, *[values[source] for source in sources])
+            compute(result, *given)
             np.copyto(values[out], result, where=where)
 
     return run
@@ -309,6 +310,10 @@ class Machine:
             self.pc = pc
             if count:
                 self._count(where)
+            if step.run is not None and step.guard is None:
+                step.run(self, where)
+                pc += 1
+                continue
             holds: Any = True
             if step.guard is not None:
                 holds = self.values[step.guard]
@@ -318,8 +323,7 @@ class Machine:
                     pc += 1
                     continue
                 holds = bool(chosen.all()) if where is None else not (where & ~chosen).any()
-            if step.kind == "run":
-                assert step.run is not None
+            if step.run is not None:
                 step.run(self, where if holds else chosen)
                 pc += 1
             elif step.kind == "branch":
