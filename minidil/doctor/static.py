@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -142,14 +142,16 @@ def write(folder: Path, rows: Sequence[Row]) -> None:
     """Store static.md, to read, and static.json, to compare."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "static.md").write_text(markdown(rows), encoding="utf-8")
-    content = {"tools": tools(), "rows": [asdict(row) for row in rows]}
-    (folder / "static.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    names = [field.name for field in fields(Row)]
+    lines = ",\n".join(json.dumps([getattr(row, name) for name in names], separators=(",", ":")) for row in rows)
+    text = f'{{"tools": {json.dumps(tools())},\n"columns": {json.dumps(names)},\n"rows": [\n{lines}\n]}}\n'
+    (folder / "static.json").write_text(text, encoding="utf-8")
 
 
 def read(folder: Path) -> tuple[dict[str, str], list[Row]]:
     """The tools and the rows that `write` stored."""
     content = json.loads((folder / "static.json").read_text(encoding="utf-8"))
-    return content["tools"], [Row(**row) for row in content["rows"]]
+    return content["tools"], [Row(**dict(zip(content["columns"], row, strict=True))) for row in content["rows"]]
 
 
 def tools() -> dict[str, str]:
