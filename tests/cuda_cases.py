@@ -1,7 +1,7 @@
 """Calls of every CUDA kernel, by the module that holds it, and what each must give: the reference's result, or a formula.
 
-The sizes are odd: 0, 1, 3, 5, 17, and numbers that no tile, warp or block divides. A case is a function of a namespace of kernels;
-it raises AssertionError if a result is wrong, and the emulator raises if a kernel does something that it must not.
+The sizes are odd: 0, 1, 3, 5, 17, and numbers that no tile, warp or block divides. A case is a function of a namespace of
+kernels; it raises AssertionError if a result is wrong, and the emulator raises if a kernel does something that it must not.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,21 +11,28 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from minidil.kernels import conv_reference, reference, update
-from minidil.kernels.cuda.array import DeviceArray
+from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.geometry import Window
 
 NAN, INF = np.nan, np.inf
 
 
 class Hosted:
-    """A namespace of device kernels whose results come back to the host."""
+    """Modules of device kernels, called with arrays of the host and giving such; the first that has a kernel serves."""
 
     def __init__(self, *modules: Any) -> None:
         self.modules = modules
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         kernel = next(vars(module)[name] for module in self.modules if callable(vars(module).get(name)))
-        return lambda *arguments, **options: to_host(kernel(*arguments, **options))
+        return lambda *arguments, **options: to_host(kernel(*map(on_device, arguments), **options))
+
+
+def on_device(value: Any) -> Any:
+    """Arrays of the device's types, also in a list, in its memory."""
+    if isinstance(value, list):
+        return [on_device(entry) for entry in value]
+    return to_device(value) if isinstance(value, np.ndarray) and value.dtype in DTYPES else value
 
 
 def to_host(value: Any) -> Any:
@@ -79,7 +86,14 @@ INDICES = [
     (slice(None), np.array([True, False, True, False, False])),
     np.zeros(0, int),
 ]
-SLICES = [0, (1, slice(None, None, -2)), (Ellipsis, None, 3), slice(1, 1), (slice(None), 2, slice(4, 0, -3))]
+SLICES = [
+    0,
+    (1, 2, -3),
+    (1, slice(None, None, -2)),
+    (Ellipsis, None, 3),
+    slice(1, 1),
+    (slice(None), 2, slice(4, 0, -3)),
+]
 WINDOWS = {
     "dilated": Window.of((7, 6), (3, 2), (2, 1), ((1, 0), (0, 2)), (2, 3)),
     "just fits": Window.of((9,), 3, 1, 0, 4),
@@ -156,6 +170,7 @@ def copies() -> Iterator[Callable[[Any], None]]:
         ((2, 1, 3, 1, 2, 2, 2), (6, 5, 4, 3, 2, 1, 0)),
         ((1, 4, 1), (2, 1, 0)),
         ((0, 3), None),
+        ((0, 1), (1, 0)),
         ((4,), None),
     ):
         yield call("transpose", drawn(*shape), axes)
@@ -265,6 +280,7 @@ def products() -> Iterator[Callable[[Any], None]]:
         ((3, 4, 5), (5, 6)),
         ((1, 1), (1, 1)),
         ((3, 0), (0, 2)),
+        ((0, 1, 1), (1, 1, 1)),
         ((0, 3), (3, 2)),
         ((2, 3, 17), (1, 17, 4)),
         ((2, 17, 5), (2, 5, 4)),
@@ -282,8 +298,6 @@ def _product(transpose_a: bool, transpose_b: bool, *shapes: tuple[int, ...]) -> 
     b[..., 0] = NAN if transpose_a else b[..., 0]  # which ReLU lets through
 
     def case(kernels: Any) -> None:
-        from minidil.kernels.cuda.array import to_device
-
         left = to_device(np.ascontiguousarray(a.swapaxes(-1, -2)) if transpose_a else a)
         right = to_device(np.ascontiguousarray(b.swapaxes(-1, -2)) if transpose_b else b)
         options = {"transpose_a": transpose_a, "transpose_b": transpose_b}
@@ -321,8 +335,6 @@ def column_copies() -> Iterator[Callable[[Any], None]]:
         other = drawn(*cols.shape, seed=1)
 
         def case(kernels: Any, x: Any = x, cols: Any = cols, other: Any = other, window: Window = window) -> None:
-            from minidil.kernels.cuda.array import to_device
-
             close(kernels.im2col(to_device(x), window), cols)
             close(kernels.col2im(to_device(other), 3, window), conv_reference.col2im(other, 3, window))
 

@@ -113,7 +113,9 @@ def sliced(shape: Sequence[int], index: Any) -> tuple[Sizes, Sizes, int]:
     NumPy itself interprets the index, on a stand-in of one byte that pretends to be the array: nothing is read.
     """
     stand_in = as_strided(np.zeros(1, np.int8), tuple(shape), row_major(shape), writeable=False)
-    view = stand_in[index]
+    entries = index if isinstance(index, tuple) else (index,)
+    # With an ellipsis also a single element is a view, which has an address, and no number.
+    view = stand_in[entries if any(entry is Ellipsis for entry in entries) else (*entries, Ellipsis)]
     first = view.__array_interface__["data"][0] - stand_in.__array_interface__["data"][0]
     return view.shape, view.strides, first if view.size else 0
 
@@ -193,8 +195,8 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     shape, strides = tuple(x.shape[axis] for axis in order), row_major(x.shape)
     moved = tuple(strides[axis] for axis in order)
     sizes, (steps,) = merged(shape, moved)
-    if len(sizes) <= 1 and x.size:
-        return reshape(x, shape)  # only axes of size 1 change places
+    if len(sizes) <= 1 or not x.size:
+        return reshape(x, shape)  # only axes of size 1 change places, or there is nothing to move
     y = empty(shape, x.dtype)
     # With rows and columns of x swapped, and axes before them kept, the last two axes of y have the strides 1 and columns.
     matrices = sizes[:-2]

@@ -110,6 +110,8 @@ def matmul(a: Array, b: Array) -> Array:
     """The matrix product over the last two axes; leading axes broadcast."""
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*lead, a.shape[-2], b.shape[-1])
+    if 0 in shape:
+        return empty(shape, a.dtype)
     if b.ndim == 2 or (math.prod(b.shape[:-2]) == 1 and a.shape[:-2] == lead):
         rows = a.reshaped((math.prod(a.shape[:-1]), a.shape[-1]))  # one product with all rows of the stack
         return gemm(rows, b.reshaped(b.shape[-2:])).reshaped(shape)

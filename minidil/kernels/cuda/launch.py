@@ -153,7 +153,7 @@ def _native(value: Any) -> Any:
 
 
 def _three(kernel: Kernel, name: str, size: Size) -> tuple[int, int, int]:
-    given = (size,) if isinstance(size, int | np.integer) else tuple(size)
+    given = tuple(size) if isinstance(size, Sequence) else (size,)
     if not 1 <= len(given) <= 3 or any(not isinstance(n, int | np.integer) or n < 0 for n in given):
         raise OptionError(f"{kernel.name}: {name} must be 1 to 3 ints >= 0, not {size!r}")
     x, y, z = (*map(int, given), 1, 1)[:3]
