@@ -3,7 +3,8 @@
 import pytest
 
 from minidil.errors import BackendError
-from minidil.kernels.cuda import problem, sass
+from minidil.kernels.cuda import sass
+from minidil.kernels.cuda.target import problem
 
 
 def _tools_are_missing() -> bool:

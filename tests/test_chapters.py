@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 import minidil
-from minidil.kernels.cuda import problem
+from minidil.kernels.cuda.target import problem
 
 CHAPTERS = Path(__file__).parent.parent / "chapters"
 NAMES = sorted(path.name for path in CHAPTERS.glob("*.ipynb"))

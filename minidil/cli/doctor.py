@@ -13,6 +13,7 @@ from minidil import doctor
 from minidil.doctor import Agreement, System
 from minidil.errors import BackendError, OptionError
 from minidil.kernels.backend import use
+from minidil.kernels.cuda.target import target
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -63,7 +64,7 @@ def _check_cuda(system: System, ops: Sequence[str] | None, content: dict[str, An
     """Run the ops, print a line for each, measure. Returns what failed. Raises: BackendError if there is nothing to run on."""
     with use("cuda"):
         pass  # says what is missing
-    emulated = system.emulating or not system.gpu
+    emulated = target() == "emulator"
     print(f"\n{_EMULATED if emulated else _ON_GPU}\n")
     content["target"] = "emulator" if emulated else "gpu"
     checks = [*doctor.op_checks(), *doctor.kernel_checks(), *doctor.cuda_checks(), *doctor.training_checks()]

@@ -19,7 +19,7 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser("eval", help="measure a trained network on the test set")
     parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
-    parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def add(commands: "Commands") -> None:
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )
     parser.add_argument("--top", type=int, default=_SHOWN, metavar="N", help=f"classes to print (default: {_SHOWN})")
-    parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -57,7 +57,7 @@ def add(commands: "Commands") -> None:
     option("--validation", type=float, metavar="X", help="share of the training images to validate on (default: 0.1)")
     option("--size", type=int, metavar="N", help="scale the images of a folder to N x N (default: 32)")
     option("--seed", type=int, metavar="N", help="of everything that is random (default: 0)")
-    option("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    option("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
     option("--save-every", type=float, metavar="SECONDS", help="how often to save within an epoch (default: 60)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(

@@ -21,7 +21,7 @@ from minidil.doctor import driver, system
 from minidil.doctor.agreement import evaluate
 from minidil.doctor.cases import Case
 from minidil.doctor.driver import Driver, Gpu
-from minidil.kernels.cuda import problem
+from minidil.kernels.cuda.target import problem
 
 MACHINE = Machine("processor", 2, 2, "Linux", {"numpy": "2.4", "numba": "0.68"}, "openblas", peak=100.0, bandwidth=10.0)
 GPU = Gpu("Imaginary 1", (8, 6), 46, 8 << 30, 1725.0, 7001.0, 256)
