@@ -1,4 +1,4 @@
-"""The command line: `minidil train`, `eval`, `predict`, `data` and `plot`; `main` in entry.py runs them."""
+"""The command line: `minidil train`, `eval`, `predict`, `data`, `plot`, `bench` and `doctor`; `main` in entry.py runs them."""
 
 from minidil.cli.entry import main
 

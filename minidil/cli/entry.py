@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from minidil.cli import bench, data, evaluate, plot, predict, train
+from minidil.cli import bench, data, doctor, evaluate, plot, predict, train
 from minidil.cli.parser import Parser
 from minidil.errors import MinidilError
 
-_COMMANDS = (train, evaluate, predict, data, plot, bench)
+_COMMANDS = (train, evaluate, predict, data, plot, bench, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ def add(commands: "Commands") -> None:
     parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
     parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
 
 
 def run(args: argparse.Namespace) -> None:

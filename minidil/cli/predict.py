@@ -32,7 +32,7 @@ def add(commands: "Commands") -> None:
     )
     parser.add_argument("--top", type=int, default=_SHOWN, metavar="N", help=f"classes to print (default: {_SHOWN})")
     parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
 
 
 def run(args: argparse.Namespace) -> None:

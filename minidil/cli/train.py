@@ -74,7 +74,7 @@ def add(commands: "Commands") -> None:
     option("--tta", type=int, choices=LEVELS, help=TTA_HELP)
     option("--size", type=int, metavar="N", help="scale the images of a folder to N x N (default: 32)")
     option("--seed", type=int, metavar="N", help="of everything that is random (default: 0)")
-    option("--backend", choices=("numpy", "numba"), help="default: numba where it is installed")
+    option("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
     option("--save-every", type=float, metavar="SECONDS", help="how often to save within an epoch (default: 60)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(

@@ -16,6 +16,7 @@ import numpy as np
 
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import take_slice
+from minidil.kernels.cuda.elementwise import below, gelu_slope
 from minidil.kernels.cuda.grid import THREADS, Array, ceil_div, inline, run, run_each, thread_index, types
 from minidil.kernels.cuda.lanes import WARPS, block_sum
 from minidil.kernels.cuda.launch import Kernel, kernel
@@ -88,6 +89,45 @@ def affine(x: Array, scale: Array, shift: Array, y: Array, channels: int, inner:
         y[i] = scale[channel] * x[i] + shift[channel]
 
 
+@kernel(types("ffffuu"))
+def affine_relu(x: Array, scale: Array, shift: Array, y: Array, channels: int, inner: int) -> None:
+    i = thread_index()
+    if i < y.size:
+        channel = uint32(uint32(i // inner) % channels)
+        u = scale[channel] * x[i] + shift[channel]
+        y[i] = float32(0) if u < float32(0) else u
+
+
+@kernel(types("ffffuu"))
+def affine_gelu(x: Array, scale: Array, shift: Array, y: Array, channels: int, inner: int) -> None:
+    i = thread_index()
+    if i < y.size:
+        channel = uint32(uint32(i // inner) % channels)
+        u = scale[channel] * x[i] + shift[channel]
+        y[i] = u * below(u)
+
+
+@kernel(types("fffffuu"))
+def slope_relu(grad: Array, x: Array, scale: Array, shift: Array, y: Array, channels: int, inner: int) -> None:
+    i = thread_index()
+    if i < y.size:
+        channel = uint32(uint32(i // inner) % channels)
+        u = scale[channel] * x[i] + shift[channel]
+        y[i] = grad[i] if u > float32(0) else float32(0)
+
+
+@kernel(types("fffffuu"))
+def slope_gelu(grad: Array, x: Array, scale: Array, shift: Array, y: Array, channels: int, inner: int) -> None:
+    i = thread_index()
+    if i < y.size:
+        channel = uint32(uint32(i // inner) % channels)
+        y[i] = grad[i] * gelu_slope(scale[channel] * x[i] + shift[channel])
+
+
+AFFINE = {None: affine, "relu": affine_relu, "gelu": affine_gelu}
+SLOPE = {"relu": slope_relu, "gelu": slope_gelu}
+
+
 @kernel(types("ffffffuu"))
 def combine(grad: Array, x: Array, a: Array, b: Array, c: Array, y: Array, channels: int, inner: int) -> None:
     i = thread_index()
@@ -113,11 +153,21 @@ def channel_dots(grad: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     return take_slice(sums, 0), take_slice(sums, 1)
 
 
-def channel_affine(x: Array, scale: Array, shift: Array) -> Array:
-    """scale x + shift, with one scale and one shift per channel."""
+def channel_affine(x: Array, scale: Array, shift: Array, activation: str | None = None) -> Array:
+    """f(scale x + shift), with one scale and one shift per channel; the activation f is None (none), "relu" or "gelu"."""
     y = empty(x.shape, x.dtype)
-    run_each(affine, y.size, x, scale, shift, y, np.uint32(x.shape[1]), np.uint32(math.prod(x.shape[2:])))
+    run_each(AFFINE[activation], y.size, x, scale, shift, y, np.uint32(x.shape[1]), np.uint32(math.prod(x.shape[2:])))
     return y
+
+
+def channel_slope_dots(
+    grad: Array, x: Array, scale: Array, shift: Array, mean: Array, activation: str
+) -> tuple[Array, Array, Array]:
+    """H = grad f'(scale x + shift) for the activation f; and for every channel, sum(H) and sum(H (x - mean))."""
+    slope = empty(x.shape, x.dtype)
+    sizes = np.uint32(x.shape[1]), np.uint32(math.prod(x.shape[2:]))
+    run_each(SLOPE[activation], slope.size, grad, x, scale, shift, slope, *sizes)
+    return slope, *channel_dots(slope, x, mean)
 
 
 def channel_combine(grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -40,12 +40,29 @@ def ptx_of(function: Callable[..., None], signature: str, capability: Capability
     return ptx
 
 
+def ptx_for_all(
+    function: Callable[..., None], signature: str, capabilities: Iterable[Capability]
+) -> dict[Capability, str]:
+    """The PTX of a kernel for several GPUs, without line numbers.
+
+    Numba's part of the work does not depend on the capability and takes nine tenths of the time, so it is done once.
+    """
+    from numba.cuda.compiler import _compile_pyfunc_with_fixup as lowered  # what cuda.compile itself begins with
+
+    from minidil.kernels.cuda import seam  # noqa: F401  says what is missing
+
+    wanted = list(capabilities)
+    with _device_functions_for(wanted[0]):
+        library, _ = lowered(function, types_of(signature), device=False, abi="numba", cc=wanted[0])
+    return {capability: str(library.get_asm_str(cc=capability)) for capability in wanted}
+
+
 def types_of(signature: str) -> tuple[Any, ...]:
     """numba's types for a signature."""
     from numba import types as known
 
     namespace = {name: getattr(known, name) for name in ("float32", "int32", "uint32", "int64", "boolean", "UniTuple")}
-    return tuple(eval(f"({signature},)", {"__builtins__": {}}, namespace))
+    return tuple(eval(f"[{signature}]", {"__builtins__": {}}, namespace))
 
 
 def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:

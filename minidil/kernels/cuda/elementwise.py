@@ -203,6 +203,22 @@ def astype(x: Array, dtype: DTypeLike) -> Array:
     return y
 
 
+# --- pieces of several maps
+
+
+@inline
+def below(x: float) -> float:
+    """P(Z <= x) for a standard normal Z."""
+    return float32(0.5) * (float32(1) + math.erf(x * float32(math.sqrt(0.5))))
+
+
+@inline
+def gelu_slope(x: float) -> float:
+    """The slope of gelu, P(Z <= x) + x times the normal density at x."""
+    density = math.exp(float32(-0.5) * x * x) * float32(1 / math.sqrt(2 * math.pi))
+    return below(x) + x * density
+
+
 # --- arithmetic
 
 
@@ -312,6 +328,18 @@ def relu(x: float) -> float:
 def relu_grad(grad: float, y: float) -> float:
     """grad where the output y is positive, 0 elsewhere."""
     return grad if y > float32(0) else float32(0)
+
+
+@unary
+def gelu(x: float) -> float:
+    """x P(Z <= x) for a standard normal Z."""
+    return x * below(x)
+
+
+@of_floats
+def gelu_grad(grad: float, x: float) -> float:
+    """grad times the slope of gelu at x."""
+    return grad * gelu_slope(x)
 
 
 @unary

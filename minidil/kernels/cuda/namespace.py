@@ -33,6 +33,7 @@ __all__ = [
     "channel_combine",
     "channel_dots",
     "channel_moments",
+    "channel_slope_dots",
     "clip",
     "concatenate",
     "constant",
@@ -43,6 +44,8 @@ __all__ = [
     "equal",
     "erf",
     "exp",
+    "gelu",
+    "gelu_grad",
     "greater",
     "greater_equal",
     "keep_mask",
@@ -139,6 +142,7 @@ channel_affine = _entering(channel.channel_affine)
 channel_combine = _entering(channel.channel_combine)
 channel_dots = _entering(channel.channel_dots)
 channel_moments = _entering(channel.channel_moments)
+channel_slope_dots = _entering(channel.channel_slope_dots)
 
 conv_forward = _entering(conv.conv_forward)
 conv_grad_input = _entering(conv.conv_grad_input)
@@ -158,6 +162,8 @@ divide = _entering(elementwise.divide)
 equal = _entering(elementwise.equal)
 erf = _entering(elementwise.erf)
 exp = _entering(elementwise.exp)
+gelu = _entering(elementwise.gelu)
+gelu_grad = _entering(elementwise.gelu_grad)
 greater = _entering(elementwise.greater)
 greater_equal = _entering(elementwise.greater_equal)
 less = _entering(elementwise.less)
