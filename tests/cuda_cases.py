@@ -117,7 +117,7 @@ LONG = [((3, 2100), 1), ((1, 9000), None), ((700, 3), 0), ((2, 200, 40), 1)]
 def elementwise() -> Iterator[Callable[[Any], None]]:
     """Every map: on one axis, broadcasting, with numbers, on more axes than the kernels know, empty, and where it is special."""
     positive = ("log", "log1p", "sqrt")
-    for name in ("absolute", "negative", "exp", "tanh", "erf", "relu", "sigmoid", "sign", *positive):
+    for name in ("absolute", "negative", "exp", "tanh", "erf", "relu", "gelu", "sigmoid", "sign", *positive):
         x = drawn(3, 5, 17)
         yield call(name, np.abs(x) if name in positive else x)
         yield call(name, EXTREMES[[0, 1, 3, 5]] if name in positive else EXTREMES)
@@ -140,8 +140,9 @@ def elementwise() -> Iterator[Callable[[Any], None]]:
     yield call("negative", NUMBERS)
     yield call("multiply", drawn(3, 4), drawn(3, 4) > 0)
     yield call("logical_and", TIES > 1, TIES < 3)
-    yield call("relu_grad", drawn(3, 4), drawn(3, 4, seed=1))
-    yield call("relu_grad", drawn(3, 1), drawn(4))
+    for name in ("relu_grad", "gelu_grad"):
+        yield call(name, drawn(3, 4), drawn(3, 4, seed=1))
+        yield call(name, drawn(3, 1), drawn(4))
     yield call("clip", drawn(40), -0.5, 0.5)
     yield call("clip", drawn(40), None, 0.5)
     condition = drawn(3, 1) > 0
@@ -236,6 +237,9 @@ def channels() -> Iterator[Callable[[Any], None]]:
         yield call("channel_moments", x)
         yield call("channel_affine", x, a, b)
         yield call("channel_dots", drawn(*shape), x, a + 30)
+        for activation in ("relu", "gelu"):
+            yield call("channel_affine", x - 30, a, b, activation)
+            yield call("channel_slope_dots", drawn(*shape), x - 30, a, b, c, activation)
         yield call("channel_combine", drawn(*shape), x, a, b, c)
 
 
