@@ -13,10 +13,15 @@ Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a lau
     print(report)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
-from minidil.kernels.cuda.choice import kernel_version
-from minidil.kernels.cuda.emulator import KernelError, Report, emulate
-from minidil.kernels.cuda.launch import Kernel, kernel, launch
+
+if TYPE_CHECKING:
+    from minidil.kernels.cuda.choice import kernel_version
+    from minidil.kernels.cuda.emulator import KernelError, Report, emulate
+    from minidil.kernels.cuda.launch import Kernel, kernel
 
 __all__ = [
     "DeviceArray",
@@ -28,7 +33,19 @@ __all__ = [
     "indices_to_device",
     "kernel",
     "kernel_version",
-    "launch",
     "to_device",
     "to_host",
 ]
+
+# Found when they are first used: `import minidil` needs device arrays, and neither launches nor the emulator.
+_LATER = {
+    **dict.fromkeys(("KernelError", "Report", "emulate"), "minidil.kernels.cuda.emulator"),
+    **dict.fromkeys(("Kernel", "kernel"), "minidil.kernels.cuda.launch"),
+    "kernel_version": "minidil.kernels.cuda.choice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -42,7 +42,7 @@ def problem(wanted: str = "gpu") -> str | None:
     if missing := _missing_library():
         return f"found numba-cuda, but not the {missing} that compiles its kernels: {_INSTALL}"
     if wanted == "gpu" and (fault := _no_gpu()):
-        return f"needs an NVIDIA GPU and its driver, and {fault}; {_EMULATE}"
+        return f"needs an NVIDIA GPU and its driver ({fault}); {_EMULATE}"
     return None
 
 
@@ -63,5 +63,5 @@ def _no_gpu() -> str | None:
 
     if cuda.is_available():
         return None
-    first = str(cuda.cuda_error() or "none was found").strip().splitlines()
-    return " ".join(first).rstrip(".: ").lower() if first else "none was found"
+    said = str(cuda.cuda_error() or "").strip().splitlines()
+    return said[0].rstrip(".: ") if said else "numba.cuda finds none"

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minidil as md
 from minidil.errors import DtypeError, OptionError
-from minidil.kernels.cuda import DeviceArray, KernelError, compile, emulate, kernel, launch, to_device
+from minidil.kernels.cuda import DeviceArray, KernelError, compile, emulate, kernel, to_device
+from minidil.kernels.cuda.launch import launch
 from minidil.kernels.cuda.target import problem
 
 if problem("emulator") is None:  # else the tests are skipped, but the kernels below must be readable

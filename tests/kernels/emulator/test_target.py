@@ -49,7 +49,7 @@ def test_without_a_gpu_the_emulator_is_offered_by_name(monkeypatch):
     found(monkeypatch, gpu="none was found")
     with pytest.raises(
         BackendError,
-        match=r"^backend 'cuda' needs an NVIDIA GPU and its driver, and none was found; MINIDIL_CUDA=emulator",
+        match=r"^backend 'cuda' needs an NVIDIA GPU and its driver \(none was found\); MINIDIL_CUDA=emulator",
     ):
         md.use("cuda")
     monkeypatch.setenv("MINIDIL_CUDA", "emulator")

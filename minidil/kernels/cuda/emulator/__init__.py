@@ -2,10 +2,12 @@
 
 memory      the device's address space, which knows what was allocated and what was written
 ptx         reading PTX
-arithmetic  what each arithmetic instruction means, as a NumPy function over lanes
-access      loads, stores, atomics, shuffles, each access checked
+arithmetic  what each arithmetic instruction means, as NumPy functions over lanes (floats, integers, convert)
+decode      from instructions to steps that work on numbered operands (steps)
+access      loads and stores, each of them checked (atomic: those that nothing comes between)
+warp        shuffles and votes
 machine     lanes, branches, barriers
-races       which accesses nothing orders
+races       which accesses nothing orders (origins: which arrays a kernel only reads)
 report      faults with their source line, block and thread, and counts
 
 What it cannot show: speed, the order in which a GPU really runs things, effects of caches, the last bits of `.approx`
@@ -25,7 +27,8 @@ import numpy as np
 from minidil.errors import BackendError
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.kernels.cuda.compile import Capability, ptx_of
-from minidil.kernels.cuda.emulator.machine import Decoded, Machine
+from minidil.kernels.cuda.emulator.decode import Decoded
+from minidil.kernels.cuda.emulator.machine import Machine
 from minidil.kernels.cuda.emulator.ptx import parse
 from minidil.kernels.cuda.emulator.report import Finding, KernelError, Launch, Report, Three
 from minidil.kernels.cuda.target import _forced, problem

@@ -1,4 +1,4 @@
-"""Instructions that reach beyond their own lane: loads and stores, atomics, shuffles and votes.
+"""Loads and stores.
 
 Every access is checked: the address is a multiple of the size, the memory is allocated, what is read was written before, and
 no other thread that nothing orders before or after touches it.
@@ -6,54 +6,34 @@ no other thread that nothing orders before or after touches it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cuda.emulator.arithmetic import WINDOWS
-from minidil.kernels.cuda.emulator.machine import Decoded, Machine, Mask, Run, computing
+from minidil.kernels.cuda.emulator.convert import WINDOWS
 from minidil.kernels.cuda.emulator.memory import BASE, NOWHERE, UNWRITTEN, WRITTEN, Memory
 from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction
 from minidil.kernels.cuda.emulator.races import ATOMIC, READ, WRITE
 from minidil.kernels.cuda.emulator.report import SECTOR
+from minidil.kernels.cuda.emulator.steps import Mask, Operands, Run, computing
+
+if TYPE_CHECKING:
+    from minidil.kernels.cuda.emulator.machine import Machine
 
 Ints = NDArray[np.int64]
 _SPACES = ("global", "shared", "local", "const", "param")
 # Caching hints and orderings: what is strong (volatile, relaxed, acquire, release) does not race with atomics.
 _STRONG = {"volatile", "relaxed", "acquire", "release"}
-_HINTS = {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "sys", "gpu", "cta", "weak"} | _STRONG
+HINTS = {"nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "sys", "gpu", "cta", "weak"} | _STRONG
 
 
-def decode(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """The step for one of these instructions; None for others."""
-    makers = {
-        "ld": _load,
-        "st": _store,
-        "ldu": _load,
-        "atom": _atomic,
-        "red": _atomic,
-        "shfl": _shuffle,
-        "vote": _vote,
-        "mov": _pieces,
-        "activemask": _active_mask,
-        "membar": _fence,
-        "fence": _fence,
-        "trap": _trap,
-    }
-    maker = makers.get(instruction.op[0])
-    return maker(decoded, instruction) if maker else None
-
-
-# --- loads and stores
-
-
-def _reference(decoded: Decoded, text: str) -> tuple[int, int]:
+def reference_of(operands: Operands, text: str) -> tuple[int, int]:
     """The operand and the offset of [register+offset], [register], or [symbol]; shared addresses may be of 32 bits."""
     base, _, offset = text.strip("[] ").partition("+")
-    narrow = decoded.program.registers.get(base.strip()) in ("b32", "u32", "s32")
-    return decoded.operand(base.strip(), "u32" if narrow else "u64"), int(offset or 0)
+    narrow = operands.program.registers.get(base.strip()) in ("b32", "u32", "s32")
+    return operands.operand(base.strip(), "u32" if narrow else "u64"), int(offset or 0)
 
 
 def _shape(op: tuple[str, ...]) -> tuple[str, str, int] | None:
@@ -65,32 +45,32 @@ def _shape(op: tuple[str, ...]) -> tuple[str, str, int] | None:
             space = modifier
         elif modifier in ("v2", "v4"):
             many = int(modifier[1])
-        elif modifier not in _HINTS and not modifier.startswith(("L1__", "L2__")):
+        elif modifier not in HINTS and not modifier.startswith(("L1__", "L2__")):
             return None
     return (space, kind, many) if kind in TYPES else None
 
 
-def _load(decoded: Decoded, instruction: Instruction) -> Run | None:
+def load(operands: Operands, instruction: Instruction) -> Run | None:
     shape = _shape(instruction.op)
     if shape is None:
         return None
     space, kind, many = shape
     target, reference = instruction.operands
     names = [name.strip() for name in target.strip("{}").split(",")]
-    outs = [decoded.output(name, kind) for name in names]
+    outs = [operands.output(name, kind) for name in names]
     if space == "param":
-        source = decoded.numbered(("parameter", reference.strip("[] "), kind))
+        source = operands.numbered(("parameter", reference.strip("[] "), kind))
         return computing(lambda out, value: np.copyto(out, value, casting="unsafe"), outs[0], [source])
-    base, offset = _reference(decoded, reference)
+    base, offset = reference_of(operands, reference)
     event = ATOMIC if _STRONG & set(instruction.op) else READ
-    only_read = space == "global" and decoded.origins.only_read(instruction)
+    only_read = space == "global" and operands.origins.only_read(instruction)
     dtype = TYPES[kind]
 
     def run(machine: Machine, where: Mask) -> None:
-        access = _locate(machine, where, space, base, offset, dtype, many, reading=True)
+        access = locate(machine, where, space, base, offset, dtype, many, reading=True)
         if not only_read or machine.aliased:
-            _watch(machine, access, event)
-        _count(machine, access)
+            watch(machine, access, event)
+        count(machine, access)
         found = access.memory.bytes.view(dtype)[access.elements]
         for number, out in enumerate(outs):
             values = found if many == 1 else found[:, number]
@@ -102,21 +82,21 @@ def _load(decoded: Decoded, instruction: Instruction) -> Run | None:
     return run
 
 
-def _store(decoded: Decoded, instruction: Instruction) -> Run | None:
+def store(operands: Operands, instruction: Instruction) -> Run | None:
     shape = _shape(instruction.op)
     if shape is None:
         return None
     space, kind, many = shape
     reference, source = instruction.operands
-    values = [decoded.operand(name.strip(), kind) for name in source.strip("{}").split(",")]
-    base, offset = _reference(decoded, reference)
+    values = [operands.operand(name.strip(), kind) for name in source.strip("{}").split(",")]
+    base, offset = reference_of(operands, reference)
     event = ATOMIC if _STRONG & set(instruction.op) else WRITE
     dtype = TYPES[kind]
 
     def run(machine: Machine, where: Mask) -> None:
-        access = _locate(machine, where, space, base, offset, dtype, many, reading=False)
-        _watch(machine, access, event)
-        _count(machine, access)
+        access = locate(machine, where, space, base, offset, dtype, many, reading=False)
+        watch(machine, access, event)
+        count(machine, access)
         data = access.memory.bytes.view(dtype)
         for number, value in enumerate(values):
             data[access.elements if many == 1 else access.elements[:, number]] = _of_lanes(machine, value, access.lanes)
@@ -125,7 +105,7 @@ def _store(decoded: Decoded, instruction: Instruction) -> Run | None:
     return run
 
 
-class _Access(NamedTuple):
+class Access(NamedTuple):
     """What some lanes access: each `size` bytes of a memory from byte `start` on, which are these `elements` of it."""
 
     lanes: Ints
@@ -135,6 +115,7 @@ class _Access(NamedTuple):
     size: int
 
 
+@cache
 def _full(dtype: np.dtype[Any], state: int = WRITTEN) -> int:
     """The state of an element all of whose bytes have this state."""
     return int.from_bytes(bytes([state]) * dtype.itemsize, "little")
@@ -146,9 +127,9 @@ def _of_lanes(machine: Machine, operand: int, lanes: Ints) -> Any:
     return held if lanes is machine.every or not np.ndim(held) else held[lanes]
 
 
-def _locate(
+def locate(
     machine: Machine, where: Mask, space: str, base: int, offset: int, dtype: np.dtype[Any], many: int, reading: bool
-) -> _Access:
+) -> Access:
     """What the lanes of `where` access at the address in operand `base`. Unsound accesses are reported and left out."""
     size = many * dtype.itemsize
     lanes = machine.taking_part(where)
@@ -168,7 +149,7 @@ def _locate(
         owner = machine.place if memory is machine.shared else machine.every
         start = address + limit * (owner if lanes is machine.every else owner[lanes])
     first = start >> (dtype.itemsize.bit_length() - 1)
-    access = _Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
+    access = Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
     return access if memory is machine.local else _known(machine, access, dtype, reading)
 
 
@@ -193,7 +174,7 @@ def _sound(machine: Machine, memory: Memory, limit: int, lanes: Ints, address: I
     return lanes, address
 
 
-def _known(machine: Machine, access: _Access, dtype: np.dtype[Any], reading: bool) -> _Access:
+def _known(machine: Machine, access: Access, dtype: np.dtype[Any], reading: bool) -> Access:
     """The access without the lanes that reach what is not allocated, which are reported, as are reads of what nobody wrote."""
     memory, many = access.memory, access.size // dtype.itemsize
     states = memory.state.view(f"u{dtype.itemsize}")[access.elements]
@@ -211,7 +192,7 @@ def _known(machine: Machine, access: _Access, dtype: np.dtype[Any], reading: boo
     if not nowhere.any():
         return access
     lanes, start, index = access.lanes[~nowhere], access.start[~nowhere], access.elements[~nowhere]
-    return _Access(lanes, memory, start, index if many == 1 else index.reshape(-1, many), access.size)
+    return Access(lanes, memory, start, index if many == 1 else index.reshape(-1, many), access.size)
 
 
 def _resolve(machine: Machine, address: Ints, lanes: Ints) -> tuple[str, Ints]:
@@ -231,7 +212,7 @@ def _beyond(machine: Machine, memory: Memory, start: int, size: int) -> str:
     return f"{memory.name} memory, {size} bytes at byte {start} of {limit}"
 
 
-def _watch(machine: Machine, access: _Access, event: int) -> None:
+def watch(machine: Machine, access: Access, event: int) -> None:
     """Note an access for the search for races."""
     lanes, memory, start, _, size = access
     if memory is machine.local:
@@ -243,7 +224,7 @@ def _watch(machine: Machine, access: _Access, event: int) -> None:
     watch.note(start, threads, event, machine.pc)
 
 
-def _count(machine: Machine, access: _Access) -> None:
+def count(machine: Machine, access: Access) -> None:
     """Sectors of global memory that a warp moves, and rounds in which shared memory serves it."""
     lanes, memory, start, _, size = access
     launch, pc = machine.launch, machine.pc
@@ -264,223 +245,3 @@ def _count(machine: Machine, access: _Access) -> None:
         _, begins = np.unique(pairs // 32, return_index=True)
         launch.requests[pc] += begins.size
         launch.wavefronts[pc] += int(np.maximum.reduceat(per_bank, begins).sum())
-
-
-# --- atomics
-
-
-_UPDATES: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "add": lambda old, value, _: old + value,
-    "min": lambda old, value, _: min(old, value),
-    "max": lambda old, value, _: max(old, value),
-    "exch": lambda old, value, _: value,
-    "and": lambda old, value, _: old & value,
-    "or": lambda old, value, _: old | value,
-    "xor": lambda old, value, _: old ^ value,
-    "cas": lambda old, wanted, value: value if old == wanted else old,
-}
-_AT_ONCE: dict[str, Any] = {"add": np.add, "min": np.minimum, "max": np.maximum}
-
-
-def _atomic(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """atom and red: read, change and write back without anybody in between. Lanes take turns in the order of their numbers."""
-    *modifiers, kind = instruction.op[1:]
-    operation = next((modifier for modifier in modifiers if modifier in _UPDATES), None)
-    space = next((modifier for modifier in modifiers if modifier in ("global", "shared")), "generic")
-    rest = set(modifiers) - {operation, space, "acq_rel", "noftz"} - _HINTS
-    if operation is None or kind not in TYPES or rest:
-        return None
-    operands = instruction.operands if instruction.op[0] == "atom" else ("_", *instruction.operands)
-    out = decoded.output(operands[0], kind)
-    wanted = operands[0] in decoded.read
-    base, offset = _reference(decoded, operands[1])
-    sources = [decoded.operand(text, kind) for text in operands[2:]]
-    dtype = TYPES[kind]
-    update = _UPDATES[operation]
-
-    def run(machine: Machine, where: Mask) -> None:
-        access = _locate(machine, where, space, base, offset, dtype, 1, reading=True)
-        _watch(machine, access, ATOMIC)
-        _count(machine, access)
-        lanes, data, index = access.lanes, access.memory.bytes.view(dtype), access.elements
-        values = [np.broadcast_to(machine.values[source], machine.lanes)[lanes] for source in sources]
-        if operation in _AT_ONCE and not wanted:
-            _AT_ONCE[operation].at(data, index, values[0])
-            return
-        old = np.empty(len(lanes), dtype)
-        for turn, element in enumerate(index):
-            old[turn] = data[element]
-            data[element] = update(old[turn], values[0][turn], values[-1][turn])
-        machine.values[out][lanes] = old
-
-    return run
-
-
-# --- between the lanes of a warp
-
-
-def _shuffle(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """shfl.sync: every lane gets the value that another lane of its warp holds."""
-    if len(instruction.op) != 4 or instruction.op[1] != "sync" or instruction.op[3] != "b32":
-        return None
-    mode = instruction.op[2]
-    if mode not in ("up", "down", "bfly", "idx"):
-        return None
-    target, *rest = instruction.operands
-    name, _, flag = target.partition("|")
-    out, value = decoded.output(name, "b32"), decoded.operand(rest[0], "b32")
-    exists = decoded.output(flag, "pred") if flag else None
-    delta, clamp, members = (decoded.operand(text, "u32") for text in rest[1:])
-
-    def run(machine: Machine, where: Mask) -> None:
-        lanes = machine.taking_part(where)
-        lane = machine.lane[lanes]
-        by, limits = (_per_lane(machine, number, lanes) for number in (delta, clamp))
-        by, segment, limit = by & 31, limits >> 8 & 31, limits & 31
-        last, low = (lane & segment) | (limit & ~segment), lane & segment
-        if mode == "up":
-            source, inside = lane - by, lane - by >= last
-        elif mode == "down":
-            source, inside = lane + by, lane + by <= last
-        elif mode == "bfly":
-            source, inside = lane ^ by, (lane ^ by) <= last
-        else:
-            source = low | (by & ~segment)
-            inside = source <= last
-        source = np.where(inside, source, lane)
-        _check_members(machine, lanes, members)
-        start = lanes - lane
-        from_lane = np.minimum(start + source, machine.lanes - 1)
-        here = np.zeros(machine.lanes, np.bool_)
-        here[lanes] = True
-        absent = ~here[from_lane] | (machine.within[lanes] - lane + source >= machine.threads)
-        if absent.any():
-            machine.fault(
-                "shuffle", f"the value is that of lane {int(source[absent][0])}, which takes no part", lanes[absent]
-            )
-        moved = np.broadcast_to(machine.values[value], machine.lanes)[from_lane].copy()
-        machine.values[out][lanes] = moved
-        if exists is not None:
-            machine.values[exists][lanes] = inside
-
-    return run
-
-
-def _per_lane(machine: Machine, number: int, lanes: Ints) -> Ints:
-    value = machine.values[number]
-    return (value[lanes] if np.ndim(value) else np.full(len(lanes), value)).astype(np.int64)
-
-
-def _check_members(machine: Machine, lanes: Ints, members: int) -> None:
-    """Each lane that the mask names must be here, unless it does not exist, and each that is here must be named."""
-    mask = _per_lane(machine, members, lanes)
-    unnamed = (mask >> machine.lane[lanes] & 1) == 0
-    if unnamed.any():
-        machine.fault("shuffle", "these threads are not named in the mask of those that take part", lanes[unnamed])
-    warps = machine.warp[lanes]
-    present = np.zeros(machine.count * 64, np.int64)
-    np.bitwise_or.at(present, warps, 1 << machine.lane[lanes])
-    existing = machine.threads - machine.within[lanes] // 32 * 32
-    possible = np.where(existing >= 32, 0xFFFFFFFF, (1 << np.minimum(existing, 32)) - 1)
-    missing = (mask & possible & ~present[warps]) != 0
-    if missing.any():
-        machine.fault("shuffle", "other threads that the mask names are elsewhere, or have ended", lanes[missing])
-
-
-def _vote(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """vote.sync: whether a predicate holds in all or any lanes of the warp, or (ballot) a bit for each in which it does."""
-    if (
-        len(instruction.op) != 4
-        or instruction.op[1] != "sync"
-        or (instruction.op[2], instruction.op[3])
-        not in (
-            ("all", "pred"),
-            ("any", "pred"),
-            ("uni", "pred"),
-            ("ballot", "b32"),
-        )
-    ):
-        return None
-    mode = instruction.op[2]
-    out = decoded.output(instruction.operands[0], instruction.op[3])
-    negated = instruction.operands[1].startswith("!")
-    predicate = decoded.operand(instruction.operands[1].lstrip("!"), "pred")
-    members = decoded.operand(instruction.operands[2], "u32")
-
-    def run(machine: Machine, where: Mask) -> None:
-        lanes = machine.taking_part(where)
-        _check_members(machine, lanes, members)
-        holds = np.broadcast_to(machine.values[predicate], machine.lanes)[lanes] != negated
-        ballot, present = _bits(machine, lanes[holds], lanes), _bits(machine, lanes, lanes)
-        answers = {
-            "all": ballot == present,
-            "any": ballot != 0,
-            "uni": (ballot == present) | (ballot == 0),
-            "ballot": ballot,
-        }
-        machine.values[out][lanes] = answers[mode]
-
-    return run
-
-
-def _active_mask(decoded: Decoded, instruction: Instruction) -> Run | None:
-    out = decoded.output(instruction.operands[0], "b32")
-
-    def run(machine: Machine, where: Mask) -> None:
-        lanes = machine.taking_part(where)
-        machine.values[out][lanes] = _bits(machine, lanes, lanes)
-
-    return run
-
-
-def _bits(machine: Machine, chosen: Ints, lanes: Ints) -> Ints:
-    """For each of `lanes`, a word with a bit for every chosen lane of its warp."""
-    bits = np.zeros(machine.count * 64, np.int64)
-    np.bitwise_or.at(bits, machine.warp[chosen], 1 << machine.lane[chosen])
-    found: Ints = bits[machine.warp[lanes]]
-    return found
-
-
-# --- the rest
-
-
-def _pieces(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """mov between a wide register and {narrow, registers}: the same bits."""
-    target, source = instruction.operands
-    whole = TYPES.get(instruction.op[-1])
-    if whole is None or not ("{" in target or "{" in source):
-        return None
-    names = [name.strip() for name in (target if "{" in target else source).strip("{}").split(",")]
-    kind = f"b{8 * whole.itemsize // len(names)}"
-    part, wide = TYPES[kind], f"b{8 * whole.itemsize}"
-    if "{" in target:
-        outs, held = [decoded.output(name, kind) for name in names], decoded.operand(source, wide)
-        split = [
-            computing(
-                lambda out, x, i=i: np.copyto(out, np.asarray(x >> 8 * part.itemsize * i).astype(part)), out, [held]
-            )
-            for i, out in enumerate(outs)
-        ]
-
-        def apart(machine: Machine, where: Mask) -> None:
-            for run in split:
-                run(machine, where)
-
-        return apart
-
-    def join(out: NDArray[Any], *pieces: NDArray[Any]) -> None:
-        total = np.zeros_like(out)
-        for i, piece in enumerate(pieces):
-            total |= np.asarray(piece).astype(out.dtype) << out.dtype.type(8 * part.itemsize * i)
-        out[...] = total
-
-    return computing(join, decoded.output(target, wide), [decoded.operand(name, kind) for name in names])
-
-
-def _fence(decoded: Decoded, instruction: Instruction) -> Run | None:
-    """Fences order the memory accesses of one thread, which are in order here anyway."""
-    return lambda machine, where: None
-
-
-def _trap(decoded: Decoded, instruction: Instruction) -> Run | None:
-    return lambda machine, where: machine.fault("trap", "the kernel stopped itself", machine.taking_part(where))

@@ -10,155 +10,20 @@ from __future__ import annotations
 
 import linecache
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator.arithmetic import meaning
-from minidil.kernels.cuda.emulator.memory import DEVICE, UNWRITTEN, WRITTEN, Memory
-from minidil.kernels.cuda.emulator.origins import Origins
+from minidil.kernels.cuda.emulator.decode import Decoded
+from minidil.kernels.cuda.emulator.memory import UNWRITTEN, WRITTEN, Memory
 from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction, Program
 from minidil.kernels.cuda.emulator.races import Race, Watch
 from minidil.kernels.cuda.emulator.report import Finding, KernelError, Launch, Three
+from minidil.kernels.cuda.emulator.steps import Mask
 
-Mask: TypeAlias = "NDArray[np.bool_] | None"  # which lanes take part; None means all
-Run: TypeAlias = "Callable[[Machine, Mask], None]"
 LANES = 1 << 14  # that are run at once: enough to hide NumPy's overhead, few enough to stay in the cache
-
-
-@dataclass
-class Step:
-    """A decoded instruction."""
-
-    kind: str  # "run", "branch", "exit", "barrier" or "warp barrier"
-    run: Run | None = None
-    target: int = 0  # of a branch
-    guard: int | None = None  # the operand that must hold
-    negated: bool = False
-
-
-class Decoded:
-    """A program whose operands are numbered. operands: (what, name, type) of each, to be found anew for every launch."""
-
-    def __init__(self, program: Program, memory: Memory = DEVICE) -> None:
-        from minidil.kernels.cuda.emulator import access
-
-        self.program = program
-        self.memory = memory
-        self.operands: list[tuple[str, Any, str]] = []
-        self._numbers: dict[tuple[str, Any, str], int] = {}
-        self._addresses: dict[str, int] = {}
-        self._access = access
-        self.origins = Origins(program)
-        self.read = {name for instruction in program.instructions for name in _sources(instruction)}
-        self.steps = [self._step(instruction) for instruction in program.instructions]
-
-    def operand(self, text: str, kind: str) -> int:
-        """The number of an operand that is read or written as `kind`."""
-        return self.numbered(self._find(text, kind))
-
-    def numbered(self, key: tuple[str, Any, str]) -> int:
-        """The number of (what, name, type)."""
-        if key not in self._numbers:
-            self._numbers[key] = len(self.operands)
-            self.operands.append(key)
-        return self._numbers[key]
-
-    def output(self, text: str, kind: str) -> int:
-        """The same for an operand that is written: a narrower value is extended to the width of the register."""
-        declared = self.program.registers.get(text, kind)
-        width = max(8 * TYPES[declared].itemsize, 8 * TYPES[kind].itemsize)
-        return self.operand(text, kind if kind == "pred" or text == "_" else f"{kind[0]}{width}")
-
-    def _find(self, text: str, kind: str) -> tuple[str, Any, str]:
-        program = self.program
-        if text in program.registers:
-            return ("register", text, kind)
-        if text == "_":
-            return ("scratch", "", kind)
-        if text.startswith("%"):
-            return ("special", text, kind)
-        if text in program.symbols:
-            return ("constant", program.symbols[text][1], kind)
-        if text in program.constants:
-            return ("constant", self._constant(text), kind)
-        if text.startswith(("0f", "0F")):
-            return ("constant", float(np.uint32(int(text[2:], 16)).view(np.float32)), kind)
-        if text.startswith(("0d", "0D")):
-            return ("constant", float(np.uint64(int(text[2:], 16)).view(np.float64)), kind)
-        try:
-            return ("constant", int(text, 0), kind)
-        except ValueError:
-            raise BackendError(f"cuda emulator: unknown operand {text!r}") from None
-
-    def _constant(self, name: str) -> int:
-        """The address of an array that the kernel brings with it; it stays in the device's memory from then on."""
-        if name not in self._addresses:
-            values = self.program.constants[name].view(np.uint8)
-            self._addresses[name] = self.memory.allocate(max(values.size, 1))
-            self.memory.taken(self._addresses[name], values.size)
-            self.memory.write(self._addresses[name], values)
-        return self._addresses[name]
-
-    def _step(self, instruction: Instruction) -> Step:
-        head = instruction.op[0]
-        if head == "bra":
-            step = Step("branch", target=self.program.labels[instruction.operands[0]])
-        elif head in ("ret", "exit"):
-            step = Step("exit")
-        elif instruction.op[:2] in (("bar", "sync"), ("barrier", "sync")) and instruction.operands in (("0",), ()):
-            step = Step("barrier")
-        elif instruction.op == ("bar", "warp", "sync"):
-            step = Step("warp barrier")
-        else:
-            run = self._access.decode(self, instruction) or self._arithmetic(instruction)
-            if run is None:
-                raise BackendError(
-                    f"cuda emulator: unknown instruction `{instruction}`, from line {instruction.line} of "
-                    f"{self.program.files.get(instruction.file, 'the kernel')}; it is not executed by guessing"
-                )
-            step = Step("run", run)
-        if instruction.guard:
-            step.guard, step.negated = self.operand(instruction.guard, "pred"), instruction.negated
-        return step
-
-    def _arithmetic(self, instruction: Instruction) -> Run | None:
-        known = meaning(instruction.op)
-        if known is None or len(instruction.operands) != 1 + len(known.sources):
-            return None
-        out = self.output(instruction.operands[0].split("|")[0], known.out)
-        pairs = zip(instruction.operands[1:], known.sources, strict=True)
-        sources = [self.operand(text, kind) for text, kind in pairs]
-        return computing(known.compute, out, sources)
-
-
-def computing(compute: Callable[..., Any], out: int, sources: list[int]) -> Run:
-    """A step that computes one operand from others."""
-
-    def run(machine: Machine, where: Mask) -> None:
-        values = machine.values
-        given = [values[source] for source in sources]
-        if where is None:
-            compute(values[out], *given)
-        else:
-            result = machine.scratch(values[out].dtype)
-            compute(result, *given)
-            np.copyto(values[out], result, where=where)
-
-    return run
-
-
-def _sources(instruction: Instruction) -> list[str]:
-    """The registers that an instruction reads, including those in brackets and braces."""
-    outputs = 0 if instruction.op[0] in ("st", "red") else 1
-    names = [
-        word for text in instruction.operands[outputs:] for word in text.strip("[]{}").replace("+", ",").split(",")
-    ]
-    return [name.strip().lstrip("!") for name in names]
 
 
 class Machine:
@@ -228,7 +93,7 @@ class Machine:
     def _frame(self) -> list[Any]:
         """The value of every operand: one per lane, or one for all."""
         registers = _registers(self.program, self.lanes)
-        return [self._value(registers, *operand) for operand in self.decoded.operands]
+        return [self._value(registers, *operand) for operand in self.decoded.listed]
 
     def _value(self, registers: Any, what: str, name: Any, kind: str) -> Any:
         dtype = TYPES[kind]
@@ -243,15 +108,9 @@ class Machine:
             return self._special(name, kind)
         if what == "parameter":
             return _as_bits(self.arguments[name], dtype)
-        if dtype.kind == "f":
-            return (
-                dtype.type(name) if isinstance(name, float) else np.asarray(name, f"u{dtype.itemsize}").view(dtype)[()]
-            )
-        if isinstance(name, float):
+        if isinstance(name, float):  # a literal such as 0f3F800000, which may also be read as bits
             return np.asarray(name, f"f{dtype.itemsize}").view(dtype)[()]
-        return np.asarray(
-            name & (1 << 8 * dtype.itemsize) - 1 if dtype.kind != "b" else name, f"u{dtype.itemsize}"
-        ).view(dtype)[()]
+        return np.asarray(name & (1 << 8 * dtype.itemsize) - 1, f"u{dtype.itemsize}").view(dtype)[()]
 
     def _special(self, name: str, kind: str) -> Any:
         base, _, axis = name.partition(".")

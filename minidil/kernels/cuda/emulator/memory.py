@@ -71,12 +71,9 @@ class Memory:
         """Where an address lies, for a message: so many bytes before, in or behind an allocation."""
         if not self._sizes:
             return f"at address {address:#x}, with nothing allocated"
-        start = max((known for known in self._sizes if known <= address), default=min(self._sizes))
-        end = start + self._sizes[start]
-        following = min((known for known in self._sizes if known > address), default=start)
-        if start < following and following - address < address - end:
-            return f"at {following - address} bytes before an array of {self._sizes[following]:,} bytes"
-        return f"at byte {address - start:,} of an array of {end - start:,} bytes"
+        start = min(self._sizes, key=lambda begin: max(begin - address, address - begin - self._sizes[begin]))
+        place = f"{start - address:,} bytes before" if address < start else f"at byte {address - start:,} of"
+        return f"{place} an array of {self._sizes[start]:,} bytes"
 
     def write(self, address: int, values: Bytes) -> None:
         start = address - BASE

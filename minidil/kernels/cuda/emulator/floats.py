@@ -1,0 +1,87 @@
+"""Arithmetic of floats.
+
+A fused multiply-add of float32 is computed in float64, where the product is exact, and rounded once more. The `.approx`
+instructions are computed to full precision: a GPU's may differ in the last bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidil.kernels.cuda.emulator.meaning import Compute, Lanes, Table, copy, into, select
+from minidil.kernels.cuda.emulator.ptx import TYPES
+
+
+def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
+    exact = x.astype(np.float64)
+    exact = exact * y  # a scalar may be among them, so not in place
+    exact = exact + z
+    out[...] = exact
+
+
+def rounded(compute: Compute, modifiers: list[str], kind: str) -> Compute:
+    """The same computation with the modifiers for rounding (.rz .rm .rp), saturation to 0..1 and flushing to zero."""
+    direction = next((name for name in ("rz", "rm", "rp") if name in modifiers), None)
+    if direction:
+        compute = _directed(compute, direction)
+    if not {"sat", "ftz"} & set(modifiers):
+        return compute
+    smallest = np.finfo(TYPES[kind]).tiny
+
+    def finished(out: Lanes, *sources: Lanes) -> None:
+        compute(out, *sources)
+        if "ftz" in modifiers:
+            np.copyto(out, np.copysign(out.dtype.type(0), out), where=np.abs(out) < smallest)
+        if "sat" in modifiers:
+            np.clip(np.where(np.isnan(out), 0, out), 0, 1, out=out)
+
+    return finished
+
+
+def _directed(compute: Compute, direction: str) -> Compute:
+    """Rounded towards zero, down or up: the neighbour of the nearest float32 if that lies on the wrong side."""
+
+    def directed(out: Lanes, *sources: Lanes) -> None:
+        exact = np.empty(out.shape, np.float64)
+        compute(exact, *(np.asarray(x, np.float64) for x in sources))
+        near = exact.astype(np.float32)
+        wrong = {"rm": near > exact, "rp": near < exact, "rz": np.abs(near) > np.abs(exact)}[direction]
+        towards = np.float32({"rm": -np.inf, "rp": np.inf, "rz": 0.0}[direction])
+        out[...] = np.where(wrong, np.nextafter(near, towards), near)
+
+    return directed
+
+
+def _reciprocal(out: Lanes, x: Lanes) -> None:
+    np.divide(out.dtype.type(1), x, out=out)
+
+
+def _reciprocal_root(out: Lanes, x: Lanes) -> None:
+    np.divide(out.dtype.type(1), np.sqrt(x), out=out)
+
+
+_ROUND = frozenset({"rn", "rz", "rm", "rp", "ftz", "sat"})
+_APPROX = frozenset({"approx", "ftz", "rn", "full"})
+FLOATS: Table = {
+    "add": (into(np.add), ("=", "="), _ROUND),
+    "sub": (into(np.subtract), ("=", "="), _ROUND),
+    "mul": (into(np.multiply), ("=", "="), _ROUND),
+    "fma": (_fma, ("=", "=", "="), _ROUND),
+    "mad": (_fma, ("=", "=", "="), _ROUND),
+    "div": (into(np.divide), ("=", "="), _APPROX),
+    "min": (into(np.fmin), ("=", "="), frozenset({"ftz"})),
+    "max": (into(np.fmax), ("=", "="), frozenset({"ftz"})),
+    "neg": (into(np.negative), ("=",), frozenset({"ftz"})),
+    "abs": (into(np.abs), ("=",), frozenset({"ftz"})),
+    "sqrt": (into(np.sqrt), ("=",), _APPROX),
+    "rsqrt": (_reciprocal_root, ("=",), _APPROX),
+    "rcp": (_reciprocal, ("=",), _APPROX),
+    "ex2": (into(np.exp2), ("=",), _APPROX),
+    "lg2": (into(np.log2), ("=",), _APPROX),
+    "sin": (into(np.sin), ("=",), _APPROX),
+    "cos": (into(np.cos), ("=",), _APPROX),
+    "tanh": (into(np.tanh), ("=",), _APPROX),
+    "copysign": (lambda out, sign, size: np.copysign(size, sign, out=out), ("=", "="), frozenset()),
+    "mov": (copy, ("=",), frozenset()),
+    "selp": (select, ("=", "=", "pred"), frozenset()),
+}
