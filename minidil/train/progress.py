@@ -63,10 +63,11 @@ class Progress(Callback):
 @contextmanager
 def waiting_explained(what: str, first: bool = True) -> Iterator[None]:
     """Around something that may have to compile: if it is the first time and takes long, say why. what: "the ... kernels"."""
-    if not first or backend() != "numba":
+    times = {"numba": "up to half a minute the first time, then they are kept on disk", "cuda": "it can take minutes"}
+    if not first or backend() not in times:
         yield
         return
-    message = f"compiling {what} for this machine: up to half a minute the first time, then they are kept on disk"
+    message = f"compiling {what} for this machine: {times[backend()]}"
     timer = threading.Timer(_SILENCE_SECONDS, print, [message], {"flush": True})
     timer.daemon = True
     timer.start()

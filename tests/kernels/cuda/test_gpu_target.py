@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from minidil.errors import BackendError, OptionError
-from minidil.kernels.cuda import kernel, seam, to_device
+from minidil.kernels.cuda import kernel, to_device
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.memory import GpuMemory, Pool, pool
 
@@ -68,7 +68,7 @@ class Compiled:
 @pytest.fixture
 def driver(monkeypatch):
     driver = Driver()
-    monkeypatch.setattr(seam, "cuda", driver)
+    monkeypatch.setattr("minidil.kernels.cuda.seam.cuda", driver)
     monkeypatch.setattr("minidil.kernels.cuda.memory.target", lambda: "gpu")
     monkeypatch.setattr("minidil.kernels.cuda.launch.target", lambda: "gpu")
     monkeypatch.setattr("minidil.kernels.cuda.memory._pools", {})

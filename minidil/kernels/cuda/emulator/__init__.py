@@ -11,7 +11,8 @@ races       which accesses nothing orders (origins: which arrays a kernel only r
 report      faults with their source line, block and thread, and counts
 
 What it cannot show: speed, the order in which a GPU really runs things, effects of caches, the last bits of `.approx`
-instructions. What it does not know, it refuses to execute.
+instructions and of float64 multiply-adds. Blocks run in the order of their numbers, many at once but not all: a block that
+spins until a later one sets a flag spins for ever. What it does not know, it refuses to execute.
 """
 
 from __future__ import annotations

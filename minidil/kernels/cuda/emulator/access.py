@@ -6,6 +6,7 @@ no other thread that nothing orders before or after touches it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -114,6 +115,7 @@ class Access(NamedTuple):
     size: int
 
 
+@cache
 def _full(dtype: np.dtype[Any], state: int = WRITTEN) -> int:
     """The state of an element all of whose bytes have this state."""
     return int.from_bytes(bytes([state]) * dtype.itemsize, "little")

@@ -1,7 +1,8 @@
 """Arithmetic of floats.
 
-A fused multiply-add of float32 is computed in float64, where the product is exact, and rounded once more. The `.approx`
-instructions are computed to full precision: a GPU's may differ in the last bits.
+A fused multiply-add of float32 is computed in float64, where the product is exact, and rounded once more; one of float64
+is rounded twice, as nothing wider is at hand. The `.approx` instructions are computed to full precision: those of a GPU may
+differ in the last bits.
 """
 
 from __future__ import annotations

@@ -121,8 +121,12 @@ class Watch:
 
 
 def _columns(noted: list[Noted]) -> Accesses:
-    parts = [[np.broadcast_to(np.asarray(column), part[0].shape).reshape(-1) for column in part] for part in noted]
-    return Accesses(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    columns = []
+    for words, threads, kind, instruction in noted:
+        each = threads if threads.shape == words.shape else np.broadcast_to(threads, words.shape)
+        which = instruction if isinstance(instruction, np.ndarray) else np.full(words.size, instruction)
+        columns.append((words.reshape(-1), each.reshape(-1), np.full(words.size, kind), which))
+    return Accesses(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def _distinct(noted: list[Noted]) -> list[Noted]:
