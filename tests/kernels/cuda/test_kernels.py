@@ -16,7 +16,6 @@ QUICK = {  # a few kernels of every module, in the quick part of the suite; the 
     "reduce": {"sum"},
     "softmax": {"log_softmax"},
     "channel": {"channel_moments", "channel_combine"},
-    "pool": {"max_pool", "max_pool_grad"},
     "update": {"adam_update"},
 }
 
