@@ -14,6 +14,9 @@ if missing := problem("emulator"):
 
 import numba
 from numba import cuda, types
+from numba.cuda.core import config
+
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # on a GPU numba warns of small grids, which small arrays just have
 
 # In a kernel these convert a number; for mypy, which knows some of their types and not others, they are anything.
 float32: Any = numba.float32
