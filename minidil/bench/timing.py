@@ -22,20 +22,21 @@ class Timing:
 def interleave(
     contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05
 ) -> dict[str, Timing]:
-    """Time each contestant once per round, in turn, after one call of each that is not counted.
+    """Time each contestant once per round, in turn.
 
-    What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each call
-    (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task.
+    What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each turn
+    (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task. A
+    processor that has slept is slow for a few milliseconds and has lost its caches, so each turn is a call that is not counted
+    and then one that is.
     Raises: OptionError unless rounds >= 1.
     """
     if rounds < 1:
         raise OptionError(f"interleave: rounds must be at least 1, not {rounds}")
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for call in contestants.values():
-        call()
     for _ in range(rounds):
         for name, call in contestants.items():
             time.sleep(pause)
+            call()
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))

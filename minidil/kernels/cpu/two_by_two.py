@@ -33,7 +33,7 @@ from minidil.kernels.threads import run_sliced
 Array = NDArray[Any]
 
 FILTER = np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]])  # G
-_IMAGES = 16  # at a time: their matrices stay in the cache
+_IMAGES = 8  # at a time: their matrices stay in the cache
 
 
 def applies(window: Window, channels: int, filters: int, groups: int) -> bool:
