@@ -135,6 +135,8 @@ def _pools(x: Floats) -> list[Case]:
 def _norms(x: Floats) -> list[Case]:
     return [
         _case("batch_norm", F.batch_norm, x, _positive(5), _real(5)),
+        _case("batch_norm", lambda *t: F.batch_norm(*t, activation="relu"), x, _positive(5), _real(5)),
+        _case("batch_norm", lambda *t: F.batch_norm(*t, activation="gelu"), x, _positive(5), _real(5)),
         _case("layer_norm", lambda *t: F.layer_norm(*t, normalized_shape=(13,)), x, _positive(13), _real(13)),
     ]
 
