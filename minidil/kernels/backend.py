@@ -57,7 +57,8 @@ class use:
     """
 
     def __init__(self, name: str) -> None:
-        self._token = _active.set(_load(name))
+        _check(name)
+        self._token = _active.set(_kernels(name))
 
     def __enter__(self) -> use:
         return self
@@ -71,7 +72,7 @@ class use:
 def active() -> Kernels:
     """The kernels of the active backend."""
     kernels = _active.get()
-    return _load(_default()) if kernels is None else kernels
+    return _kernels(_default()) if kernels is None else kernels
 
 
 def backend() -> str:
@@ -84,12 +85,15 @@ def _default() -> str:
     return "numba" if find_spec("numba") else "numpy"
 
 
-@cache
-def _load(name: str) -> Kernels:
+def _check(name: str) -> None:
     if name not in _MODULES:
         raise BackendError(f"unknown backend {name!r}; there are {', '.join(map(repr, _MODULES))}")
     if name == "numba" and not find_spec("numba"):
         raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
     if name == "cuda":
         target()  # says what is missing
+
+
+@cache
+def _kernels(name: str) -> Kernels:
     return Kernels(name, _MODULES[name])
