@@ -1,7 +1,8 @@
 """Execute chapters in place, each in a fresh kernel: `python chapters/execute.py 02_dilation.ipynb ...`, or all of them.
 
 What is saved is the text, the code and its outputs, and nothing that changes from run to run: cell ids are counted, and time
-stamps, kernel versions and progress bars are left out. Executing a chapter twice gives the same bytes.
+stamps, kernel versions and progress bars are left out. Executing a chapter twice gives the same bytes; only chapter 9, which
+measures times, prints and draws others.
 """
 
 from __future__ import annotations
