@@ -18,8 +18,11 @@ from minidil.kernels.cpu.conv import conv_forward, conv_grad_input, conv_grad_we
 from minidil.kernels.cpu.elementwise import erf, gelu, gelu_grad, relu, relu_grad
 from minidil.kernels.cpu.linear import matmul
 from minidil.kernels.cpu.pool import max_pool, max_pool_grad
+from minidil.kernels.cpu.update import adam_update, adamw_update, sgd_update, square_sum
 
 __all__ = [
+    "adam_update",
+    "adamw_update",
     "channel_affine",
     "channel_combine",
     "channel_dots",
@@ -36,4 +39,6 @@ __all__ = [
     "max_pool_grad",
     "relu",
     "relu_grad",
+    "sgd_update",
+    "square_sum",
 ]
