@@ -18,13 +18,13 @@ import oracles
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import ConvCase
 
-from minidil.kernels import reference
+from minidil.kernels import reference, update
 from minidil.tensor import lift
 from minidil.testing import check_gradients
 
 K, CPU, OPS = "minidil.kernels.", "minidil.kernels.cpu.", "minidil.ops."
 SUITES = {
-    "reference": [K + "geometry", K + "conv_reference"],
+    "reference": [K + "geometry", K + "conv_reference", K + "reference"],
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
     "winograd": [K + "geometry", *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd"))],
@@ -34,13 +34,16 @@ SUITES = {
     ],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
-    "elementwise": [*(CPU + name for name in ("layout", "gaussian", "elementwise"))],
+    "elementwise": [*(CPU + name for name in ("layout", "flat", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
+    "update": [*(CPU + name for name in ("layout", "flat", "update"))],
+    "logits": [*(CPU + name for name in ("layout", "exponential", "logits"))],
     "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
 }
 
 
-SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_IMAGES|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
+SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_IMAGES|_LEAST_ELEMENTS|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
+COMPILED = re.compile(r"^@compiled(_sum)?\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def load(suite, monkeypatch, mutant=None):
         copy = types.ModuleType(name)
         copy.__package__ = original.__package__
         monkeypatch.setitem(sys.modules, name, copy)
-        exec(compile(source.replace("@compiled\n", ""), f"<copy of {name}>", "exec"), vars(copy))
+        exec(compile(COMPILED.sub("", source), f"<copy of {name}>", "exec"), vars(copy))
         vars(found).update({key: value for key, value in vars(copy).items() if not key.startswith("__")})
     return found
 
@@ -201,6 +204,62 @@ def gelu_equals_the_reference(kernels):
     assert_allclose(kernels.gelu_grad(x + 4, x), reference.gelu_grad(x + 4, x))
 
 
+SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False}
+ADAM = {"step": 3, "lr": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 0.01, "weight_decay": 0.0}
+
+
+def _updates(name, options, *changes):
+    """One step with these options, and with each change of them, is what NumPy makes of it, in any order of memory."""
+
+    def run(kernels):
+        theta, g, first = np.random.default_rng(0).standard_normal((3, 4, 5))
+        for change in ({}, *changes):
+            for states in ((first, first**2),) if name != "sgd_update" else ((None,), (first,)):
+                found = getattr(kernels, name)(theta, np.asfortranarray(g), *states, **(options | change))
+                expected = getattr(update, name)(theta, g, *states, **(options | change))
+                for one, other in zip(found, expected, strict=True):
+                    assert (one is None) == (other is None)
+                    assert one is None or np.allclose(one, other, rtol=1e-12)
+
+    return run
+
+
+def squares_are_added(kernels):
+    """The sum of the squares of a vector that is cut into pieces."""
+    assert_allclose(kernels.square_sum(np.arange(7.0)), 91)
+
+
+@np.errstate(invalid="ignore")  # what a mistake makes of infinity
+def softmax_equals_the_reference(kernels):
+    """Along every axis, with a masked entry."""
+    x = np.random.default_rng(0).standard_normal((3, 4, 2))
+    x[0, 1, 0] = -np.inf
+    for name in ("softmax", "log_softmax"):
+        for axis in range(3):
+            rows = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
+            assert_allclose(getattr(kernels, name)(rows, axis), getattr(reference, name)(x, axis))
+
+
+def _cross_entropy(kernel):
+    @np.errstate(invalid="ignore")
+    def run(kernels):
+        rng = np.random.default_rng(0)
+        logits, grad, target = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 2)), rng.integers(0, 4, (3, 2))
+        logits[0, (target[0, 0] + 1) % 4, 0] = -np.inf  # a class that is not wanted
+        for weight in (None, rng.uniform(0.5, 2, 4)):
+            for smoothing in (0.0, 0.3):
+                if smoothing:
+                    logits = np.where(np.isinf(logits), 0.0, logits)
+                losses, slopes = oracles.cross_entropy_loops(logits, target, weight, smoothing)
+                if kernel == "cross_entropy":
+                    assert_allclose(kernels.cross_entropy(logits, target, weight, smoothing), losses)
+                else:
+                    dx = kernels.cross_entropy_grad(grad, logits, target, weight, smoothing)
+                    assert_allclose(dx, grad[:, None] * slopes, atol=1e-14)
+
+    return run
+
+
 def _gradients(name, *shapes, **options):
     def run(ops):
         arrays = [np.random.default_rng(seed).uniform(0.5, 2, shape) for seed, shape in enumerate(shapes)]
@@ -248,6 +307,23 @@ CHECKS["reference"] |= {
 CHECKS["pool"] = {name: _on_pools("pool", *check) for name, check in POOL.items()}
 CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_equals_the_reference}
 CHECKS["channel"] = {"channels": channels_equal_the_reference}
+CHECKS["update"] = {
+    "sgd": _updates(
+        "sgd_update",
+        SGD,
+        {"momentum": 0.0},
+        {"weight_decay": 0.1},
+        {"dampening": 0.3},
+        {"nesterov": True},
+        {"momentum": 0.0, "weight_decay": 0.1},
+    ),
+    "adam": _updates("adam_update", ADAM, {"weight_decay": 0.1}),
+    "adamw": _updates("adamw_update", ADAM, {"weight_decay": 0.1}),
+    "square_sum": squares_are_added,
+}
+CHECKS["logits"] = {"softmax": softmax_equals_the_reference}
+for _suite in ("reference", "logits"):
+    CHECKS[_suite] |= {name: _cross_entropy(name) for name in ("cross_entropy", "cross_entropy_grad")}
 CHECKS["ops"] = {
     "add": _gradients("add", (3, 1), (4,)),
     "divide": _gradients("divide", (3, 1), (4,)),

@@ -184,3 +184,17 @@ def adaptive_avg_pool_loops(x, output_size):
         cell = x[(slice(None), slice(None), *region)]
         y[(slice(None), slice(None), *o)] = cell.mean(axis=tuple(range(2, x.ndim)))
     return y
+
+
+def cross_entropy_loops(logits, target, weight, smoothing):
+    """The loss of every position, and its slope for every logit, class by class: -sum q log p and p sum q - q, 0 log 0 = 0."""
+    classes, losses, slopes = logits.shape[1], np.zeros(target.shape), np.zeros(logits.shape)
+    for n, *s in np.ndindex(*target.shape):
+        powers = [math.exp(logits[(n, c, *s)]) for c in range(classes)]
+        shares = [(1 - smoothing) * (c == target[(n, *s)]) + smoothing / classes for c in range(classes)]
+        wanted = [share * (1 if weight is None else weight[c]) for c, share in enumerate(shares)]
+        for c, q in enumerate(wanted):
+            p = powers[c] / sum(powers)
+            losses[(n, *s)] -= q * math.log(p) if q else 0
+            slopes[(n, c, *s)] = p * sum(wanted) - q
+    return losses, slopes

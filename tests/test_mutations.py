@@ -56,6 +56,9 @@ REFERENCE = [
         "window_spread",
     ),
     ("conv_reference", "range(2, 2 + len(window.kernel))))", "range(3, 2 + len(window.kernel))))", "window_sum"),
+    ("reference", "np.where(wanted == 0, logits.dtype.type(0), log", "np.where(False, 0.0, log", "cross_entropy"),
+    ("reference", "(1 - label_smoothing) + label_smoothing / classes", "(1 - label_smoothing)", "cross_entropy"),
+    ("reference", "* np.sum(wanted, axis=1, keepdims=True) - wanted", "- wanted", "cross_entropy_grad"),
     ("geometry", "d * (k - 1) + 1 for d, k in zip(self.dilation", "d * k for d, k in zip(self.dilation", "positions"),
     (
         "geometry",
@@ -151,6 +154,29 @@ SMALL = [
     ("channel", "channel", "h = grad[r, c] * (below + u * density)", "h = grad[r, c] * below", "channels"),
     ("elementwise", "elementwise", "grad[i] * (below + x[i] * density)", "grad[i] * below", "gelu"),
 ]
+UPDATE = [
+    ("flat", "        array = moved\n", "        pass\n", "sgd"),
+    ("update", "new[i] = theta[i] - lr * slope", "new[i] = theta[i] - lr * g[i]", "sgd"),
+    ("update", "velocity, dampening = np.zeros_like(theta), 0.0", "velocity = np.zeros_like(theta)", "sgd"),
+    ("update", "momentum * velocity[i] + share * slope", "momentum * velocity[i] + slope", "sgd"),
+    ("update", "slope + momentum * v if nesterov else v", "slope + v if nesterov else v", "sgd"),
+    ("update", "np.sqrt(v * unbias2) + eps", "np.sqrt(v) + eps", "adam"),
+    ("update", "lr / (1 - beta1**step)", "lr", "adam"),
+    ("update", "1.0, weight_decay, **options", "1.0, 0.0, **options", "adam"),
+    ("update", "1 - lr * weight_decay, 0.0, lr=lr", "1.0, weight_decay, lr=lr", "adamw"),
+    ("update", "total += value * value", "total = value * value", "square_sum"),
+]
+LOGITS = [
+    ("layout", "np.moveaxis(x, axis, -1)))", "np.moveaxis(x, 1, -1)))", "softmax"),
+    ("logits", "x[r, c] if x[r, c] > top else top", "x[r, c] if x[r, c] < top else top", "softmax"),
+    ("logits", "y[r, c] *= scale", "y[r, c] *= 1", "softmax"),
+    ("logits", "x[r, c] - top - log_total", "x[r, c] - log_total", "softmax"),
+    ("logits", "(top - x[r, c] + log_total) if wanted != 0", "(top - x[r, c]) if wanted != 0", "cross_entropy"),
+    ("logits", "if wanted != 0 else", "if True else", "cross_entropy"),
+    ("logits", "number(label_smoothing / classes)", "number(label_smoothing)", "cross_entropy"),
+    ("logits", "own * weight[target[r]]", "own", "cross_entropy_grad"),
+    ("logits", "grad[r] * (scale * dx[r, c] - wanted)", "scale * dx[r, c] - wanted", "cross_entropy_grad"),
+]
 OPS = [
     (
         "elementwise",
@@ -176,8 +202,8 @@ OPS = [
         "batch_norm",
     ),
     ("norm", "k.subtract(centred_grad, k.multiply(h, product))", "centred_grad", "layer_norm"),
-    ("loss", "k.multiply(k.exp(log_p), mass)", "k.exp(k.multiply(log_p, 2))", "cross_entropy"),
-    ("loss", "divisor = k.sum(k.multiply(chosen, factors))", "divisor = divisor", "weighted mean"),
+    ("loss", "k.cross_entropy_grad(grad, logits, target, weight, label_smoothing)", "logits", "cross_entropy"),
+    ("loss", "k.sum(k.take(weight, target))", "math.prod(target.shape)", "weighted mean"),
 ]
 MUTANTS = [
     *(Mutant("reference", *mutant) for mutant in REFERENCE),
@@ -188,6 +214,8 @@ MUTANTS = [
     *(Mutant("volume", *mutant) for mutant in VOLUME),
     *(Mutant("pool", *mutant) for mutant in POOL),
     *(Mutant(*mutant) for mutant in SMALL),
+    *(Mutant("update", *mutant) for mutant in UPDATE),
+    *(Mutant("logits", *mutant) for mutant in LOGITS),
     *(Mutant("ops", *mutant) for mutant in OPS),
 ]
 

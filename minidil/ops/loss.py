@@ -38,24 +38,13 @@ def cross_entropy(
         raise DtypeError(
             f"cross_entropy: logits is {logits.dtype} but weight is {weight.dtype}; convert one with astype"
         )
-    chosen = k.one_hot(target, classes, logits.dtype)
-    wanted = k.add(k.multiply(chosen, 1 - label_smoothing), label_smoothing / classes)
-    divisor: Array | float = math.prod(target.shape)
-    if weight is not None:
-        factors = k.reshape(weight, (-1, *(1,) * (logits.ndim - 2)))
-        wanted = k.multiply(wanted, factors)
-        divisor = k.sum(k.multiply(chosen, factors))
-    log_p = k.log_softmax(logits, 1)
-    # A class that is not wanted adds nothing, also where it is masked by a logit of minus infinity: 0 log 0 = 0.
-    counted = k.where(k.equal(wanted, 0), k.constant(0, like=logits), log_p)
-    losses = k.negative(k.sum(k.multiply(wanted, counted), axis=1))
+    losses = k.cross_entropy(logits, target, weight, label_smoothing)
+    divisor = math.prod(target.shape) if weight is None else k.sum(k.take(weight, target))
 
     # With q the wanted distribution times the class weights, loss = -sum_c q_c log p_c, and dlog p_c/dz_j = 1[c = j] - p_j,
     # so dloss/dz_j = p_j sum_c q_c - q_j; without weights that is p - q.
     def grad_logits(grad: Array) -> Array:
-        mass = k.sum(wanted, axis=1, keepdims=True)
-        slope = k.subtract(k.multiply(k.exp(log_p), mass), wanted)
-        return k.multiply(slope, k.reshape(grad, (grad.shape[0], 1, *grad.shape[1:])))
+        return k.cross_entropy_grad(grad, logits, target, weight, label_smoothing)
 
     return _reduced(k, "cross_entropy", losses, reduction, divisor, (grad_logits,))
 

@@ -1,4 +1,4 @@
-"""The Numba backend's pooling, per-channel, elementwise and matrix kernels on odd arrays, against the reference in float64.
+"""The Numba backend's kernels, except the convolutions, on odd arrays, against the reference in float64.
 
 Odd are: one pixel, an empty batch, few and many channels, and any order of memory, each argument its own. The kernels are asked
 for as an op asks for them, so one that the backend leaves to the reference passes as well.
@@ -12,8 +12,10 @@ from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import LAYOUTS, laid_out, tolerance, windows
 
-from minidil.kernels import reference
+from minidil.kernels import reference, update
 from minidil.kernels.backend import active, use
+from minidil.kernels.cpu import logits as cpu_logits
+from minidil.kernels.cpu import update as cpu_update
 from minidil.kernels.geometry import Window
 
 with use("numba"):
@@ -28,30 +30,40 @@ SPATIAL = st.sampled_from([(), (1,), (7,), (1, 1), (3, 5), (13, 1), (1, 1, 1), (
 LARGE = (3, 17, 33, 31)  # beyond what fits in a cache, with remainders for every vector width and number of threads
 
 
-def run(name, arguments, count):
+@pytest.fixture(autouse=True)
+def _small_arrays_are_compiled_too(monkeypatch):
+    for module in (cpu_logits, cpu_update):
+        monkeypatch.setattr(module, "_LEAST_ELEMENTS", 0)
+
+
+def run(name, arguments, count, **options):
     """Call a kernel on `count` threads; its results, which must neither be the arguments nor have changed them."""
     arrays = [a for a in arguments if isinstance(a, np.ndarray)]
     before = [a.copy() for a in arrays]
     with using_threads(count):
-        results = getattr(KERNELS, name)(*arguments)
-    results = results if isinstance(results, tuple) else (results,)
+        results = _arrays(getattr(KERNELS, name)(*arguments, **options))
     for a, kept in zip(arrays, before, strict=True):
         assert_array_equal(a, kept)
         assert not any(np.shares_memory(a, result) for result in results)
     return results
 
 
-def expected(name, arguments):
-    results = getattr(reference, name)(*[_precise(a) for a in arguments])
-    return results if isinstance(results, tuple) else (results,)
+def expected(name, arguments, **options):
+    kernel = getattr(update if hasattr(update, name) else reference, name)
+    return _arrays(kernel(*[_precise(a) for a in arguments], **options))
 
 
-def check(name, arguments, count, rtol, atol=0.0):
-    wanted = expected(name, arguments)
-    found = run(name, arguments, count)
+def check(name, arguments, count, rtol, atol=0.0, **options):
+    wanted = expected(name, arguments, **options)
+    found = run(name, arguments, count, **options)
     for a, b in zip(found, wanted, strict=True):
         assert (a.shape, a.dtype) == (b.shape, arguments[0].dtype), name
         assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=name)
+
+
+def _arrays(results):
+    """What a kernel returned, one array or several, without the None that stands for no velocity."""
+    return [a for a in (results if isinstance(results, tuple) else (results,)) if a is not None]
 
 
 def _precise(a):
@@ -188,6 +200,118 @@ def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
     x = np.broadcast_to(values[tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(3))], values.shape)
     for arguments in ((x, values), (values, x), (x, x)) if "grad" in name else ((x,),):
         check(name, arguments, 3, rtol=1e-6, atol=1e-6)
+
+
+# --- optimizers
+
+
+SHAPES = st.one_of(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.just(LARGE))
+SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False}
+ADAM = {"step": 3, "lr": 0.01, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3, "weight_decay": 0.0}
+UPDATES = [
+    ("sgd_update", 0, {**SGD, "momentum": 0.0}),
+    ("sgd_update", 0, {**SGD, "momentum": 0.0, "weight_decay": 0.1}),
+    ("sgd_update", 0, {**SGD, "dampening": 0.5}),
+    ("sgd_update", 1, {**SGD, "dampening": 0.5}),
+    ("sgd_update", 1, {**SGD, "weight_decay": 0.1, "nesterov": True}),
+    ("adam_update", 2, ADAM),
+    ("adam_update", 2, {**ADAM, "weight_decay": 0.1}),
+    ("adamw_update", 2, {**ADAM, "weight_decay": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "states", "options"), UPDATES)
+@settings(max_examples=15)
+@given(data=st.data(), shape=SHAPES, dtype=FLOATS, count=THREADS)
+def test_updates(name, states, options, data, shape, dtype, count):
+    rng = np.random.default_rng(sum(shape))
+    theta, g, *state = (laid_out(rng.random(shape).astype(dtype), data.draw(LAYOUT)) for _ in range(2 + states))
+    unit = 20 * np.finfo(dtype).eps
+    check(name, (theta, g, *(state or [None] * (name == "sgd_update"))), count, rtol=unit, atol=unit, **options)
+
+
+@settings(max_examples=25)
+@given(shape=SHAPES, layout=LAYOUT, dtype=FLOATS, count=THREADS)
+def test_square_sum(shape, layout, dtype, count):
+    x = laid_out(np.asarray(1e25 * np.random.default_rng(0).standard_normal(shape), dtype), layout)
+    with using_threads(count):
+        found = [KERNELS.square_sum(x) for _ in range(2)]
+    assert isinstance(found[0], float)
+    assert found[0] == found[1] == pytest.approx(update.square_sum(x), rel=1e-12)
+
+
+# --- logits
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@settings(max_examples=40)
+@given(
+    data=st.data(),
+    shape=st.one_of(
+        st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple), st.sampled_from([LARGE, (3, 1001)])
+    ),
+    special=st.booleans(),
+    dtype=FLOATS,
+    count=THREADS,
+)
+def test_softmax(name, data, shape, special, dtype, count):
+    axis = data.draw(st.sampled_from([axis for axis, n in enumerate(shape) if n] or [None]))
+    if axis is None:  # the op refuses a softmax of nothing
+        return
+    rng = np.random.default_rng(sum(shape))
+    values = rng.choice([0.0, 1, -86, -88, -1e4, -np.inf, 1e4], shape) if special else 3 * rng.standard_normal(shape)
+    x = laid_out(values.astype(dtype), data.draw(LAYOUT))
+    if data.draw(st.booleans()):  # what is compiled: an axis that lies last in memory
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
+    unit = 10 * np.finfo(dtype).eps
+    with np.errstate(invalid="ignore"):  # where all are minus infinity
+        check(name, (x, axis), count, rtol=unit, atol=unit)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 1, 8])
+def test_softmax_passes_on_what_is_not_finite(name, value, place):
+    x = np.zeros((2, 9), np.float32)
+    x[0, place] = value
+    (y,) = run(name, (x, 1), 1)
+    assert np.isnan(y[0]).all()
+    assert np.isfinite(y[1]).all()
+
+
+def test_softmax_of_integers():
+    x = np.arange(6).reshape(2, 3)
+    assert_array_equal(KERNELS.softmax(x, 1), reference.softmax(x, 1))
+    assert_array_equal(KERNELS.log_softmax(x, 1), reference.log_softmax(x, 1))
+    for name, grad in (("cross_entropy", ()), ("cross_entropy_grad", (np.ones(2),))):
+        arguments = (*grad, x, np.array([0, 2]), None, 0.1)
+        assert_array_equal(getattr(KERNELS, name)(*arguments), getattr(reference, name)(*arguments))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@settings(max_examples=25)
+@given(
+    data=st.data(),
+    classes=CHANNELS,
+    spatial=SPATIAL,
+    batch=BATCH,
+    weighted=st.booleans(),
+    dtype=FLOATS,
+    count=THREADS,
+)
+def test_cross_entropy(smoothing, data, classes, spatial, batch, weighted, dtype, count):
+    rng = np.random.default_rng(classes)
+    target = rng.integers(0, classes, (batch, *spatial), data.draw(st.sampled_from([np.uint8, np.int64])))
+    values = 3 * rng.standard_normal((batch, classes, *spatial))
+    if not smoothing:  # mask what is not wanted
+        values[(rng.random(values.shape) < 0.2) & (reference.one_hot(target, classes, bool) == 0)] = -np.inf
+    logits = laid_out(values.astype(dtype), data.draw(LAYOUT))
+    grad = laid_out(np.asarray(rng.standard_normal(target.shape), dtype), data.draw(LAYOUT))
+    weight = laid_out(rng.uniform(-1, 2, classes).clip(0).astype(dtype), data.draw(LAYOUT)) if weighted else None
+    options = (logits, laid_out(target, data.draw(LAYOUT)), weight, smoothing)
+    unit = 50 * np.finfo(dtype).eps
+    check("cross_entropy", options, count, rtol=unit, atol=unit)
+    check("cross_entropy_grad", (grad, *options), count, rtol=unit, atol=unit)
 
 
 # --- matrix products

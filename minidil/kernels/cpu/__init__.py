@@ -17,9 +17,13 @@ from minidil.kernels.cpu.channel import (
 from minidil.kernels.cpu.conv import conv_forward, conv_grad_input, conv_grad_weight
 from minidil.kernels.cpu.elementwise import erf, gelu, gelu_grad, relu, relu_grad
 from minidil.kernels.cpu.linear import matmul
+from minidil.kernels.cpu.logits import cross_entropy, cross_entropy_grad, log_softmax, softmax
 from minidil.kernels.cpu.pool import max_pool, max_pool_grad
+from minidil.kernels.cpu.update import adam_update, adamw_update, sgd_update, square_sum
 
 __all__ = [
+    "adam_update",
+    "adamw_update",
     "channel_affine",
     "channel_combine",
     "channel_dots",
@@ -28,12 +32,18 @@ __all__ = [
     "conv_forward",
     "conv_grad_input",
     "conv_grad_weight",
+    "cross_entropy",
+    "cross_entropy_grad",
     "erf",
     "gelu",
     "gelu_grad",
+    "log_softmax",
     "matmul",
     "max_pool",
     "max_pool_grad",
     "relu",
     "relu_grad",
+    "sgd_update",
+    "softmax",
+    "square_sum",
 ]

@@ -14,12 +14,9 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.cpu.exponential import clipped_exp_of_minus
 
 _F = np.float32
-_LOG2_E = _F(1 / math.log(2))
-_LN2_HIGH = _F(0.693359375)  # ln 2 in two parts: the first has so few digits that its multiples are exact
-_LN2_LOW = _F(math.log(2) - 0.693359375)
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
@@ -40,22 +37,9 @@ def _normal64(x: Any) -> tuple[Any, Any]:
 def _normal32(x: Any) -> tuple[Any, Any]:
     # For x > 0, P(Z > x) = erfc(x / sqrt 2) / 2; with t = 1/(1 + p z), erfc(z) = t (a1 + a2 t + ... + a5 t^4) e^(-z^2) to 1.5e-7:
     # Abramowitz & Stegun 1964, 7.1.26. The factor e^(-z^2) = e^(-x^2 / 2) is that of the density as well.
-    power = _exp_of_minus(_F(0.5) * x * x)
+    power = clipped_exp_of_minus(_F(0.5) * x * x)
     t = _F(1) / (_F(1) + _F(0.3275911 * math.sqrt(0.5)) * abs(x))
     series = _F(1.421413741) + t * (_F(-1.453152027) + t * _F(1.061405429))
     series = _F(0.254829592) + t * (_F(-0.284496736) + t * series)
     above = _F(0.5) * t * series * power
     return above if x < _F(0) else _F(1) - above, _F(_DENSITY_AT_0) * power
-
-
-@compiled
-def _exp_of_minus(s: Any) -> Any:
-    """e^-s for a float32 s >= 0; beyond s = 87, where float32 ends, e^-87."""
-    # With the whole number n next to s / ln 2 and r = n ln 2 - s, |r| <= ln 2 / 2,
-    #   e^-s = 2^-n e^r,      e^r by its Taylor series (the next term is below 2e-7),      2^-n by writing its exponent.
-    s = min(s, _F(87))
-    n = np.int32(s * _LOG2_E + _F(0.5))
-    r = _F(n) * _LN2_HIGH - s + _F(n) * _LN2_LOW
-    series = _F(1 / 6) + r * (_F(1 / 24) + r * (_F(1 / 120) + r * _F(1 / 720)))
-    series = _F(1) + r * (_F(1) + r * (_F(0.5) + r * series))
-    return series * np.int32((np.int32(127) - n) << np.int32(23)).view(np.float32)

@@ -25,6 +25,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
+def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a loop that adds up: it may keep several partial sums, as many as a vector holds, and add them at the end."""
+    flags = {"contract", "reassoc"}
+    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, fastmath=flags, error_model="numpy")
+    return kernel
+
+
 def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int, int, Array]]:
     """Yield (first, last, places) for the output positions start..stop of a batch, `step` of them at a time.
 
@@ -47,10 +54,10 @@ def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int
         yield first, last, table[: last - first]
 
 
-def as_rows(x: Array) -> Array:
-    """(N, C, *S) -> (N prod(S), C), contiguous and writable (so that one compiled version serves); a copy only if needed."""
-    moved = np.require(np.moveaxis(x, 1, -1), requirements=("C", "W"))
-    return moved.reshape(x.shape[0] * math.prod(x.shape[2:]), x.shape[1])
+def as_rows(x: Array, axis: int = 1) -> Array:
+    """(N, C, *S) -> (N prod(S), C), or another axis than C as the last, contiguous, to be read; a copy only if needed."""
+    moved = writable(np.ascontiguousarray(np.moveaxis(x, axis, -1)))
+    return moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
 def as_channels(rows: Array, images: int, spatial: Sequence[int]) -> Array:
@@ -59,8 +66,15 @@ def as_channels(rows: Array, images: int, spatial: Sequence[int]) -> Array:
 
 
 def writable(x: Array) -> Array:
-    """x as it is, or a copy if it is read-only: the kernels are compiled for arrays that are not."""
-    return np.require(x, requirements="W")
+    """x for a kernel that reads it, and is compiled for arrays that may be written: a view where that can be, else a copy."""
+    if x.flags.writeable:
+        return x
+    view = x.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:  # the memory itself is read-only
+        return x.copy(order="K")
+    return view
 
 
 def _three(values: Sequence[int], missing: int = 1) -> Triple:
