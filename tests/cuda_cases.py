@@ -229,6 +229,19 @@ def softmaxes() -> Iterator[Callable[[Any], None]]:
         yield call(name, np.array([[0, -INF, 1], [1000, 1001, 999]], np.float32), 1)
 
 
+def losses() -> Iterator[Callable[[Any], None]]:
+    """With and without weights and smoothing, one class, positions in images, classes masked by minus infinity."""
+    for shape in ((5, 3), (1, 1), (33, 10), (2, 4, 3, 5), (0, 3)):
+        logits, labels = 10 * drawn(*shape), np.arange(shape[0] * int(np.prod(shape[2:]))) * 7 % shape[1]
+        target, grad = labels.reshape(shape[0], *shape[2:]).astype(np.int32), drawn(shape[0], *shape[2:])
+        for weight, smoothing in ((None, 0.0), (np.abs(drawn(shape[1])), 0.2)):
+            yield call("cross_entropy", logits, target, weight, smoothing)
+            yield call("cross_entropy_grad", grad, logits, target, weight, smoothing)
+    masked, target = np.array([[0, -INF, 1], [1000, 1001, 999]], np.float32), np.array([2, 1], np.int32)
+    yield call("cross_entropy", masked, target, None, 0.0)
+    yield call("cross_entropy_grad", drawn(2), masked, target, None, 0.0)
+
+
 def channels() -> Iterator[Callable[[Any], None]]:
     """Many channels and one, one position and many, a variance that is small beside the mean."""
     for shape in ((4, 3, 5, 5), (2, 3), (17, 5, 3), (2, 1, 40, 40), (3, 300)):
@@ -351,6 +364,7 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "gather": gathers,
     "reduce": reductions,
     "softmax": softmaxes,
+    "loss": losses,
     "channel": channels,
     "pool": pools,
     "update": updates,

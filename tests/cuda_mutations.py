@@ -24,6 +24,7 @@ SUITES = {
     "lanes": (("lanes", "channel"), ("channel",)),
     "reduce": (("reduce",), ("reduce",)),
     "softmax": (("softmax",), ("softmax",)),
+    "loss": (("loss",), ("loss",)),
     "channel": (("channel",), ("channel",)),
     "window": (("window", "pool", "columns", "conv"), ("pool", "columns", "conv")),
     "pool": (("pool",), ("pool",)),

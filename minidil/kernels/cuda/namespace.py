@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidil.kernels import reference
-from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, pool, reduce, update
+from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, pool, reduce, update
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.grid import Array
@@ -40,6 +40,8 @@ __all__ = [
     "conv_forward",
     "conv_grad_input",
     "conv_grad_weight",
+    "cross_entropy",
+    "cross_entropy_grad",
     "divide",
     "equal",
     "erf",
@@ -122,6 +124,17 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Array:
 def stack(arrays: Sequence[Any], axis: int = 0) -> Array:
     """Arrays of one shape joined along a new axis."""
     return copy.stack([to_device(x) for x in arrays], axis)
+
+
+def cross_entropy(logits: Any, target: Any, weight: Any, label_smoothing: float) -> Array:
+    """The loss at every position."""
+    return loss.cross_entropy(to_device(logits), target, None if weight is None else to_device(weight), label_smoothing)
+
+
+def cross_entropy_grad(grad: Any, logits: Any, target: Any, weight: Any, label_smoothing: float) -> Array:
+    """The gradient of the logits."""
+    placed = None if weight is None else to_device(weight)
+    return loss.cross_entropy_grad(to_device(grad), to_device(logits), target, placed, label_smoothing)
 
 
 # These take what they need to the device themselves: constants, class numbers and positions come from the host.
