@@ -92,6 +92,8 @@ def _others() -> Iterator[KernelCall]:
         yield _call("take", _numbers(kind, 7, 5), [3, 3, 0])
         yield _call("one_hot", np.array([0, 4, 2], np.int32), 5, kind)
     yield _call("max_pool", _numbers(_INT, 2, 3, 9, 8), Window.of((9, 8), 3, stride=2, padding=1))
+    yield _call("one_hot", np.array([0, 4, 2], np.int32), 5, _KINDS[0])
     yield _call("softmax", _numbers(_KINDS[0], 65, 33), axis=0)
+    yield _call("log_softmax", _numbers(_KINDS[0], 33, 65), axis=1)
     plain = {"lr": 0.1, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.01, "nesterov": False}
     yield _call("sgd_update", _numbers(_KINDS[0], 257), _numbers(_KINDS[0], 257, seed=1), None, **plain)
