@@ -365,3 +365,28 @@ def test_fences_do_nothing_and_a_trap_stops():
     assert out.all()
     with pytest.raises(KernelError, match=r"trap in kernel ptx, block \(0, 0, 0\), thread \(4, 0, 0\)"):
         run(OWN + "setp.ge.u32 %p1, %r20, 4;\n@%p1 trap;", np.zeros(32, np.int32))
+
+
+def test_lanes_wait_at_a_shuffle_for_those_that_come_from_a_loop_behind_it():
+    # The loop stands after the shuffle, as compilers place it at times: those who leave it jump back.
+    body = (
+        OWN
+        + """
+    mov.u32 %r1, 0;
+    bra TEST;
+SUM:
+    shfl.sync.bfly.b32 %r2, %r1, 1, 31, -1;
+    add.u32 %r2, %r2, %r1;
+    st.global.u32 [%rd21], %r2;
+    ret;
+LOOP:
+    add.u32 %r1, %r1, 1;
+TEST:
+    setp.ge.u32 %p1, %r1, %r20;
+    @%p1 bra SUM;
+    bra LOOP;
+    """
+    )
+    (out,) = run(body, np.zeros(64, np.int32), block=64)
+    lane = np.arange(64)
+    assert_array_equal(out, lane + (lane ^ 1))

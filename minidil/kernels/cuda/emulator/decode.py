@@ -36,7 +36,7 @@ class Decoded(Operands):
         elif instruction.op[:2] in (("bar", "sync"), ("barrier", "sync")) and instruction.operands in (("0",), ()):
             step = Step("barrier")
         elif instruction.op == ("bar", "warp", "sync"):
-            step = Step("warp barrier")
+            step = Step("warp barrier", gathers=True)
         else:
             run = self._special(instruction) or self._arithmetic(instruction)
             if run is None:
@@ -44,7 +44,7 @@ class Decoded(Operands):
                     f"cuda emulator: unknown instruction `{instruction}`, from line {instruction.line} of "
                     f"{self.program.files.get(instruction.file, 'the kernel')}; it is not executed by guessing"
                 )
-            step = Step("run", run)
+            step = Step("run", run, gathers=head in ("shfl", "vote"))
         if instruction.guard:
             step.guard, step.negated = self.operand(instruction.guard, "pred"), instruction.negated
         return step

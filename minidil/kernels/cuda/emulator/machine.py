@@ -3,7 +3,8 @@
 A program is decoded once: every instruction becomes a `Step` that works on numbered operands. A `Machine` then runs as many
 blocks at once as make good use of NumPy. All lanes at the same instruction execute it together. Where a branch divides them,
 those with the lowest program counter go first until they meet the others again, which is what makes loops and branches of
-structured programs meet at once. A lane that reaches a barrier waits until all lanes of its block have reached it.
+structured programs meet at once. A lane that reaches a barrier waits until all lanes of its block have reached it; one that
+reaches a shuffle waits until no lane that could still join it is left to run.
 """
 
 from __future__ import annotations
@@ -145,28 +146,35 @@ class Machine:
     def _execute(self) -> None:
         end = len(self.decoded.steps)
         pcs = np.zeros(self.lanes, np.int64)
-        waiting = np.zeros(self.lanes, np.bool_)
+        waiting, self.gathering = np.zeros(self.lanes, np.bool_), np.zeros(self.lanes, np.bool_)
         while True:
-            ready = (pcs < end) & ~waiting
+            ready, gathered = (pcs < end) & ~waiting & ~self.gathering, False
             if not ready.any():
-                if not waiting.any():
+                if not (waiting | self.gathering).any():
                     return
-                self._release(pcs, waiting, end)
-                continue
+                if not self.gathering.any():
+                    self._release(pcs, waiting, end)
+                    continue
+                ready, gathered = self.gathering.copy(), True  # nobody else can come
             here = int(pcs[ready].min())
             group = ready & (pcs == here)
             ahead = pcs[ready & ~group]
             limit = int(ahead.min()) if ahead.size else end
             whole = not ahead.size and bool(group.all())
+            self.gathering &= ~group
+            self._all_here = gathered
             self._segment(here, limit, None if whole else group, pcs, waiting, end)
 
     def _segment(self, pc: int, limit: int, where: Mask, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
         """Run the lanes of `where` from pc on, until they divide, wait, end, or meet the lanes that stand at `limit`."""
         steps, count = self.decoded.steps, self.launch is not None
         group: Any = slice(None) if where is None else where
+        begin = pc
         while pc < limit:
             step = steps[pc]
             self.pc = pc
+            if step.gathers and where is not None and not self._gathered(pc, begin, pcs, where):
+                return
             if count:
                 self._count(where)
             if step.run is not None and step.guard is None:
@@ -208,6 +216,19 @@ class Machine:
                 pcs[group if holds else chosen] = end
                 return
         pcs[group] = pc
+
+    def _gathered(self, pc: int, begin: int, pcs: NDArray[np.int64], where: NDArray[np.bool_]) -> bool:
+        """Whether lanes go on with a shuffle, vote or warp barrier, for which the lanes of a warp wait for each other.
+
+        They do when everybody who can still come is here: then the instruction is the first that they are told to run.
+        Compilers may place the end of a loop before its body, so that the lowest program counter is not enough.
+        """
+        if pc == begin and self._all_here:
+            self._all_here = False  # for once: a loop may come back here
+            return True
+        pcs[where] = pc
+        self.gathering |= where
+        return False
 
     def _release(self, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
         """All lanes wait or have ended. Let those at a barrier go on, if the whole block is there."""

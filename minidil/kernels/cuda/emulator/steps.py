@@ -34,6 +34,7 @@ class Step:
     target: int = 0  # of a branch
     guard: int | None = None  # the operand that must hold
     negated: bool = False
+    gathers: bool = False  # whether lanes wait here for the others of their warp
 
 
 class Operands:
