@@ -256,10 +256,10 @@ def test_chosen_ops_are_run_in_the_emulator_which_is_said(emulator, tmp_path, ca
 
 @emulated
 def test_an_op_that_computes_wrongly_fails_the_command(emulator, capsys, monkeypatch):
-    from minidil.kernels.backend import _load
+    from minidil.kernels.backend import active
 
     with md.use("cuda"):
-        monkeypatch.setattr(_load("cuda"), "add", _load("cuda").subtract)
+        monkeypatch.setattr(active(), "add", active().subtract)
     line = refused(capsys, "doctor", "--cuda", "--ops", "add")
     assert line == "minidil: doctor: failed: add (7x1x31, 65x1)\n"
 
