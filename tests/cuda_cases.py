@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 
 from minidil.kernels import conv_reference, reference, update
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
+from minidil.kernels.cuda.launch import Kernel
 from minidil.kernels.geometry import Window
 
 NAN, INF = np.nan, np.inf
@@ -24,7 +25,8 @@ class Hosted:
         self.modules = modules
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        kernel = next(vars(module)[name] for module in self.modules if callable(vars(module).get(name)))
+        found = (vars(module).get(name) for module in self.modules)
+        kernel = next(one for one in found if callable(one) and not isinstance(one, Kernel))
         return lambda *arguments, **options: to_host(kernel(*map(on_device, arguments), **options))
 
 
