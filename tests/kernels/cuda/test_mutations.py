@@ -21,7 +21,8 @@ def check(site_or_module, copies):
     module = site_or_module.module if isinstance(site_or_module, Site) else site_or_module
     version = "fast" if module == "generated" else "readable"
     namespace = import_module("minidil.kernels.cuda.namespace")
-    kernels = Hosted(*copies, namespace)
+    # The last copies first: `conv` has functions of arrays under the names of the kernels in `generated`.
+    kernels = Hosted(*reversed(copies), namespace)
     with import_module("minidil.kernels.cuda.choice").kernel_version(version):
         for cases in SUITES[module][1]:
             for case in CASES[cases]():
