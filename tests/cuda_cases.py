@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose
 
 from minidil.kernels import conv_reference, reference, update
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
-from minidil.kernels.cuda.launch import Kernel
 from minidil.kernels.geometry import Window
 
 NAN, INF = np.nan, np.inf
@@ -25,8 +24,7 @@ class Hosted:
         self.modules = modules
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        found = (vars(module).get(name) for module in self.modules)
-        kernel = next(one for one in found if callable(one) and not isinstance(one, Kernel))
+        kernel = next(vars(module)[name] for module in self.modules if callable(vars(module).get(name)))
         return lambda *arguments, **options: to_host(kernel(*map(on_device, arguments), **options))
 
 
