@@ -333,6 +333,14 @@ def convolutions() -> Iterator[Callable[[Any], None]]:
     yield from _convolution(WINDOWS["dilated"], 2, 1, 17, 66)
     yield from _convolution(Window.of((9, 9), 3, 1, 2, 2), 2, 1, 9, 3)
     yield from _convolution(Window.of((7,), 1, 4, 0, 1), 1, 2, 65, 2)
+    yield _rectified(WINDOWS["dilated"])
+
+
+def _rectified(window: Window) -> Callable[[Any], None]:
+    """The epilogue that the reference does not have: bias and ReLU at once."""
+    x, weight, bias = drawn(2, 3, *window.size), drawn(5, 3, *window.kernel, seed=1), drawn(5, seed=2)
+    expected = np.maximum(reference.conv_forward(x, weight, window, 1, bias), 0)
+    return lambda kernels: close(kernels.conv_forward(x, weight, window, 1, to_device(bias), True), expected)
 
 
 def _convolution(window: Window, n: int, groups: int, channels: int, filters: int) -> Iterator[Callable[[Any], None]]:
