@@ -13,7 +13,11 @@ ALL = [site for module in SUITES for site in sites(module)]
 # Conditions that could always hold: they say what is meant, and another one refuses the same.
 IDLE = {
     ("window", "output", "reach >= int32(0)"): "a negative reach leads to an output that is negative or far too large",
-    ("generated", "conv_grad_input", "not v < low"): "a gradient is never rectified; the skeleton of the forward pass is",
+    (
+        "generated",
+        "conv_grad_input",
+        "not v < low",
+    ): "a gradient is never rectified; the skeleton of the forward pass is",
 }
 
 
