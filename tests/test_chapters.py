@@ -109,7 +109,7 @@ def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
     assert stale == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_in_a_fresh_kernel(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     if name == "10_cuda.ipynb" and (missing := problem("emulator")):
