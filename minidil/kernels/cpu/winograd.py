@@ -20,7 +20,8 @@ The gradients are the chain rule through the same linear maps, with G = dL/dy:
 
 and dL/dx is a convolution of dL/dy with the filters turned by 180 degrees.
 
-The price is rounding: the entries of B and A are up to 8 and cancel, so the error is about ten times that of im2col in float32.
+The price is rounding, since the entries of B and A are up to 8 and cancel. The error of a result stays below 64 eps times the
+largest sum of |factor| |factor| that makes one (32 eps from 16 channels on). It is typically ten times that of im2col.
 Source: Lavin & Gray 2016, arXiv:1509.09308, sections 4.1 and 5.3.
 """
 
