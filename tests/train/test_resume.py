@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class Press(train.Callback):
     def on_batch_end(self, run: train.Run) -> None:
         if run.epoch * run.batches + run.batch == self.batches:
             os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """Tests that a shell runs in the background are started with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
