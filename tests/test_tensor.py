@@ -412,6 +412,7 @@ def test_frozen_arguments_get_no_gradient_and_cost_no_vjp() -> None:
 # --- long graphs and memory
 
 
+@pytest.mark.slow
 def test_backward_survives_a_hundred_thousand_nodes() -> None:
     x = leaf(1)
     y = x
@@ -422,6 +423,7 @@ def test_backward_survives_a_hundred_thousand_nodes() -> None:
     assert x.grad.item() == 1
 
 
+@pytest.mark.slow
 def test_dropping_a_long_unused_graph_does_not_overflow_the_stack() -> None:
     y = leaf(1)
     for _ in range(100_000):
