@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
@@ -85,7 +85,19 @@ def _controller() -> ThreadpoolController:
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="minidil")
+    """Its threads stay on a processor each, where there are as many as processors.
+
+    Linux may wake two threads on one processor while another has nothing to do, and leave them there for a whole kernel.
+    """
+    free = iter(sorted(_processors()) if workers == len(_processors()) else ())
+    return ThreadPoolExecutor(workers, "minidil", initializer=lambda: _stay_on(next(free, None)))
+
+
+def _stay_on(processor: int | None) -> None:
+    """Keep the calling thread there, where the system can do that; None: anywhere."""
+    if processor is not None and hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):  # it may have been taken away from this process meanwhile
+            os.sched_setaffinity(0, {processor})
 
 
 def _start_afresh() -> None:

@@ -1,10 +1,13 @@
 """Work in slices: every position once, in order, the same bits each time, after a fork too, and with BLAS held back."""
 
+import os
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from functools import cache
 from textwrap import dedent
+from time import sleep
 
 import numpy as np
 import pytest
@@ -58,6 +61,27 @@ def test_one_thread_works_in_the_caller():
     set_num_threads(2)
     names = {thread.name for thread in run_sliced(lambda start, stop: threading.current_thread(), 8)}
     assert all(name.startswith("minidil") for name in names)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) == 1,
+    reason="this system does not bind threads to processors, or has one",
+)
+def test_as_many_threads_as_processors_stay_on_one_each(monkeypatch):
+    whole = os.sched_getaffinity(0)
+    monkeypatch.setattr(threads, "_pool", cache(threads._pool.__wrapped__))  # threads that start now
+    for count in (len(whole), len(whole) + 1):
+        set_num_threads(count)
+        where = run_sliced(lambda start, stop: sleep(0.05) or os.sched_getaffinity(0), count)
+        assert set().union(*where) == whole
+        assert [len(one) == 1 for one in where] == [count == len(whole)] * count
+    assert os.sched_getaffinity(0) == whole  # the caller goes where it likes
+
+
+def test_a_processor_that_is_gone_is_no_reason_to_fail(monkeypatch):
+    monkeypatch.setattr(threads, "_pool", cache(threads._pool.__wrapped__))
+    monkeypatch.setattr(threads, "_processors", lambda: {10_000, 10_001})
+    assert run_sliced(lambda start, stop: (start, stop), 2) == [(0, 1), (1, 2)]
 
 
 def test_an_error_in_a_slice_reaches_the_caller():
