@@ -190,7 +190,10 @@ class Tensor(Holder):
             raise GraphError("backward: this tensor does not depend on any tensor with requires_grad=True")
         if gradient is None and self.size != 1:
             raise ShapeError(f"backward: a tensor of shape {self.shape} is no scalar; sum it, or pass gradient=dL/dy")
-        seed = np.ones(self.shape, self.dtype) if gradient is None else copied(gradient, None)
+        if gradient is None:
+            seed = as_array(np.ones(self.shape, self.dtype))
+        else:
+            seed = gradient._array if isinstance(gradient, Tensor) else copied(gradient)
         if (seed.shape, seed.dtype) != (self.shape, self.dtype):
             raise ShapeError(f"backward: gradient is {seed.dtype} {seed.shape} but y is {self.dtype} {self.shape}")
         for leaf, grad in propagate(self._node or self, seed, retain_graph).items():
