@@ -27,6 +27,7 @@ SUITES = {
     "reference": [K + "geometry", K + "conv_reference", K + "reference"],
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
+    "pointwise": [K + "geometry", CPU + "layout", CPU + "pointwise"],
     "winograd": [K + "geometry", *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd"))],
     "volume": [
         K + "geometry",
@@ -65,7 +66,7 @@ def load(suite, monkeypatch, mutant=None):
     found = types.SimpleNamespace()
     for name in SUITES[suite]:
         original = import_module(name)
-        source = SMALL_PIECES.sub(r"\1 = 3", inspect.getsource(original))
+        source = SMALL_PIECES.sub(r"\1 = 5", inspect.getsource(original))
         if mutant is not None and name.endswith("." + mutant.module):
             assert source.count(mutant.old) == 1, f"{mutant.old!r} stands {source.count(mutant.old)} times in {name}"
             assert mutant.old != mutant.new
@@ -86,13 +87,17 @@ SPECS = {
     "just fits": ((9,), (3,), (1,), ((0, 0),), (4,), 1, 1, 2),
     "volume": ((4, 4, 3), (2, 2, 2), (1, 2, 1), ((0, 1), (1, 0), (0, 0)), (2, 2, 1), 1, 2, 2),
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
+    "depthwise, stride 1": ((5, 6), (2, 3), (1, 1), ((1, 0), (0, 1)), (1, 2), 3, 1, 1),
+    "1x1": ((3, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 2, 2, 3),
+    "colours": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 1, 3, 2),
     "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
     "slices": ((4, 5, 3), (3, 3, 3), (1, 1, 1), ((1, 3), (1, 0), (2, 1)), (2, 1, 1), 1, 2, 3),
     "3x3 groups": ((5, 4), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2, 2, 3),
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
 USED = {
-    "depthwise": ["depthwise"],
+    "depthwise": ["depthwise", "depthwise, stride 1"],
+    "pointwise": ["1x1"],
     "winograd": ["overlapping", "3x3", "3x3 groups"],
     "two by two": ["two by two"],
     "volume": ["slices"],
@@ -115,10 +120,10 @@ def cases(suite, Window):
         yield GivenCase(
             Window.of(size, kernel, stride, padding, dilation),
             groups,
-            x=rng.standard_normal((2, groups * per_group, *size)),
+            x=rng.standard_normal((3, groups * per_group, *size)),
             weight=rng.standard_normal((groups * filters, per_group, *kernel)),
             bias=rng.standard_normal(groups * filters),
-            grad=rng.standard_normal((2, groups * filters, *out)),
+            grad=rng.standard_normal((3, groups * filters, *out)),
             geometry=(stride, padding, dilation),
         )
 
@@ -296,7 +301,7 @@ SUMS = {
 }
 CHECKS = {
     suite: {name: _on_cases(suite, check) for name, check in CONV.items()}
-    for suite in ("reference", "im2col", "depthwise", "winograd", "two by two", "volume")
+    for suite in ("reference", "im2col", "depthwise", "pointwise", "winograd", "two by two", "volume")
 }
 CHECKS["reference"] |= {name: _on_pools("reference", *check) for name, check in (POOL | SUMS).items()}
 CHECKS["reference"] |= {

@@ -85,15 +85,19 @@ REFERENCE = [
     ("geometry", "(span - 1, 0) for span", "(0, span - 1) for span", "named padding"),
 ]
 PLACES = [  # where the taps of the compiled kernels fall
-    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]"),
-    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * dilation[2] + k * stride[2] - before[2]"),
-    ("layout", "h = oh * stride[1] + j * dilation[1] - before[1]", "h = oh * stride[1] + j * dilation[1]"),
-    ("layout", "0 <= w < size[2]", "0 <= w < size[2] - 1"),
+    ("layout", "w = w0 + k * dilation[2]", "w = w0 + k"),
+    ("layout", "w0 = ow * stride[2] - before[2]", "w0 = ow * dilation[2] - before[2]"),
+    ("layout", "h0 = oh * stride[1] - before[1]", "h0 = oh * stride[1]"),
+    ("layout", "0 <= w < size[2])", "0 <= w < size[2] - 1)"),
+    ("layout", "w0 + (kernel[2] - 1) * dilation[2] < size[2]", "w0 + kernel[2] - 1 < size[2]"),
+    ("layout", "if ow == out[2]:", "if ow > out[2]:"),
+    ("layout", "if oh == out[1]:", "if oh > out[1]:"),
 ]
 IM2COL = [
     *((*place, "forward") for place in PLACES),
     *((*place, "grad_input") for place in PLACES),
-    ("layout", "d = od * stride[0] + i * dilation[0] - before[0]", "d = od * stride[0] + i - before[0]", "grad_weight"),
+    ("layout", "d = d0 + i * dilation[0]", "d = d0 + i", "grad_weight"),
+    ("layout", "if od == out[0]:", "if od > out[0]:", "grad_weight"),
     ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "grad_input"),
     ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "adjoint"),
     ("im2col", "rows += bias.reshape(groups, -1)", "rows += 0", "forward"),
@@ -101,13 +105,36 @@ IM2COL = [
     ("im2col", "= x[place, g, c]", "= x[place, 0, c]", "forward"),
     ("im2col", "total += product", "total = product", "grad_weight"),
     ("im2col", "cols[r, g, tap, c] = 0", "cols[r, g, tap, c] = cols[r, g, tap, c]", "forward"),
+    ("im2col", "cols[r, tap, 1] = cols[r, tap, 2] = 0", "cols[r, tap, 1] = cols[r, tap, 2] = 1", "forward"),
+    ("im2col", "x[place, 0], x[place, 1], x[place, 2]", "x[place, 2], x[place, 1], x[place, 0]", "forward"),
+    ("im2col", "dx[place, 1] += cols", "dx[place, 1] = cols", "grad_input"),
 ]
 DEPTHWISE = [
     *((*place, "forward") for place in PLACES[2:]),
     ("depthwise", "y[r, c] = bias[c]", "y[r, c] = 0", "forward"),
     ("depthwise", "y[r, c] += weight", "y[r, c] = weight", "forward"),
+    ("depthwise", "weight[first + 1, c] * x[p1, c]", "weight[first, c] * x[p1, c]", "forward"),
+    (
+        "depthwise",
+        "inside and places[r, tap] >= 0\n            if inside:\n                p0, p1, p2 =",
+        "inside\n            if inside:\n                p0, p1, p2 =",
+        "forward",
+    ),
+    ("depthwise", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
+    ("depthwise", "(r - before, r - after)", "(r - after, r - before)", "grad_input"),
     ("depthwise", "dx[place, c] += weight", "dx[place, c] = weight", "grad_input"),
     ("depthwise", "total[tap, c] += grad", "total[tap, c] = grad", "grad_weight"),
+    ("depthwise", "grad[first + 3, c] * x[p3, c]", "grad[first + 2, c] * x[p3, c]", "grad_weight"),
+]
+POINTWISE = [
+    ("pointwise", "y[start:stop] += bias", "y[start:stop] += 0", "forward"),
+    (
+        "pointwise",
+        "_matrices(weight, groups), window, None",
+        "_matrices(weight, groups)[::-1], window, None",
+        "grad_input",
+    ),
+    ("pointwise", "upstream[:, start:stop].transpose", "upstream[::-1, start:stop].transpose", "grad_weight"),
 ]
 WINOGRAD = [
     ("filters", "total += part", "total = part", "grad_weight"),
@@ -138,7 +165,7 @@ TWO_BY_TWO = [
     ("two_by_two", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
 ]
 POOL = [
-    ("layout", "w = ow * stride[2] + k * dilation[2] - before[2]", "w = ow * stride[2] + k - before[2]", "max_pool"),
+    ("layout", "w = w0 + k * dilation[2]", "w = w0 + k", "max_pool"),
     ("pool", "not value <= best", "value <= best", "max_pool"),
     ("pool", "= number if larger", "= number + 1 if larger", "max_pool"),
     ("pool", "if winner[r, c] == number", "if winner[r, c] == number + 1", "max_pool_grad"),
@@ -209,6 +236,7 @@ MUTANTS = [
     *(Mutant("reference", *mutant) for mutant in REFERENCE),
     *(Mutant("im2col", *mutant) for mutant in IM2COL),
     *(Mutant("depthwise", *mutant) for mutant in DEPTHWISE),
+    *(Mutant("pointwise", *mutant) for mutant in POINTWISE),
     *(Mutant("winograd", *mutant) for mutant in WINOGRAD),
     *(Mutant("two by two", *mutant) for mutant in TWO_BY_TWO),
     *(Mutant("volume", *mutant) for mutant in VOLUME),
@@ -236,5 +264,5 @@ def test_a_mistake_is_noticed(mutant, monkeypatch):
 
 def test_every_check_notices_something():
     noticing = {(mutant.suite, mutant.noticed_by) for mutant in MUTANTS}
-    general = {("depthwise", "adjoint"), ("winograd", "adjoint")}
+    general = {("depthwise", "adjoint"), ("pointwise", "adjoint"), ("winograd", "adjoint")}
     assert {(suite, name) for suite, checks in CHECKS.items() for name in checks} - noticing <= general

@@ -36,6 +36,9 @@ def layers(draw, kind):
         case "depthwise" | "multiplied":
             groups = channels
             filters = channels * (2 if kind == "multiplied" else 1)
+        case "1x1":
+            groups = draw(st.sampled_from([1, 2]))
+            channels, filters = groups * channels, groups * filters
         case "first":
             channels, filters = 3, draw(st.sampled_from([16, 17]))
     if kind == "two by two":

@@ -1,5 +1,5 @@
-"""Convolution: Winograd where it pays, its smaller cousin where the dilation leaves two values to a phase, tap by tap where each
-channel has its own filter, im2col for everything else.
+"""Convolution: one matrix product where the kernel has one tap, tap by tap where each channel has its own filter, Winograd where
+it pays, its smaller cousin where the dilation leaves two values to a phase, im2col for everything else.
 
 Shapes as in the reference.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, im2col, two_by_two, winograd, winograd3d
+from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd3d
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]
@@ -44,6 +44,8 @@ def _way_for(window: Window, channels: int, filters: int, groups: int) -> Module
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
             return depthwise
+        if pointwise.applies(window):
+            return pointwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
         if winograd3d.pays(window, channels, filters, groups):

@@ -8,6 +8,7 @@ Source: Chollet 2017, "Xception", arXiv:1610.02357, section 1 (the depthwise par
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,14 +44,20 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dx[i] = sum of w[k] G[o] over the outputs o that tap k carried x[i] to. A thread owns whole images."""
+    """dL/dx[i] = sum of w[k] G[o] over the outputs o that tap k carried x[i] to.
+
+    With stride 1 these are o = i + before - k d, and with the taps reversed that is a forward pass over G, which writes each
+    position once. With another stride the products are added where they belong, each thread to images of its own.
+    """
+    if all(stride == 1 for stride in window.stride):
+        return conv_forward(grad, np.flip(weight, tuple(range(2, weight.ndim))), _reversed(window), groups)
     upstream, taps, images = as_rows(grad), _taps(weight), len(grad)
     dx = memory.zeros((images * math.prod(window.size), groups), grad.dtype)
     positions = math.prod(window.out)
 
     def work(start: int, stop: int) -> None:
         for first, last, places in walk(window, start * positions, stop * positions, _ROWS):
-            _grad_input(upstream[first:last], places, taps, dx)
+            _scatter(upstream[first:last], places, taps, dx)
 
     run_sliced(work, images)
     return as_channels(dx, images, window.size)
@@ -74,21 +81,41 @@ def _taps(weight: Array) -> Array:
     return np.ascontiguousarray(weight.reshape(weight.shape[0], -1).T)
 
 
+def _reversed(window: Window) -> Window:
+    """The window that leads from dL/dy back to dL/dx: out = size + before + after - (span - 1), so that it gives size again."""
+    reach = [span - 1 for span in window.span]
+    padding = [(r - before, r - after) for r, (before, after) in zip(reach, window.padding, strict=True)]
+    return replace(window, size=window.out, padding=tuple(padding))
+
+
 @compiled
 def _forward(x: Array, places: Array, weight: Array, bias: Array, y: Array) -> None:
+    """Three taps at a time where none of them is on the padding, so that y is fetched and stored a third as often."""
     rows, taps = places.shape
     for r in range(rows):
         for c in range(len(bias)):
             y[r, c] = bias[c]
-        for tap in range(taps):
-            place = places[r, tap]
-            if place >= 0:
+        for first in range(0, taps, 3):
+            last = min(first + 3, taps)
+            inside = last - first == 3
+            for tap in range(first, last):
+                inside = inside and places[r, tap] >= 0
+            if inside:
+                p0, p1, p2 = places[r, first], places[r, first + 1], places[r, first + 2]
                 for c in range(len(bias)):
-                    y[r, c] += weight[tap, c] * x[place, c]
+                    y[r, c] += (
+                        weight[first, c] * x[p0, c] + weight[first + 1, c] * x[p1, c] + weight[first + 2, c] * x[p2, c]
+                    )
+            else:
+                for tap in range(first, last):
+                    place = places[r, tap]
+                    if place >= 0:
+                        for c in range(len(bias)):
+                            y[r, c] += weight[tap, c] * x[place, c]
 
 
 @compiled
-def _grad_input(grad: Array, places: Array, weight: Array, dx: Array) -> None:
+def _scatter(grad: Array, places: Array, weight: Array, dx: Array) -> None:
     (rows, taps), channels = places.shape, grad.shape[1]
     for r in range(rows):
         for tap in range(taps):
@@ -100,10 +127,31 @@ def _grad_input(grad: Array, places: Array, weight: Array, dx: Array) -> None:
 
 @compiled
 def _grad_weight(x: Array, grad: Array, places: Array, total: Array) -> None:
+    """Four positions at a time where none falls on the padding, so that the sum is fetched and stored a quarter as often."""
     (rows, taps), channels = places.shape, grad.shape[1]
-    for r in range(rows):
+    for first in range(0, rows, 4):
+        last = min(first + 4, rows)
         for tap in range(taps):
-            place = places[r, tap]
-            if place >= 0:
+            inside = last - first == 4
+            for r in range(first, last):
+                inside = inside and places[r, tap] >= 0
+            if inside:
+                p0, p1, p2, p3 = (
+                    places[first, tap],
+                    places[first + 1, tap],
+                    places[first + 2, tap],
+                    places[first + 3, tap],
+                )
                 for c in range(channels):
-                    total[tap, c] += grad[r, c] * x[place, c]
+                    total[tap, c] += (
+                        grad[first, c] * x[p0, c]
+                        + grad[first + 1, c] * x[p1, c]
+                        + grad[first + 2, c] * x[p2, c]
+                        + grad[first + 3, c] * x[p3, c]
+                    )
+            else:
+                for r in range(first, last):
+                    place = places[r, tap]
+                    if place >= 0:
+                        for c in range(channels):
+                            total[tap, c] += grad[r, c] * x[place, c]

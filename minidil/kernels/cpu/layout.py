@@ -93,18 +93,42 @@ def _find_places(
     dilation: Triple,
     out: Triple,
 ) -> None:
-    """Fill in where the taps, in row-major order, of the output positions first, first + 1, ... fall."""
+    """Fill in where the taps, in row-major order, of the output positions first, first + 1, ... fall.
+
+    A position is counted up from the one before it: the divisions that find it would take longer than the rest.
+    """
+    ow, rest = first % out[2], first // out[2]
+    oh, rest = rest % out[1], rest // out[1]
+    od, image = rest % out[0], rest // out[0]
     for r in range(len(places)):
-        ow, rest = (first + r) % out[2], (first + r) // out[2]
-        oh, rest = rest % out[1], rest // out[1]
-        od, image = rest % out[0], rest // out[0]
+        d0 = od * stride[0] - before[0]
+        h0 = oh * stride[1] - before[1]
+        w0 = ow * stride[2] - before[2]
+        all_inside = (
+            d0 >= 0
+            and h0 >= 0
+            and w0 >= 0
+            and d0 + (kernel[0] - 1) * dilation[0] < size[0]
+            and h0 + (kernel[1] - 1) * dilation[1] < size[1]
+            and w0 + (kernel[2] - 1) * dilation[2] < size[2]
+        )
         tap = 0
         for i in range(kernel[0]):
-            d = od * stride[0] + i * dilation[0] - before[0]
+            d = d0 + i * dilation[0]
             for j in range(kernel[1]):
-                h = oh * stride[1] + j * dilation[1] - before[1]
+                h = h0 + j * dilation[1]
                 for k in range(kernel[2]):
-                    w = ow * stride[2] + k * dilation[2] - before[2]
-                    inside = 0 <= d < size[0] and 0 <= h < size[1] and 0 <= w < size[2]
+                    w = w0 + k * dilation[2]
+                    inside = all_inside or (0 <= d < size[0] and 0 <= h < size[1] and 0 <= w < size[2])
                     places[r, tap] = ((image * size[0] + d) * size[1] + h) * size[2] + w if inside else -1
                     tap += 1
+        ow += 1
+        if ow == out[2]:
+            ow = 0
+            oh += 1
+        if oh == out[1]:
+            oh = 0
+            od += 1
+        if od == out[0]:
+            od = 0
+            image += 1
