@@ -87,7 +87,7 @@ class _Minidil:
     def __init__(self, function: Function, inputs: Sequence[Array], grad: Array, backend: str) -> None:
         order = _channels_last if backend == "numba" else np.asarray
         first, *parameters = inputs
-        self.backend, self.function, self.grad = backend, function, order(grad)
+        self.backend, self.function, self.grad = backend, function, Tensor.of(order(grad))
         self.inputs = [tensor(array, requires_grad=True) for array in (order(first), *parameters)]
 
     def forward(self) -> Any:

@@ -20,14 +20,14 @@ class Timing:
 
 
 def interleave(
-    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05, warm_up: float = 0.03
 ) -> dict[str, Timing]:
     """Time each contestant once per round, in turn.
 
     What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each turn
     (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task. A
-    processor that has slept is slow for a few milliseconds and has lost its caches, so each turn is a call that is not counted
-    and then one that is.
+    processor that has slept is slow for tens of milliseconds and has lost its caches, so each turn begins with calls that are
+    not counted, one at least and as many as `warm_up` seconds take, and ends with the one that is.
     Raises: OptionError unless rounds >= 1.
     """
     if rounds < 1:
@@ -36,7 +36,10 @@ def interleave(
     for _ in range(rounds):
         for name, call in contestants.items():
             time.sleep(pause)
+            start = time.perf_counter()
             call()
+            while time.perf_counter() - start < warm_up:
+                call()
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))

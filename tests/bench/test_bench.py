@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -41,10 +42,17 @@ MACHINE = Machine("processor", 2, 2, "system", {"numpy": "2"}, "blas", peak=100.
 
 def test_contestants_take_turns_after_one_call_that_is_not_counted() -> None:
     calls: list[str] = []
-    timings = interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3, pause=0)
+    timings = interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, pause=0, warm_up=0)
     assert calls == ["a", "a", "b", "b"] * 3  # each time once to warm up
     assert set(timings) == {"a", "b"}
     assert all(0 <= timing.best <= timing.wall and timing.cpu >= 0 for timing in timings.values())
+
+
+def test_a_short_call_is_repeated_until_the_processor_is_warm() -> None:
+    calls: list[float] = []
+    began = perf_counter()
+    interleave({"a": lambda: calls.append(perf_counter())}, rounds=1, pause=0, warm_up=0.01)
+    assert calls[-1] - began >= 0.01  # the last call is the one that counts
 
 
 def test_a_slow_contestant_takes_longer_than_a_quick_one() -> None:
