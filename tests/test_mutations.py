@@ -113,7 +113,9 @@ DEPTHWISE = [
     *((*place, "forward") for place in PLACES[2:]),
     ("depthwise", "y[r, c] = bias[c]", "y[r, c] = 0", "forward"),
     ("depthwise", "y[r, c] += weight", "y[r, c] = weight", "forward"),
-    ("depthwise", "weight[first + 1, c] * x[p1, c]", "weight[first, c] * x[p1, c]", "forward"),
+    ("depthwise", "weight[t + 1, c] * x[p1, c]", "weight[t, c] * x[p1, c]", "forward"),
+    ("depthwise", "+ second + third", "+ second", "forward"),
+    ("depthwise", "            t += 9", "            t += 10", "forward"),
     (
         "depthwise",
         "inside and places[r, tap] >= 0\n            if inside:\n                p0, p1, p2 =",
