@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from minidil.kernels.cpu import memory
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]
@@ -56,8 +57,12 @@ def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int
 
 def as_rows(x: Array, axis: int = 1) -> Array:
     """(N, C, *S) -> (N prod(S), C), or another axis than C as the last, contiguous, to be read; a copy only if needed."""
-    moved = writable(np.ascontiguousarray(np.moveaxis(x, axis, -1)))
-    return moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
+    moved = np.moveaxis(x, axis, -1)
+    if not moved.flags.c_contiguous:
+        copy = memory.empty(moved.shape, moved.dtype)
+        copy[...] = moved
+        moved = copy
+    return writable(moved).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
 def as_channels(rows: Array, images: int, spatial: Sequence[int]) -> Array:
