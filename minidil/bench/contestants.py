@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from minidil.graph import no_grad
 from minidil.kernels.backend import use
+from minidil.kernels.cpu import memory
 from minidil.kernels.threads import num_threads
 from minidil.tensor import Tensor, tensor
 
@@ -75,12 +76,12 @@ def relative(found: Array, wanted: Array) -> float:
 
 
 def in_torch(array: Array, order: str) -> Any:
-    """The array as a tensor of PyTorch. An array without two or three spatial axes has one order only."""
+    """The array as a tensor of PyTorch, in aligned memory of its own. Without two or three spatial axes there is one order."""
     import torch
 
     torch.set_num_threads(num_threads())
     formats = {4: torch.channels_last, 5: torch.channels_last_3d} if order == "channels-last" else {}
-    return torch.as_tensor(array).contiguous(memory_format=formats.get(array.ndim, torch.contiguous_format))
+    return torch.as_tensor(array).clone(memory_format=formats.get(array.ndim, torch.contiguous_format))
 
 
 class _Minidil:
@@ -140,8 +141,13 @@ class _MyGrad:
 
 
 def _channels_last(x: Array) -> Array:
-    """The same array, with the channels last in memory; one without spatial axes as it is."""
-    return x if x.ndim < 3 else np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    """The same array, with the channels last in memory that begins at a cache line; one without spatial axes as it is."""
+    if x.ndim < 3:
+        return x
+    moved = np.moveaxis(x, 1, -1)
+    aligned = memory.empty(moved.shape, x.dtype)
+    aligned[...] = moved
+    return np.moveaxis(aligned, -1, 1)
 
 
 def _value(grad: Tensor | None) -> Array:

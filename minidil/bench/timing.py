@@ -20,14 +20,14 @@ class Timing:
 
 
 def interleave(
-    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05, warm_up: float = 0.03
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05, warm_up: float = 0.1
 ) -> dict[str, Timing]:
     """Time each contestant once per round, in turn.
 
     What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each turn
     (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task. A
-    processor that has slept is slow for tens of milliseconds and has lost its caches, so each turn begins with calls that are
-    not counted, one at least and as many as `warm_up` seconds take, and ends with the one that is.
+    processor that has slept is slow for up to a tenth of a second and has lost its caches, so each turn begins with calls that
+    are not counted, one at least and as many as `warm_up` seconds take, and ends with the one that is.
     Raises: OptionError unless rounds >= 1.
     """
     if rounds < 1:
