@@ -1,11 +1,19 @@
 """Memory lent from a store: nothing is handed out twice, and nothing breaks when threads ask at the same moment."""
 
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from textwrap import dedent
 from threading import Barrier
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minidil.kernels.cpu import memory
 
@@ -14,7 +22,7 @@ LARGE = memory._SMALL
 
 @pytest.fixture(autouse=True)
 def _empty_store(monkeypatch):
-    monkeypatch.setattr(memory, "_store", type(memory._store)())
+    monkeypatch.setattr(memory, "_store", memory.Store())
 
 
 def test_a_block_comes_back_when_the_last_view_is_gone():
@@ -48,32 +56,84 @@ def test_empty_like_keeps_the_order_of_the_axes(order):
     assert memory.empty_like(x[::2, ::-1]).strides == x[::2].copy(order="K").strides
 
 
+def test_the_smallest_gap_that_is_large_enough_is_lent():
+    store = memory.Store()
+    pieces = {size: (store.lend(size * LARGE), store.lend(LARGE)) for size in (5, 2, 3)}
+    store.returned.extend(piece for piece, _ in pieces.values())
+    assert store.lend(2 * LARGE + 1)[0] == pieces[3][0][0]
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.randoms(use_true_random=False))
+def test_what_is_lent_never_overlaps_and_what_is_free_is_accounted_for(sizes, random):
+    store, lent, most = memory.Store(), [], 0
+    with patched(memory, _SEGMENT=6 * LARGE, _KEPT=20 * LARGE):
+        for size in sizes:
+            if size:
+                lent.append(store.lend(size * LARGE - 5))
+            elif lent:
+                store.returned.append(lent.pop(random.randrange(len(lent))))
+            most = max(most, sum(stop - start for start, stop in lent))
+            pieces = sorted(lent)
+            assert all(piece[1] <= following[0] for piece, following in pairwise(pieces))
+            held = sum(last - first for first, last in store._segments)
+            assert store.unused + sum(stop - start for start, stop in lent) == held
+            assert all(
+                any(first <= start and stop <= last for first, last in joined(store._segments)) for start, stop in lent
+            )
+        store.returned.extend(lent)
+        assert store.unused == sum(last - first for first, last in store._segments)
+        assert store._gaps == joined(store._segments)
+
+
+def joined(segments):
+    """Segments that the system put side by side count as one."""
+    result = []
+    for first, last in sorted(segments):
+        if result and result[-1][1] == first:
+            first, _ = result.pop()
+        result.append((first, last))
+    return result
+
+
+def test_two_small_pieces_side_by_side_serve_a_large_one(monkeypatch):
+    monkeypatch.setattr(memory, "_SEGMENT", 4 * LARGE)
+    one, other, rest = (memory.empty((n * LARGE,), np.uint8) for n in (1, 1, 2))
+    addresses = {one.ctypes.data, other.ctypes.data}
+    del one, other
+    assert memory.empty((2 * LARGE,), np.uint8).ctypes.data == min(addresses)
+    assert rest.size
+
+
 def test_what_is_kept_is_bounded(monkeypatch):
     monkeypatch.setattr(memory, "_KEPT", 4 * LARGE)
-    for n in range(1, 6):
+    monkeypatch.setattr(memory, "_SEGMENT", LARGE)
+    for n in range(1, 9):
         memory.empty((n * LARGE // 2 + LARGE,), np.uint8)
-        assert sum(size * len(blocks) for size, blocks in memory._store.items()) <= 4 * LARGE + 2 * memory._ALIGNMENT
+        assert memory._store.unused <= max(4 * LARGE, n * LARGE // 2 + LARGE)
 
 
-class SlowStore(dict):
-    """A store in which another thread gets its turn whenever something is looked up."""
+def test_an_array_may_outlive_the_module():
+    """When the interpreter ends, the module's names are set to None before the last arrays go."""
+    with patched(memory, _store=memory.Store()):
+        array = memory.empty((LARGE,), np.uint8)
+        memory._store = None
+        del array  # an error in __del__ would be a warning, and those are errors here
 
-    def __getitem__(self, size):
-        found = super().__getitem__(size)
+
+class SlowList(list):
+    """Gaps that take long to look at: another thread gets its turn meanwhile."""
+
+    def __iter__(self):
         time.sleep(0.002)
-        return found
-
-    def copy(self):
-        time.sleep(0.002)
-        return super().copy()
+        return super().__iter__()
 
 
 @pytest.mark.parametrize("kept", [1 << 30, 0])
-def test_threads_may_ask_for_the_last_block_at_once(monkeypatch, kept):
-    monkeypatch.setattr(memory, "_store", SlowStore())
+def test_threads_may_ask_at_once(monkeypatch, kept):
     monkeypatch.setattr(memory, "_KEPT", kept)
     memory.empty((LARGE,), np.uint8)
     memory.empty((2 * LARGE,), np.uint8)
+    memory._store._gaps = SlowList(memory._store._gaps)
     together = Barrier(4)
 
     def ask(number):
@@ -85,3 +145,41 @@ def test_threads_may_ask_for_the_last_block_at_once(monkeypatch, kept):
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(ask, range(4))) == [(number, number) for number in range(4)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_may_ask_although_a_thread_was_asking_when_it_was_forked():
+    script = """
+        import os, threading, time, warnings
+        import numpy as np
+        from minidil.kernels.cpu import memory
+
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forks beside threads, which is the point here
+        going = threading.Event()
+
+        def hold():
+            with memory._store.lock:
+                going.set()
+                time.sleep(0.2)
+
+        threading.Thread(target=hold).start()
+        going.wait()
+        child = os.fork()
+        memory.empty((1 << 20,), np.uint8)
+        if not child:
+            os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    subprocess.run([sys.executable, "-c", dedent(script)], check=True, timeout=60)
+
+
+@contextmanager
+def patched(module, **values):
+    before = {name: getattr(module, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
