@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from minidil.graph import no_grad
 from minidil.kernels.backend import use
-from minidil.kernels.cpu import memory
 from minidil.kernels.threads import num_threads
 from minidil.tensor import Tensor, tensor
 
@@ -142,6 +141,8 @@ class _MyGrad:
 
 def _channels_last(x: Array) -> Array:
     """The same array, with the channels last in memory that begins at a cache line; one without spatial axes as it is."""
+    from minidil.kernels.cpu import memory  # brings Numba, which the processes of other libraries can do without
+
     if x.ndim < 3:
         return x
     moved = np.moveaxis(x, 1, -1)

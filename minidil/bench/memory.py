@@ -1,9 +1,10 @@
-"""Peak memory of a training step: of a whole process that does nothing else, as the operating system counts it."""
+"""Peak memory of a training step, and how soon it comes: of a whole process that does nothing else, seen from outside."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,23 @@ _STEPS = 3  # what is kept between steps, such as momentum, is there from the se
 def peak_memory(library: str, batch: int = 128) -> dict[str, Any]:
     """Run three training steps of vgg_small in a fresh process.
 
-    Returns: the peak resident memory in MiB (`peak`), and what the process held before the first step (`before`).
+    Returns: the peak resident memory in MiB (`peak`), what the process held before the first step (`before`), and the seconds
+        from the start of the process to the end of that step (`first_step`): importing, building the model, compiling what was
+        never compiled on this machine.
     Raises: BackendError with the last line of what the process said if it failed, OptionError on Windows.
     """
     if sys.platform == "win32":
         raise OptionError(
             "bench memory: Windows does not report a process's peak memory in the way that is needed here"
         )
-    command = [sys.executable, "-m", "minidil.bench.memory", library, str(batch), str(num_threads())]
+    command = [sys.executable, "-m", "minidil.bench.memory", library, str(batch), str(num_threads()), str(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BackendError(f"bench memory: the process for {library} failed: {said}")
-    before, peak = map(float, done.stdout.split())
-    return {"case": f"vgg_small, batch {batch}", "library": library, "before": before, "peak": peak}
+    before, peak, first_step = map(float, done.stdout.split())
+    measured = {"before": before, "peak": peak, "first_step": first_step}
+    return {"case": f"vgg_small, batch {batch}", "library": library, **measured}
 
 
 def _resident() -> float:
@@ -48,14 +52,16 @@ def _resident() -> float:
 
 
 def main(words: list[str]) -> None:
-    """Print the memory before the first step and the peak after the last: the process that `peak_memory` starts."""
-    library, batch, threads = words
+    """Print memory before and peak, and seconds to the end of the first step: the process that `peak_memory` starts."""
+    library, batch, threads, started = words
     set_num_threads(int(threads))
     step = training_step(library, int(batch), ((1, 2), (1, 2), (1, 2)))
     before = _resident()
-    for _ in range(_STEPS):
+    step()
+    first_step = time.time() - float(started)
+    for _ in range(_STEPS - 1):
         step()
-    print(before, _resident())
+    print(before, _resident(), first_step)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ _FORMATS: dict[str, tuple[str, str]] = {
     "error": ("max error", "{:.1e}"),
     "before": ("MiB before", "{:.0f}"),
     "peak": ("MiB peak", "{:.0f}"),
+    "first_step": ("s to first step", "{:.2f}"),
 }
 
 

@@ -20,7 +20,7 @@ _WHAT = {
     "layers": "the layers around them, updates and augmentation",
     "step": "a training step",
     "train": "training with its data loader",
-    "memory": "the peak memory of a training step",
+    "memory": "the peak memory of a training step in a fresh process, and how soon the first is done",
 }
 # Options that have no meaning everywhere: where they have one, and what they are there if they are not given.
 _MEANT = {

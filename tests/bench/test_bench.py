@@ -273,6 +273,7 @@ def test_training_goes_through_the_loader(monkeypatch: pytest.MonkeyPatch) -> No
 def test_peak_memory_of_a_process() -> None:
     row = peak_memory("numpy", batch=2)
     assert 20 < row["before"] < row["peak"] < 4000
+    assert 0 < row["first_step"] < 300
 
 
 def test_a_process_that_fails_is_reported_in_one_line() -> None:
