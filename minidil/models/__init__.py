@@ -9,6 +9,7 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
+from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
@@ -17,8 +18,11 @@ __all__ = [
     "MODELS",
     "VGG",
     "ResNet",
+    "Weights",
     "WhitenedVGG",
+    "available",
     "build",
+    "pretrained_weights",
     "resnet_small",
     "vgg16",
     "vgg_fast",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minidil.errors import OptionError
+from minidil.models.pretrained import pretrained_weights
 from minidil.nn import BatchNorm2d, Conv2d, Flatten, GlobalAvgPool, Linear, Module, ReLU, ResidualBlock, Sequential
 from minidil.nn.checks import check_counts
 from minidil.tensor import Tensor
@@ -45,6 +46,7 @@ def resnet_small(
     blocks: int = 3,
     strides: Sequence[int] = (1, 2, 2),
     dilations: Sequence[int] = (1, 1, 1),
+    pretrained: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> ResNet:
     """A residual network of 2 * blocks * len(widths) + 2 layers; by default the 20 layers of the paper's ResNet-20.
@@ -54,7 +56,10 @@ def resnet_small(
     the resolution and about the receptive field (Yu, Koltun & Funkhouser 2017, arXiv:1705.09914).
 
     Shapes: (N, in_channels, H, W) -> logits (N, num_classes).
-    Raises: OptionError if widths, strides and dilations differ in length, or are not made of ints >= 1.
+    pretrained: start with the weights for this data set, "digits", which come with minidil. They have 10 classes, 1 channel and
+        these widths and blocks; other dilations fit, since a dilation has no weights, but need fine-tuning.
+        `models.pretrained_weights` tells the classes, how pixels are prepared, and the accuracy.
+    Raises: OptionError if widths, strides and dilations differ in length or do not fit the weights, or are not made of ints >= 1.
     """
     check_counts("resnet_small", blocks=blocks)
     if not len(widths) == len(strides) == len(dilations) or not widths:
@@ -71,4 +76,7 @@ def resnet_small(
             stage.append(ResidualBlock(channels, width, stride if block == 0 else 1, dilation, rng=rng))
             channels = width
         stages.append(stage)
-    return ResNet(stem, stages, widths[0], Linear(channels, num_classes, rng=rng))
+    model = ResNet(stem, stages, widths[0], Linear(channels, num_classes, rng=rng))
+    if pretrained is None:
+        return model
+    return pretrained_weights("resnet_small", pretrained).load_into(model, num_classes, in_channels)

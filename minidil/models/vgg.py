@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minidil.errors import OptionError
+from minidil.models.pretrained import pretrained_weights
 from minidil.nn import (
     AdaptiveAvgPool2d,
     BatchNorm2d,
@@ -47,6 +48,7 @@ def vgg_small(
     widths: Sequence[int] = (64, 128, 256),
     dilations: Sequence[Sequence[int]] = ((1, 2), (1, 2), (1, 2)),
     dropout: float = 0.0,
+    pretrained: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> VGG:
     """A batch-normalised VGG with dilated layers for small images, made for 32x32.
@@ -59,7 +61,10 @@ def vgg_small(
     Shapes: (N, in_channels, H, W) -> logits (N, num_classes).
     dilations: one sequence per stage, as many as widths.
     dropout: the probability to drop before the classifier.
-    Raises: OptionError if widths and dilations do not fit together, or are not made of ints >= 1.
+    pretrained: start with the weights for this data set, "cifar10", which come with minidil. They have 10 classes, 3 channels
+        and these widths and numbers of layers; other dilations fit, since a dilation has no weights, but need fine-tuning.
+        `models.pretrained_weights` tells the classes, how pixels are prepared, and the accuracy.
+    Raises: OptionError if widths and dilations do not fit together or with the weights, or are not made of ints >= 1.
     """
     if len(widths) != len(dilations) or not widths:
         raise OptionError(
@@ -80,7 +85,10 @@ def vgg_small(
             conv = Conv2d(channels, width, 3, padding=dilation, dilation=dilation, bias=False, rng=rng)
             features.extend([conv, BatchNorm2d(width), ReLU()])
             channels = width
-    return VGG(features, GlobalAvgPool(), Sequential(Dropout(dropout), Linear(channels, num_classes, rng=rng)))
+    model = VGG(features, GlobalAvgPool(), Sequential(Dropout(dropout), Linear(channels, num_classes, rng=rng)))
+    if pretrained is None:
+        return model
+    return pretrained_weights("vgg_small", pretrained).load_into(model, num_classes, in_channels)
 
 
 def vgg16(
