@@ -196,7 +196,7 @@ UPDATE = [
     ("update", "total += value * value", "total = value * value", "square_sum"),
 ]
 LOGITS = [
-    ("layout", "np.moveaxis(x, axis, -1)))", "np.moveaxis(x, 1, -1)))", "softmax"),
+    ("layout", "moved = np.moveaxis(x, axis, -1)", "moved = np.moveaxis(x, 1, -1)", "softmax"),
     ("logits", "x[r, c] if x[r, c] > top else top", "x[r, c] if x[r, c] < top else top", "softmax"),
     ("logits", "y[r, c] *= scale", "y[r, c] *= 1", "softmax"),
     ("logits", "x[r, c] - top - log_total", "x[r, c] - log_total", "softmax"),

@@ -1,20 +1,23 @@
 """The filters of a fast convolution, U = G w G^T for each 3x3 filter w, and their gradient: shared by all that are of this form.
 
-Both are one product with the matrix that does both axes at once, kron(G, G) times the 9 entries of w; threads share the channels.
+Both are one product with the matrix that does both axes at once, kron(G, G) times the 9 entries of w; threads share the channels,
+unless the filters are so few that waking a thread takes longer than the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.threads import run_sliced
+from minidil.kernels.threads import blas_limited, run_sliced
 
 Array = NDArray[Any]
+
+_FEW = 1 << 13  # filters of one channel each
 
 
 def transformed(weight: Array, matrix: Array) -> Array:
@@ -28,7 +31,7 @@ def transformed(weight: Array, matrix: Array) -> Array:
         part = np.ascontiguousarray(taps[:, start:stop]).reshape(9, -1)
         np.matmul(both_axes, part, out=out[:, start * filters : stop * filters])
 
-    run_sliced(work, channels)
+    _share(work, channels, filters)
     return out.reshape(-1, channels, filters)
 
 
@@ -45,5 +48,13 @@ def gradient(partial: Sequence[Array], matrix: Array) -> Array:
         taps = np.matmul(both_axes, total.reshape(len(total), -1))
         weight[:, start:stop] = taps.reshape(9, -1, filters).transpose(2, 1, 0)
 
-    run_sliced(work, channels)
+    _share(work, channels, filters)
     return weight.reshape(filters, channels, 3, 3)
+
+
+def _share(work: Callable[[int, int], None], channels: int, filters: int) -> None:
+    if channels * filters > _FEW:
+        run_sliced(work, channels)
+    else:
+        with blas_limited(1):
+            work(0, channels)
