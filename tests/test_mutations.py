@@ -110,23 +110,18 @@ IM2COL = [
     ("im2col", "dx[place, 1] += cols", "dx[place, 1] = cols", "grad_input"),
 ]
 DEPTHWISE = [
-    *((*place, "forward") for place in PLACES[2:]),
-    ("depthwise", "y[r, c] = bias[c]", "y[r, c] = 0", "forward"),
-    ("depthwise", "y[r, c] += weight", "y[r, c] = weight", "forward"),
-    ("depthwise", "weight[t + 1, c] * x[p1, c]", "weight[t, c] * x[p1, c]", "forward"),
-    ("depthwise", "+ second + third", "+ second", "forward"),
-    ("depthwise", "            t += 9", "            t += 10", "forward"),
-    (
-        "depthwise",
-        "inside and places[r, tap] >= 0\n            if inside:\n                p0, p1, p2 =",
-        "inside\n            if inside:\n                p0, p1, p2 =",
-        "forward",
-    ),
+    *((*place, "forward") for place in PLACES[2:-1]),
+    ("depthwise", "y[n, r, c] = bias[c]", "y[n, r, c] = 0", "forward"),
+    ("depthwise", "y[n, r, c] += weight", "y[n, r, c] = weight", "forward"),
+    ("depthwise", "weight[1, c] * x[n, p1, c]", "weight[0, c] * x[n, p1, c]", "forward"),
+    ("depthwise", "if places[r, tap] < 0:", "if False:", "forward"),
+    ("depthwise", "range(done, taps)", "range(taps)", "forward"),
     ("depthwise", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
     ("depthwise", "(r - before, r - after)", "(r - after, r - before)", "grad_input"),
-    ("depthwise", "dx[place, c] += weight", "dx[place, c] = weight", "grad_input"),
+    ("depthwise", "dx[n, place, c] += weight", "dx[n, place, c] = weight", "grad_input"),
     ("depthwise", "total[tap, c] += grad", "total[tap, c] = grad", "grad_weight"),
-    ("depthwise", "grad[first + 3, c] * x[p3, c]", "grad[first + 2, c] * x[p3, c]", "grad_weight"),
+    ("depthwise", "grad[n, r + 3, c] * x[n, p3, c]", "grad[n, r + 2, c] * x[n, p3, c]", "grad_weight"),
+    ("depthwise", "inside = inside and places[o, tap] >= 0", "pass", "grad_weight"),
 ]
 POINTWISE = [
     ("pointwise", "y[start:stop] += bias", "y[start:stop] += 0", "forward"),

@@ -1,7 +1,8 @@
-"""Depthwise convolution, one filter per channel: directly, tap by tap on vectors of channels, for there is no matrix to multiply.
+"""Depthwise convolution, one filter per channel: directly, on vectors of channels, for there is no matrix to multiply.
 
 With a group per channel, im2col would hand BLAS matrices of one column. Here the taps (prod(K), C) and the inputs both have the
-channels last, so each tap is one multiply-add of two contiguous vectors.
+channels last, so each tap is one multiply-add of two contiguous vectors. What costs is fetching them, and so the loops below
+handle several taps or positions for each time that a sum is fetched and stored. Where the taps fall is the same for all images.
 Source: Chollet 2017, "Xception", arXiv:1610.02357, section 1 (the depthwise part of a separable convolution).
 """
 
@@ -15,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, walk, writable
+from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, tap_places, writable
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
 Array = NDArray[Any]
-
-_ROWS = 1024  # output positions at a time
 
 
 def applies(channels: int, filters: int, groups: int) -> bool:
@@ -30,16 +29,11 @@ def applies(channels: int, filters: int, groups: int) -> bool:
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
-    """x (N, C, *S), weight (C, 1, *K) -> (N, C, *O)."""
-    source, taps = as_rows(x), _taps(weight)
-    y = memory.empty((len(x) * math.prod(window.out), groups), x.dtype)
+    """x (N, C, *S), weight (C, 1, *K) -> (N, C, *O). Each thread has a part of the positions, in all images."""
+    images, taps, places = _images(x), _taps(weight), tap_places(window)
+    y = memory.empty((len(x), len(places), groups), x.dtype)
     offset = np.zeros(groups, x.dtype) if bias is None else writable(bias)
-
-    def work(start: int, stop: int) -> None:
-        for first, last, places in walk(window, start, stop, _ROWS):
-            _forward(source, places, taps, offset, y[first:last])
-
-    run_sliced(work, len(y))
+    run_sliced(lambda start, stop: _forward(images, places, start, stop, taps, offset, y), len(places))
     return as_channels(y, len(x), window.out)
 
 
@@ -51,30 +45,28 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """
     if all(stride == 1 for stride in window.stride):
         return conv_forward(grad, np.flip(weight, tuple(range(2, weight.ndim))), _reversed(window), groups)
-    upstream, taps, images = as_rows(grad), _taps(weight), len(grad)
-    dx = memory.zeros((images * math.prod(window.size), groups), grad.dtype)
-    positions = math.prod(window.out)
-
-    def work(start: int, stop: int) -> None:
-        for first, last, places in walk(window, start * positions, stop * positions, _ROWS):
-            _scatter(upstream[first:last], places, taps, dx)
-
-    run_sliced(work, images)
-    return as_channels(dx, images, window.size)
+    upstream, taps, places = _images(grad), _taps(weight), tap_places(window)
+    dx = memory.zeros((len(grad), math.prod(window.size), groups), grad.dtype)
+    run_sliced(lambda start, stop: _scatter(upstream[start:stop], places, taps, dx[start:stop]), len(grad))
+    return as_channels(dx, len(grad), window.size)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dw[k] = sum of G[o] x[i] over the same pairs: one partial sum per thread, added in order."""
-    source, upstream = as_rows(x), as_rows(grad)
+    images, upstream, places = _images(x), _images(grad), tap_places(window)
 
     def work(start: int, stop: int) -> Array:
         total = np.zeros((window.taps, groups), x.dtype)
-        for first, last, places in walk(window, start, stop, _ROWS):
-            _grad_weight(source, upstream[first:last], places, total)
+        _grad_weight(images, upstream, places, start, stop, total)
         return total
 
-    total = np.asarray(sum(run_sliced(work, len(upstream))))
+    total = np.asarray(sum(run_sliced(work, len(places))))
     return total.T.reshape(groups, 1, *window.kernel)
+
+
+def _images(x: Array) -> Array:
+    """(N, C, *S) -> (N, prod(S), C), contiguous."""
+    return as_rows(x).reshape(len(x), math.prod(x.shape[2:]), x.shape[1])
 
 
 def _taps(weight: Array) -> Array:
@@ -89,73 +81,74 @@ def _reversed(window: Window) -> Window:
 
 
 @compiled
-def _forward(x: Array, places: Array, weight: Array, bias: Array, y: Array) -> None:
-    """Nine taps at a time where none of them is on the padding, so that y is stored once for each 3x3 kernel."""
-    rows, taps = places.shape
-    for r in range(rows):
-        for c in range(len(bias)):
-            y[r, c] = bias[c]
-        t = 0
-        while t < taps:
-            inside = t + 9 <= taps
-            for tap in range(t, min(t + 9, taps)):
-                inside = inside and places[r, tap] >= 0
-            if inside:
-                p0, p1, p2 = places[r, t], places[r, t + 1], places[r, t + 2]
-                p3, p4, p5 = places[r, t + 3], places[r, t + 4], places[r, t + 5]
-                p6, p7, p8 = places[r, t + 6], places[r, t + 7], places[r, t + 8]
+def _forward(x: Array, places: Array, start: int, stop: int, weight: Array, bias: Array, y: Array) -> None:
+    """The first nine taps in one pass where none of them is on the padding, so that y is stored once for a 3x3 kernel."""
+    taps = places.shape[1]
+    for n in range(len(x)):
+        for r in range(start, stop):
+            done = 9 if taps >= 9 else 0
+            for tap in range(done):
+                if places[r, tap] < 0:
+                    done = 0
+            if done:
+                p0, p1, p2 = places[r, 0], places[r, 1], places[r, 2]
+                p3, p4, p5 = places[r, 3], places[r, 4], places[r, 5]
+                p6, p7, p8 = places[r, 6], places[r, 7], places[r, 8]
                 for c in range(len(bias)):
-                    first = weight[t, c] * x[p0, c] + weight[t + 1, c] * x[p1, c] + weight[t + 2, c] * x[p2, c]
-                    second = weight[t + 3, c] * x[p3, c] + weight[t + 4, c] * x[p4, c] + weight[t + 5, c] * x[p5, c]
-                    third = weight[t + 6, c] * x[p6, c] + weight[t + 7, c] * x[p7, c] + weight[t + 8, c] * x[p8, c]
-                    y[r, c] += first + second + third
+                    y[n, r, c] = (
+                        bias[c]
+                        + weight[0, c] * x[n, p0, c]
+                        + weight[1, c] * x[n, p1, c]
+                        + weight[2, c] * x[n, p2, c]
+                        + weight[3, c] * x[n, p3, c]
+                        + weight[4, c] * x[n, p4, c]
+                        + weight[5, c] * x[n, p5, c]
+                        + weight[6, c] * x[n, p6, c]
+                        + weight[7, c] * x[n, p7, c]
+                        + weight[8, c] * x[n, p8, c]
+                    )
             else:
-                for tap in range(t, min(t + 9, taps)):
-                    place = places[r, tap]
-                    if place >= 0:
-                        for c in range(len(bias)):
-                            y[r, c] += weight[tap, c] * x[place, c]
-            t += 9
+                for c in range(len(bias)):
+                    y[n, r, c] = bias[c]
+            for tap in range(done, taps):
+                place = places[r, tap]
+                if place >= 0:
+                    for c in range(len(bias)):
+                        y[n, r, c] += weight[tap, c] * x[n, place, c]
 
 
 @compiled
 def _scatter(grad: Array, places: Array, weight: Array, dx: Array) -> None:
-    (rows, taps), channels = places.shape, grad.shape[1]
-    for r in range(rows):
-        for tap in range(taps):
-            place = places[r, tap]
-            if place >= 0:
-                for c in range(channels):
-                    dx[place, c] += weight[tap, c] * grad[r, c]
+    (rows, taps), (images, _, channels) = places.shape, dx.shape
+    for n in range(images):
+        for r in range(rows):
+            for tap in range(taps):
+                place = places[r, tap]
+                if place >= 0:
+                    for c in range(channels):
+                        dx[n, place, c] += weight[tap, c] * grad[n, r, c]
 
 
 @compiled
-def _grad_weight(x: Array, grad: Array, places: Array, total: Array) -> None:
+def _grad_weight(x: Array, grad: Array, places: Array, start: int, stop: int, total: Array) -> None:
     """Four positions at a time where none falls on the padding, so that the sum is fetched and stored a quarter as often."""
-    (rows, taps), channels = places.shape, grad.shape[1]
-    for first in range(0, rows, 4):
-        last = min(first + 4, rows)
-        for tap in range(taps):
-            inside = last - first == 4
-            for r in range(first, last):
-                inside = inside and places[r, tap] >= 0
-            if inside:
-                p0, p1, p2, p3 = (
-                    places[first, tap],
-                    places[first + 1, tap],
-                    places[first + 2, tap],
-                    places[first + 3, tap],
-                )
-                for c in range(channels):
-                    total[tap, c] += (
-                        grad[first, c] * x[p0, c]
-                        + grad[first + 1, c] * x[p1, c]
-                        + grad[first + 2, c] * x[p2, c]
-                        + grad[first + 3, c] * x[p3, c]
-                    )
-            else:
-                for r in range(first, last):
-                    place = places[r, tap]
-                    if place >= 0:
-                        for c in range(channels):
-                            total[tap, c] += grad[r, c] * x[place, c]
+    taps, channels = total.shape
+    for n in range(len(x)):
+        for r in range(start, stop, 4):
+            last = min(r + 4, stop)
+            for tap in range(taps):
+                inside = last - r == 4
+                for o in range(r, last):
+                    inside = inside and places[o, tap] >= 0
+                if inside:
+                    p0, p1, p2, p3 = places[r, tap], places[r + 1, tap], places[r + 2, tap], places[r + 3, tap]
+                    for c in range(channels):
+                        one = grad[n, r, c] * x[n, p0, c] + grad[n, r + 1, c] * x[n, p1, c]
+                        two = grad[n, r + 2, c] * x[n, p2, c] + grad[n, r + 3, c] * x[n, p3, c]
+                        total[tap, c] += one + two
+                else:
+                    for o in range(r, last):
+                        place = places[o, tap]
+                        if place >= 0:
+                            for c in range(channels):
+                                total[tap, c] += grad[n, o, c] * x[n, place, c]

@@ -41,7 +41,22 @@ def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int
     dimensions. It is overwritten by the next step.
     """
     table = np.empty((min(step, stop - start), window.taps), np.int64)
-    geometry = (
+    geometry = _geometry(window)
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        _find_places(table[: last - first], first, *geometry)
+        yield first, last, table[: last - first]
+
+
+def tap_places(window: Window) -> Array:
+    """The same for all output positions of one image: (prod(O), taps)."""
+    table = np.empty((math.prod(window.out), window.taps), np.int64)
+    _find_places(table, 0, *_geometry(window))
+    return table
+
+
+def _geometry(window: Window) -> tuple[Triple, ...]:
+    return (
         _three(window.size),
         _three(window.kernel),
         _three(window.stride),
@@ -49,10 +64,6 @@ def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int
         _three(window.dilation),
         _three(window.out),
     )
-    for first in range(start, stop, step):
-        last = min(first + step, stop)
-        _find_places(table[: last - first], first, *geometry)
-        yield first, last, table[: last - first]
 
 
 def as_rows(x: Array, axis: int = 1) -> Array:
