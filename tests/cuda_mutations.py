@@ -18,7 +18,7 @@ from typing import Any
 PACKAGE = "minidil.kernels.cuda"
 # The module to change: those to execute afresh after it, because they take something from it, and the cases that must notice.
 SUITES = {
-    "elementwise": (("elementwise",), ("elementwise",)),
+    "maps": (("maps", "elementwise"), ("elementwise",)),
     "copy": (("copy",), ("copy",)),
     "gather": (("gather",), ("gather",)),
     "lanes": (("lanes", "channel"), ("channel",)),

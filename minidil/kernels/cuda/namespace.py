@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidil.kernels import reference
-from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, pool, reduce, update
+from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, maps, pool, reduce, update
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.grid import Array
@@ -138,7 +138,7 @@ def cross_entropy_grad(grad: Any, logits: Any, target: Any, weight: Any, label_s
 
 
 # These take what they need to the device themselves: constants, class numbers and positions come from the host.
-constant, one_hot = elementwise.constant, gather.one_hot
+constant, one_hot = maps.constant, gather.one_hot
 
 
 def take(x: Any, index: Any) -> Array:
@@ -169,7 +169,7 @@ zeros_like = _entering(copy.zeros_like)
 
 absolute = _entering(elementwise.absolute)
 add = _entering(elementwise.add)
-astype = _entering(elementwise.astype)
+astype = _entering(maps.astype)
 clip = _entering(elementwise.clip)
 divide = _entering(elementwise.divide)
 equal = _entering(elementwise.equal)
