@@ -12,7 +12,7 @@ from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
 from minidil.errors import OptionError
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import depthwise, im2col, pool, winograd
+from minidil.kernels.cpu import im2col, pool, winograd
 from minidil.kernels.geometry import Window
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -54,7 +54,6 @@ def test_work_is_done_in_pieces_of_any_size(case, size, count):
     with pytest.MonkeyPatch.context() as patch, using_threads(count):
         for module, name in [
             (im2col, "_LEAST_ROWS"),
-            (depthwise, "_ROWS"),
             (pool, "_ROWS"),
             (winograd, "_LEAST_TILES"),
         ]:
