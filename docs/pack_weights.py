@@ -15,7 +15,6 @@ from minidil.cli.experiment import Experiment, testing_images
 from minidil.models.pretrained import Weights, from_tree
 
 FOLDER = Path(models.__file__).with_name("weights")
-NOT_OPTIONS = ("num_classes", "in_channels", "pretrained", "rng")
 
 
 def main(run: str) -> None:

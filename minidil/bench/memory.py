@@ -1,4 +1,4 @@
-"""Peak memory of a training step, and how soon it comes: of a whole process that does nothing else, seen from outside."""
+"""Peak memory of a training step, as the operating system counts it for a whole process, and how soon the first step is done."""
 
 from __future__ import annotations
 

@@ -65,14 +65,13 @@ def test_the_smallest_gap_that_is_large_enough_is_lent():
 
 @given(st.lists(st.integers(0, 9), max_size=60), st.randoms(use_true_random=False))
 def test_what_is_lent_never_overlaps_and_what_is_free_is_accounted_for(sizes, random):
-    store, lent, most = memory.Store(), [], 0
+    store, lent = memory.Store(), []
     with patched(memory, _SEGMENT=6 * LARGE, _KEPT=20 * LARGE):
         for size in sizes:
             if size:
                 lent.append(store.lend(size * LARGE - 5))
             elif lent:
                 store.returned.append(lent.pop(random.randrange(len(lent))))
-            most = max(most, sum(stop - start for start, stop in lent))
             pieces = sorted(lent)
             assert all(piece[1] <= following[0] for piece, following in pairwise(pieces))
             held = sum(last - first for first, last in store._segments)

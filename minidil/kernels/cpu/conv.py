@@ -1,4 +1,4 @@
-"""Convolution: one matrix product where the kernel has one tap, tap by tap where each channel has its own filter, Winograd where
+"""Convolution: tap by tap where each channel has its own filter, one matrix product where the kernel has one tap, Winograd where
 it pays, its smaller cousin where the dilation leaves two values to a phase, im2col for everything else.
 
 Shapes as in the reference.
