@@ -222,7 +222,7 @@ def test_what_raises_is_a_row():
 
 # --- CUDA, in the emulator
 
-emulated = pytest.mark.skipif(problem("emulator") is not None, reason="needs numba-cuda with its toolkit")
+emulated = pytest.mark.skipif(problem("emulator") is not None, reason=f"cuda {problem('emulator')}")
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_without_a_gpu_the_check_says_what_is_missing_and_json_is_written(tmp_pa
     monkeypatch.setattr(system, "describe", lambda: MACHINE)
     monkeypatch.delenv("MINIDIL_CUDA", raising=False)
     line = refused(capsys, "doctor", "--cuda", "--json", str(tmp_path / "found.json"))
-    assert "backend 'cuda' needs" in line
+    assert line == f"minidil: backend 'cuda' {problem('gpu')}\n"
     assert json.loads((tmp_path / "found.json").read_text())["system"]["machine"]["peak"] == 100
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import warnings
 from contextvars import ContextVar
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Literal
 
@@ -41,6 +44,8 @@ def problem(wanted: str = "gpu") -> str | None:
         return f"needs the package numba-cuda: {_INSTALL}"
     if missing := _missing_library():
         return f"found numba-cuda, but not the {missing} that compiles its kernels: {_INSTALL}"
+    if misfit := _misfit():
+        return misfit
     if wanted == "gpu" and (fault := _no_gpu()):
         return f"needs an NVIDIA GPU and its driver ({fault}); {_EMULATE}"
     return None
@@ -55,6 +60,22 @@ def _missing_library() -> str | None:
             load_nvidia_dynamic_lib(library)
         except DynamicLibNotFoundError:
             return f"CUDA toolkit library {library}"
+    return None
+
+
+def _misfit() -> str | None:
+    """What is wrong between numba-cuda and NumPy; found by loading the part that mirrors NumPy's functions.
+
+    numba-cuda 0.30 names `np.row_stack` there, which NumPy 2.5 removed, and says itself only that it wants numba. So that a
+    numba-cuda that has been mended works at once, it is tried instead of compared by its version.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module("numba.cuda.np.arrayobj")
+    except AttributeError as error:
+        found = f"numba-cuda {version('numba-cuda')} beside NumPy {version('numpy')}"
+        return f"found {found}, which do not work together ({error}); pip install 'numpy<2.5', as the extra 'cuda' does"
     return None
 
 

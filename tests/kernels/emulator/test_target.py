@@ -21,9 +21,10 @@ def _asked_anew(monkeypatch):
     where.problem.cache_clear()
 
 
-def found(monkeypatch, package=True, library=None, gpu=None):
+def found(monkeypatch, package=True, library=None, misfit=None, gpu=None):
     monkeypatch.setattr(where, "find_spec", lambda name: object() if package else None)
     monkeypatch.setattr(where, "_missing_library", lambda: library)
+    monkeypatch.setattr(where, "_misfit", lambda: misfit)
     monkeypatch.setattr(where, "_no_gpu", lambda: gpu)
 
 
@@ -43,6 +44,24 @@ def test_without_the_toolkit(monkeypatch):
         match=r"^backend 'cuda' found numba-cuda, but not the CUDA toolkit library nvvm that compiles its kernels: pip install",
     ):
         md.use("cuda")
+
+
+def test_with_a_numpy_that_numba_cuda_does_not_know(monkeypatch):
+    misfit = where._misfit
+
+    def refuse(name):
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    found(monkeypatch)
+    monkeypatch.setattr(where, "_misfit", misfit)
+    monkeypatch.setattr(where, "version", {"numba-cuda": "0.30.4", "numpy": "2.5.5"}.__getitem__)
+    monkeypatch.setattr(where.importlib, "import_module", refuse)
+    with pytest.raises(BackendError) as error:
+        md.use("cuda")
+    assert str(error.value) == (
+        "backend 'cuda' found numba-cuda 0.30.4 beside NumPy 2.5.5, which do not work together "
+        "(module 'numpy' has no attribute 'row_stack'); pip install 'numpy<2.5', as the extra 'cuda' does"
+    )
 
 
 def test_without_a_gpu_the_emulator_is_offered_by_name(monkeypatch):
