@@ -3,7 +3,25 @@
 NumPy states every formula, Numba makes it fast, and every gradient stands below its derivation. Start with `minidil.ops`.
 """
 
-from minidil import data, functional, models, nn, optim, schedule, testing, train, viz
+import sys
+from typing import Any
+
+from minidil import checkpoint, data, functional, models, naming, nn, optim, schedule, testing, train, viz
+from minidil.creation import (
+    arange,
+    eye,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    randint,
+    randn,
+    randperm,
+    zeros,
+    zeros_like,
+)
 from minidil.errors import MinidilError
 from minidil.graph import is_grad_enabled, no_grad
 from minidil.kernels.algorithm import conv_algorithm
@@ -17,16 +35,28 @@ __version__ = "0.1.0"
 __all__ = [
     "MinidilError",
     "Tensor",
+    "arange",
     "backend",
+    "checkpoint",
     "conv_algorithm",
     "data",
+    "eye",
+    "full",
+    "full_like",
     "functional",
     "is_grad_enabled",
+    "linspace",
     "models",
     "nn",
     "no_grad",
     "num_threads",
+    "ones",
+    "ones_like",
     "optim",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
     "schedule",
     "seed",
     "set_num_threads",
@@ -35,4 +65,11 @@ __all__ = [
     "train",
     "use",
     "viz",
+    "zeros",
+    "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """PyTorch's name for one of these, or for a function of tensors."""
+    return naming.of_room("minidil", name, sys.modules[__name__], functional)

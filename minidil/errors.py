@@ -18,6 +18,14 @@ class DtypeError(MinidilError, TypeError):
     """Number types that would have to be cast silently to work together."""
 
 
+class CallError(MinidilError, TypeError):
+    """Arguments that do not fit the function: too many, missing, unknown, or given twice."""
+
+
+class NoSuchNameError(MinidilError, AttributeError):
+    """A name that minidil does not have, with the word that it uses instead."""
+
+
 class OptionError(MinidilError, ValueError):
     """An argument outside the values that the operation is defined for."""
 

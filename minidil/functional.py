@@ -1,11 +1,16 @@
-"""Functions of tensors: every op, lifted. Tensors come by position, options by keyword; the formulas stand in `minidil.ops`."""
+"""Functions of tensors: every op, lifted. Arguments come by position or by name; the formulas stand in `minidil.ops`.
+
+PyTorch's names work here or say what to write: `minidil.naming` has the table.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minidil.errors import ShapeError
+from minidil import naming
+from minidil.errors import CallError, ShapeError
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
 from minidil.ops import conv as _conv
@@ -65,45 +70,40 @@ softmax = lift(_activation.softmax)
 log_softmax = lift(_activation.log_softmax)
 dropout = lift(_activation.dropout)
 
-batch_norm = lift(_norm.batch_norm)
-layer_norm = lift(_norm.layer_norm)
+batch_norm = lift(
+    _norm.batch_norm, by_name="after x, weight and bias name the rest, as in mean=, var=; PyTorch's order is another"
+)
+layer_norm = lift(
+    _norm.layer_norm,
+    by_name="after x, weight and bias name the rest, as in normalized_shape=; PyTorch's order is another",
+)
 
 mse_loss = lift(_loss.mse_loss)
 l1_loss = lift(_loss.l1_loss)
 huber_loss = lift(_loss.huber_loss)
 
-_where = lift(_elementwise.where)
+cross_entropy = lift(_loss.cross_entropy)
+binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits)
+
+where = lift(_elementwise.where, order=("condition", "a", "b"))
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
-_cross_entropy = lift(_loss.cross_entropy)
-_binary_cross_entropy = lift(_loss.binary_cross_entropy_with_logits)
 
 
-def where(condition: Any, a: Operand, b: Operand) -> Tensor:
-    """a where the condition (bools) holds, b elsewhere."""
-    return _where(a, b, condition=condition)
+def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors joined along an existing axis (dim: PyTorch's word for it); all other sizes must agree."""
+    return _concatenate(*_several("concatenate", tensors), axis=axis if dim is None else dim)
 
 
-def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors joined along an existing axis; all other sizes must agree."""
-    return _concatenate(*tensors, axis=axis)
+def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
+    return _stack(*_several("stack", tensors), axis=axis if dim is None else dim)
 
 
-def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis."""
-    return _stack(*tensors, axis=axis)
-
-
-def cross_entropy(logits: Operand, target: Any, **options: Any) -> Tensor:
-    return _cross_entropy(logits, target=target, **options)
-
-
-def binary_cross_entropy_with_logits(x: Operand, target: Any, **options: Any) -> Tensor:
-    return _binary_cross_entropy(x, target=target, **options)
-
-
-cross_entropy.__doc__ = _loss.cross_entropy.__doc__
-binary_cross_entropy_with_logits.__doc__ = _loss.binary_cross_entropy_with_logits.__doc__
+def _several(name: str, tensors: Sequence[Operand]) -> Sequence[Operand]:
+    if not isinstance(tensors, list | tuple):
+        raise CallError(f"{name}: takes a list or tuple of tensors, not one {type(tensors).__name__}")
+    return tensors
 
 
 def global_avg_pool(x: Tensor) -> Tensor:
@@ -114,3 +114,7 @@ def global_avg_pool(x: Tensor) -> Tensor:
     if x.ndim < 3:
         raise ShapeError(f"global_avg_pool: x must be (N, C, *S) with at least one spatial axis, not {x.shape}")
     return mean(x, axis=tuple(range(2, x.ndim)), keepdims=True)
+
+
+def __getattr__(name: str) -> Any:
+    return naming.of_room("functional", name, sys.modules[__name__])

@@ -60,8 +60,11 @@ def placed(kernels: Kernels, holder: Holder) -> Array:
     return holder._array
 
 
-def operand(op: str, kernels: Kernels, value: Operand, keep: bool) -> Array | int | float | None:
-    """What the op gets for a positional argument. An array that a graph will keep is copied: its owner may write into it."""
+def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "") -> Array | int | float | None:
+    """What the op gets for an operand, which messages call by its name.
+
+    An array that a graph will keep is copied: its owner may write into it.
+    """
     if isinstance(value, Holder):
         return placed(kernels, value)
     if isinstance(value, DeviceArray):
@@ -73,9 +76,20 @@ def operand(op: str, kernels: Kernels, value: Operand, keep: bool) -> Array | in
         return number
     if value is None or isinstance(value, int | float):
         return value
-    raise DtypeError(
-        f"{op}: takes tensors, arrays and numbers, not {type(value).__name__}; wrap it with minidil.tensor"
-    )
+    raise DtypeError(f"{op}: {_misfit(value, name)}")
+
+
+def _misfit(value: Any, name: str) -> str:
+    """What is wrong with an operand, and what to write."""
+    kind = type(value).__name__
+    if type(value).__module__.split(".")[0] == "torch":
+        return f"takes minidil's tensors, not PyTorch's {kind}; convert it with minidil.tensor({name or 'x'}.detach().numpy())"
+    if isinstance(value, tuple | list | str | dict) and name not in ("", "x", "a", "b"):
+        return (
+            f"{name} must be a tensor, an array or a number, not the {kind} {value!r:.60}; an option such as a size or a mode "
+            "is given by its name"
+        )
+    return f"takes tensors, arrays and numbers, not {kind}; wrap it with minidil.tensor"
 
 
 def unwrapped(kernels: Kernels, option: Any, keep: bool) -> Any:

@@ -6,42 +6,52 @@ Nothing writes into a tensor's array: arithmetic makes new tensors, `data` and `
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidil.errors import DtypeError, GraphError, ShapeError
+from minidil import naming
+from minidil.calling import Call, documentation
+from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
+from minidil.numpy_calls import with_numpy
 from minidil.operand import Holder, Operand, as_array, check_dtypes, copied, operand, placed, unwrapped
-from minidil.ops import elementwise, linear, reduce
+from minidil.ops import activation, elementwise, linear, reduce
 from minidil.ops import shape as shaping
 from minidil.ops.common import Vjps, check_broadcast
 
 Function: TypeAlias = "Callable[..., Tensor]"
 
 
-def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
-    """Turn an op into a function of tensors with the same name, documentation and options.
+def lift(
+    op: Callable[..., tuple[Array, Vjps]], *, order: Sequence[str] | None = None, by_name: str | None = None
+) -> Function:
+    """Turn an op into a function of tensors with the same name and parameters, which `minidil.calling` binds.
 
-    Positional arguments are tensors, NumPy arrays (constants, copied if they are kept), Python numbers or None; options that
-    are tensors are passed on as arrays, as constants.
-    Raises: DtypeError if number types would have to be mixed: nothing is cast silently; GraphError if an option needs a
-        gradient, since it would get none.
+    Operands are tensors, NumPy arrays (constants, copied if they are kept), Python numbers or None; options that are tensors
+    are passed on as arrays, as constants. order and by_name: as `minidil.calling.Call` takes them.
+    Raises: CallError if the arguments do not fit the parameters; DtypeError if number types would have to be mixed: nothing
+        is cast silently; GraphError if an option needs a gradient, since it would get none.
     """
-    names = [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    call = Call(op, order, by_name)
 
     @wraps(op)
-    def function(*operands: Operand, **options: Any) -> Tensor:
+    def function(*given: Any, **named: Any) -> Tensor:
+        operands, options = call.bind(given, named)
         record = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
         kernels = active()
-        arrays = [operand(op.__name__, kernels, x, keep=record) for x in operands]
-        check_dtypes(op.__name__, names, arrays)
+        arrays = [
+            operand(op.__name__, kernels, x, record, name)
+            for x, name in zip(operands, chain(call.operands, repeat("")), strict=False)
+        ]
+        check_dtypes(op.__name__, call.operands, arrays)
         for name, value in options.items():
             if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
                 raise GraphError(
@@ -57,6 +67,9 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
         ]
         return Tensor.of(y, Node(op.__name__, edges, kernels) if edges else None)
 
+    function.__signature__ = call.signature  # type: ignore[attr-defined]
+    function.__doc__ = documentation(op)
+    function.__annotations__ = {}
     return function
 
 
@@ -66,10 +79,22 @@ def _swapped(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     return lambda self, other: function(other, self)
 
 
-def _over_axes(op: Callable[..., tuple[Array, Vjps]]) -> Function:
-    """A reduction as a method: the axis may be given by position."""
+def _in_place(op: Callable[..., tuple[Array, Vjps]]) -> Function:
+    """An operator such as `-=`. A leaf that needs a gradient stays, and takes the new value; else a new tensor is made."""
     function = lift(op)
-    return lambda self, axis=None, keepdims=False, **options: function(self, axis=axis, keepdims=keepdims, **options)
+
+    def update(self: Tensor, other: Operand) -> Tensor:
+        if not (self.is_leaf and self.requires_grad):
+            return function(self, other)
+        if is_grad_enabled():
+            raise GraphError(
+                f"{op.__name__}: this leaf needs a gradient, and changing it would hide it behind a computed tensor; "
+                "update it inside `with minidil.no_grad():`, or write x = x + y under another name"
+            )
+        self.data = function(self, other).data
+        return self
+
+    return update
 
 
 def _comparison(kernel: str) -> Callable[..., Any]:
@@ -86,10 +111,25 @@ def _comparison(kernel: str) -> Callable[..., Any]:
     return compare
 
 
+def _on_masks(symbol: str, combine: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A logical operator: of tensors of bools, without gradient."""
+
+    def operate(*masks: Any) -> Tensor:
+        for mask in masks:
+            if not isinstance(mask, bool) and getattr(mask, "dtype", None) != np.bool_:
+                found = getattr(mask, "dtype", type(mask).__name__)
+                raise DtypeError(
+                    f"{symbol} combines masks of bools, and one of these is {found}; compare first, as in x > 0"
+                )
+        return combine(*(tensor(mask) if isinstance(mask, bool) else mask for mask in masks))
+
+    return operate
+
+
 class Tensor(Holder):
     """An array with an optional gradient; made by `tensor` and by every function of `minidil.functional`."""
 
-    __slots__ = ("__weakref__", "_node", "_requires_grad", "grad")
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad")
     # So np_array * tensor asks the tensor, and np.exp(tensor) fails rather than lose the graph.
     __array_ufunc__ = None
 
@@ -97,7 +137,7 @@ class Tensor(Holder):
         self._array = copied(data, dtype)
         self._node: Node | None = None
         self._requires_grad = False
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.requires_grad = requires_grad
 
     @staticmethod
@@ -107,7 +147,7 @@ class Tensor(Holder):
         made._array = np.asarray(array) if isinstance(array, np.generic) else array
         made._node = node
         made._requires_grad = node is not None
-        made.grad = None
+        made._grad = None
         return made
 
     shape = property(lambda self: self._array.shape, doc="The size of every axis.")
@@ -131,6 +171,19 @@ class Tensor(Holder):
         self._requires_grad = bool(wanted)
 
     @property
+    def grad(self) -> Tensor | None:
+        """dL/d(this tensor), summed over the backward passes since it was None; of this tensor's shape and type."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise DtypeError(f"grad: takes a tensor or None, not {type(value).__name__}; wrap it with minidil.tensor")
+        if value is not None and (value.shape, value.dtype) != (self.shape, self.dtype):
+            raise ShapeError(f"grad: the tensor is {self.dtype} {self.shape}, its gradient {value.dtype} {value.shape}")
+        self._grad = value
+
+    @property
     def data(self) -> Array:
         """The value where it lies: a read-only NumPy view, or a device array, which nothing writes into.
 
@@ -145,6 +198,12 @@ class Tensor(Holder):
 
     @data.setter
     def data(self, value: Array) -> None:
+        if isinstance(value, Holder):
+            value = value._array
+        if not isinstance(value, np.ndarray | DeviceArray):
+            raise DtypeError(
+                f"data: takes an array, not {type(value).__name__}; write np.array(value, {str(self.dtype)!r})"
+            )
         if value.shape != self.shape:
             raise ShapeError(f"data: the tensor has shape {self.shape}, the new value {value.shape}")
         if value.dtype != self.dtype:
@@ -175,9 +234,8 @@ class Tensor(Holder):
     def receive(self, grad: Array) -> None:
         """Add to `.grad`, out of place: a gradient that someone holds never changes."""
         kernels = active()
-        self.grad = Tensor.of(
-            grad if self.grad is None else kernels.add(placed(kernels, self.grad), kernels.place(grad))
-        )
+        before = self._grad
+        self._grad = Tensor.of(grad if before is None else kernels.add(placed(kernels, before), kernels.place(grad)))
 
     def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
         """Add dL/dleaf to the `.grad` of every leaf, where L is this tensor, or the sum of gradient * this tensor.
@@ -202,6 +260,20 @@ class Tensor(Holder):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return self.numpy() if dtype is None and not copy else np.array(self._array, dtype)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return with_numpy(function, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return naming.of_tensor(self, name)
+
+    def __getstate__(self) -> Any:
+        if self._node is not None:
+            raise GraphError(
+                f"copy: only leaves can be copied or pickled, and this tensor was computed by {self._node.op!r}; "
+                "copy its value with detach()"
+            )
+        return super().__getstate__()
+
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("a tensor without axes has no length")
@@ -215,6 +287,18 @@ class Tensor(Holder):
 
     def __float__(self) -> float:
         return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.item())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
@@ -232,35 +316,70 @@ class Tensor(Holder):
         return _reshape(self, shape=_spread(sizes))
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order, as ints or one tuple; reversed by default."""
+        """The axes in another order, as ints or one tuple; reversed by default. (PyTorch's transpose exchanges two axes.)"""
+        if axes == (0, 1) and self.ndim == 2:
+            raise OptionError("transpose: (0, 1) is the order that the axes have; write x.T, or transpose(1, 0)")
         return _transpose(self, axes=_spread(axes) or None)
 
-    def flatten(self, start: int = 0, end: int = -1) -> Tensor:
-        """The axes start..end (both included) made one."""
-        return _flatten(self, start=start, end=end)
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self.numpy().tolist()
 
-    def astype(self, dtype: DTypeLike) -> Tensor:
-        """Another number type; the gradient comes back as this one."""
-        return _astype(self, dtype=dtype)
+    def numel(self) -> int:
+        """The number of elements: `size`."""
+        return int(self.size)
 
-    def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
-        """Limited to low..high."""
-        return _clip(self, low=low, high=high)
+    def dim(self) -> int:
+        """The number of axes: `ndim`."""
+        return int(self.ndim)
+
+    def clone(self) -> Tensor:
+        """The same value as another tensor of the graph. Nothing is copied, since nothing writes into a tensor."""
+        return _reshape(self, shape=self.shape)
+
+    def cpu(self) -> Tensor:
+        """This tensor: tensors move to where they are used, and `numpy()` brings the value here."""
+        return self
+
+    def to(self, target: Any) -> Tensor:
+        """Another number type, as `astype`; "cpu", or "cuda" where that is the active backend, changes nothing."""
+        if isinstance(target, Tensor):
+            return _astype(self, dtype=target.dtype)
+        if target == "cpu" or (target == "cuda" and active().name == "cuda"):
+            return self
+        if isinstance(target, str) and target.split(":")[0] in ("cuda", "mps"):
+            raise OptionError(f"to: {target!r} is no number type; minidil.use('cuda') computes on a GPU")
+        return _astype(self, dtype=target)
 
     __hash__ = object.__hash__
-    __add__, __radd__ = lift(elementwise.add), _swapped(elementwise.add)
+    __add__, __radd__, __iadd__ = lift(elementwise.add), _swapped(elementwise.add), _in_place(elementwise.add)
     __sub__, __rsub__ = lift(elementwise.subtract), _swapped(elementwise.subtract)
     __mul__, __rmul__ = lift(elementwise.multiply), _swapped(elementwise.multiply)
     __truediv__, __rtruediv__ = lift(elementwise.divide), _swapped(elementwise.divide)
     __pow__, __rpow__ = lift(elementwise.power), _swapped(elementwise.power)
     __matmul__, __rmatmul__ = lift(linear.matmul), _swapped(linear.matmul)
+    __isub__, __imul__ = _in_place(elementwise.subtract), _in_place(elementwise.multiply)
+    __itruediv__ = _in_place(elementwise.divide)
     __neg__, __abs__ = lift(elementwise.negative), lift(elementwise.absolute)
     __lt__, __le__ = _comparison("less"), _comparison("less_equal")
     __gt__, __ge__ = _comparison("greater"), _comparison("greater_equal")
     __eq__, __ne__ = _comparison("equal"), _comparison("not_equal")
+    # For bools a > b is "a and not b", a <= b is "b or not a": the comparisons of every backend serve.
+    __invert__ = _on_masks("~", lambda a: a == 0)
+    __and__ = __rand__ = _on_masks("&", lambda a, b: a > (b == 0))
+    __or__ = __ror__ = _on_masks("|", lambda a, b: (a == 0) <= b)
+    __xor__ = __rxor__ = _on_masks("^", lambda a, b: a != b)
+
+    add, subtract, multiply = lift(elementwise.add), lift(elementwise.subtract), lift(elementwise.multiply)
+    divide, power, negative = lift(elementwise.divide), lift(elementwise.power), lift(elementwise.negative)
+    absolute, clip, astype = lift(elementwise.absolute), lift(elementwise.clip), lift(elementwise.astype)
     exp, log, sqrt = lift(elementwise.exp), lift(elementwise.log), lift(elementwise.sqrt)
-    sum, mean, var = _over_axes(reduce.sum), _over_axes(reduce.mean), _over_axes(reduce.var)
-    max, min = _over_axes(reduce.max), _over_axes(reduce.min)
+    maximum, minimum, matmul = lift(elementwise.maximum), lift(elementwise.minimum), lift(linear.matmul)
+    sum, mean, var = lift(reduce.sum), lift(reduce.mean), lift(reduce.var)
+    max, min = lift(reduce.max), lift(reduce.min)
+    flatten = lift(shaping.flatten)
+    relu, sigmoid, tanh = lift(activation.relu), lift(activation.sigmoid), lift(activation.tanh)
+    softmax, log_softmax = lift(activation.softmax), lift(activation.log_softmax)
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -268,8 +387,8 @@ def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = Non
     return Tensor(data, requires_grad, dtype)
 
 
-_getitem, _reshape, _transpose = lift(shaping.getitem), lift(shaping.reshape), lift(shaping.transpose)
-_flatten, _astype, _clip = lift(shaping.flatten), lift(elementwise.astype), lift(elementwise.clip)
+_getitem, _reshape = lift(shaping.getitem), lift(shaping.reshape)
+_transpose, _astype = lift(shaping.transpose), lift(elementwise.astype)
 
 
 def _spread(values: tuple[Any, ...]) -> tuple[int, ...]:

@@ -1,9 +1,13 @@
 """Tensor: values, gradients, and the promise that nothing can change a value that a graph has kept."""
 
+import copy
 import gc
 import inspect
+import operator
+import pickle
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 
 import minidil as md
 from minidil import functional as F
-from minidil.errors import DtypeError, GraphError, ShapeError
+from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
 from minidil.tensor import Tensor, lift
 
 
@@ -104,13 +108,124 @@ def test_a_tensor_cannot_be_written_into() -> None:
 
 def test_augmented_assignment_makes_a_new_tensor() -> None:
     x = leaf(1, 2)
-    before = x
-    y = x * x
-    x += 1
-    assert x is not before
+    before = x * 1
+    y, z = before * before, before
+    z += 1
+    assert z is not before
     y.sum().backward()
-    assert before.grad is not None
-    assert before.grad.numpy().tolist() == [2, 4]
+    assert x.grad is not None
+    assert x.grad.numpy().tolist() == [2, 4]
+
+
+def test_the_tutorials_gradient_descent_trains_the_leaf_itself() -> None:
+    w = leaf(1, 2)
+    held = w
+    for _ in range(2):
+        (w * w).sum().backward()
+        with md.no_grad():
+            w -= 0.25 * w.grad
+        w.grad = None
+    assert w is held
+    assert w.requires_grad
+    assert w.numpy().tolist() == [0.25, 0.5]
+
+
+def test_a_graph_keeps_the_value_that_an_update_replaces() -> None:
+    w = leaf(1, 2)
+    y = (w * w).sum()
+    with md.no_grad():
+        w *= 10
+        w += 1
+        w /= 2
+    y.backward()
+    assert w.grad is not None
+    assert w.grad.numpy().tolist() == [2, 4]
+    assert w.numpy().tolist() == [5.5, 10.5]
+
+
+@pytest.mark.parametrize("operate", [operator.iadd, operator.isub, operator.imul, operator.itruediv])
+def test_a_leaf_that_is_being_recorded_is_not_hidden_behind_a_computed_tensor(operate: Any) -> None:
+    w = leaf(1, 2)
+    with pytest.raises(GraphError, match=r"this leaf needs a gradient.*no_grad"):
+        operate(w, 2)
+    assert w.numpy().tolist() == [1, 2]
+
+
+def test_a_gradient_of_another_shape_or_type_is_refused() -> None:
+    w = leaf(1, 2)
+    with pytest.raises(ShapeError, match=r"grad: the tensor is float64 \(2,\), its gradient float64 \(1, 1\)"):
+        w.grad = md.tensor(np.array([[7.0]]))
+    with pytest.raises(ShapeError, match="its gradient float32"):
+        w.grad = md.tensor([1.0, 2.0])
+    with pytest.raises(DtypeError, match=r"a tensor or None, not ndarray; wrap it"):
+        w.grad = np.ones(2)  # type: ignore[assignment]
+    assert w.grad is None
+    w.grad = md.tensor(np.array([3.0, 4.0]))
+    w.grad = None
+
+
+def test_data_takes_arrays_only() -> None:
+    w = leaf(1, 2)
+    with pytest.raises(DtypeError, match=r"data: takes an array, not list; write np.array\(value, 'float64'\)"):
+        w.data = [1, 2]  # type: ignore[assignment]
+    w.data = md.tensor(np.array([3.0, 4.0])) * 1  # type: ignore[assignment]
+    assert w.numpy().tolist() == [3, 4]
+    assert w.is_leaf
+
+
+@pytest.mark.parametrize("make", [copy.deepcopy, copy.copy, pickle.dumps])
+def test_only_leaves_are_copied_and_pickled(make: Any) -> None:
+    with pytest.raises(
+        GraphError, match=r"only leaves can be copied or pickled, and this tensor was computed by 'multiply'"
+    ):
+        make(leaf(1, 2) * 2)
+
+
+def test_a_copied_leaf_is_a_leaf_of_its_own() -> None:
+    w = leaf(1, 2)
+    (w * w).sum().backward()
+    for other in (copy.deepcopy(w), pickle.loads(pickle.dumps(w))):
+        assert other.requires_grad
+        assert other.grad.numpy().tolist() == [2, 4]
+        other.data = np.zeros(2)
+        assert w.numpy().tolist() == [1, 2]
+
+
+def test_a_tensor_of_one_number_is_formatted_and_converted_as_one() -> None:
+    t = md.tensor([[2.625]])
+    assert (f"{t:.2f}", f"{t:8.1f}", int(t), round(t, 1), float(t)) == ("2.62", "     2.6", 2, 2.6, 2.625)
+    assert f"{t}" == str(t)
+    assert [10, 20, 30][md.tensor(1)] == 20
+    with pytest.raises(ShapeError, match="not one number"):
+        format(md.tensor([1.0, 2.0]), ".2f")
+
+
+def test_masks_combine_as_numpys_do() -> None:
+    a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
+    ta, tb = md.tensor(a), md.tensor(b)
+    assert (ta & tb).tolist() == (a & b).tolist()
+    assert (ta | b).tolist() == (a | b).tolist()
+    assert (a ^ tb).tolist() == (a ^ b).tolist()
+    assert (~ta).tolist() == (~a).tolist()
+    assert (ta & True).tolist() == a.tolist()
+    assert (ta & tb).dtype == bool
+    with pytest.raises(DtypeError, match=r"& combines masks of bools, and one of these is float32"):
+        ta & md.tensor([1.0, 2.0, 3.0, 4.0])
+
+
+def test_a_transposition_that_keeps_the_order_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"write x.T"):
+        md.tensor([[1.0, 2.0]]).transpose(0, 1)
+    assert md.tensor([[1.0, 2.0]]).transpose(1, 0).shape == (2, 1)
+
+
+def test_to_changes_the_number_type_and_no_device() -> None:
+    t = md.tensor([1.0])
+    assert t.to("float64").dtype == t.to(np.float64).dtype == t.to(t.astype("float64")).dtype == np.float64
+    assert t.to("cpu") is t
+    assert t.cpu() is t
+    with pytest.raises(OptionError, match=r"minidil.use\('cuda'\)"):
+        t.to("cuda:0")
 
 
 def test_assigning_data_leaves_a_recorded_graph_with_the_old_value() -> None:

@@ -1,5 +1,9 @@
 """Layers, losses, containers and initial weights: what models are built from."""
 
+import sys
+from typing import Any
+
+from minidil import naming
 from minidil.nn import init
 from minidil.nn.activation import GELU, Dropout, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from minidil.nn.container import ModuleList, Sequential
@@ -79,3 +83,7 @@ __all__ = [
     "init",
     "watch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return naming.of_room("nn", name, sys.modules[__name__])

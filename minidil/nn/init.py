@@ -10,12 +10,14 @@ All draws are float32 from `rng`, by default the generator that `minidil.seed` s
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil import naming
 from minidil.errors import OptionError, ShapeError
 from minidil.random import default_rng
 
@@ -117,3 +119,7 @@ def _uniform(shape: Sequence[int], std: float, rng: np.random.Generator | None) 
     drawn *= 2 * bound
     drawn -= bound
     return drawn
+
+
+def __getattr__(name: str) -> Any:
+    return naming.of_room("nn.init", name, sys.modules[__name__])

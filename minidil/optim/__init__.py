@@ -1,8 +1,16 @@
 """Optimizers: what turns gradients into new parameters."""
 
+import sys
+from typing import Any
+
+from minidil import naming
 from minidil.optim.adam import Adam, AdamW
 from minidil.optim.clip import clip_grad_norm
 from minidil.optim.optimizer import Optimizer
 from minidil.optim.sgd import SGD
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "clip_grad_norm"]
+
+
+def __getattr__(name: str) -> Any:
+    return naming.of_room("optim", name, sys.modules[__name__])
