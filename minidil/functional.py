@@ -18,8 +18,11 @@ from minidil.ops import elementwise as _elementwise
 from minidil.ops import linear as _linear
 from minidil.ops import loss as _loss
 from minidil.ops import norm as _norm
+from minidil.ops import places as _places
 from minidil.ops import pool as _pool
+from minidil.ops import rearrange as _rearrange
 from minidil.ops import reduce as _reduce
+from minidil.ops import scan as _scan
 from minidil.ops import shape as _shape
 from minidil.tensor import Tensor, lift
 
@@ -44,6 +47,20 @@ var = lift(_reduce.var)
 max = lift(_reduce.max)
 min = lift(_reduce.min)
 
+std = lift(_reduce.std)
+norm = lift(_reduce.norm)
+argmax = lift(_places.argmax)
+argmin = lift(_places.argmin)
+any = lift(_places.any)
+all = lift(_places.all)
+prod = lift(_scan.prod)
+cumsum = lift(_scan.cumsum)
+
+squeeze = lift(_rearrange.squeeze)
+unsqueeze = lift(_rearrange.unsqueeze)
+expand = lift(_rearrange.expand)
+repeat = lift(_rearrange.repeat)
+flip = lift(_rearrange.flip)
 reshape = lift(_shape.reshape)
 transpose = lift(_shape.transpose)
 flatten = lift(_shape.flatten)
@@ -98,6 +115,26 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = Non
 def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
     """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
     return _stack(*_several("stack", tensors), axis=axis if dim is None else dim)
+
+
+def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """x in parts along an axis: of one size (the last may be smaller), or of these sizes."""
+    return x.split(sizes, axis)
+
+
+def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
+    """x in this number of parts along an axis, all but the last of one size."""
+    return x.chunk(chunks, axis)
+
+
+def sort(x: Tensor, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+    """The elements in order along an axis, and where each came from."""
+    return x.sort(axis, descending)
+
+
+def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) elements along an axis, in order, and where each stands."""
+    return x.topk(k, axis, largest)
 
 
 def _several(name: str, tensors: Sequence[Operand]) -> Sequence[Operand]:

@@ -57,11 +57,13 @@ _FUNCTIONS = {
     "dot": "matmul",
     "amax": "max",
     "amin": "min",
+    "broadcast_to": "expand",
+    "tile": "repeat",
 }
 
 WORDS: dict[str, dict[str, str]] = {
     "functional": _FUNCTIONS,
-    "minidil": {"manual_seed": "seed", "from_numpy": "tensor", "as_tensor": "tensor"},
+    "minidil": {"manual_seed": "seed", "from_numpy": "tensor", "as_tensor": "tensor", "asarray": "tensor"},
     "Tensor": {
         "view": "reshape",
         "permute": "transpose",
@@ -79,8 +81,10 @@ WORDS: dict[str, dict[str, str]] = {
         "dot": "matmul",
         "amax": "max",
         "amin": "min",
+        "broadcast_to": "expand",
+        "tile": "repeat",
     },
-    "nn": {"NLLLoss2d": "NLLLoss", "SmoothL1Loss": "HuberLoss"},
+    "nn": {"SmoothL1Loss": "HuberLoss"},
     "nn.init": {},
     "optim": {"clip_grad_norm_": "clip_grad_norm"},
 }
@@ -172,6 +176,8 @@ HINTS: dict[str, dict[str, str]] = {
         "addmm": "write b + x @ w",
         "numel": "use x.size",
         "empty*": "use zeros",
+        "clone": "use x.clone()",
+        "detach": "use x.detach()",
     },
     "Tensor": {
         "device": _DEVICE,
@@ -220,6 +226,8 @@ HINTS: dict[str, dict[str, str]] = {
         "retains_grad": "ask whether x.grad is None after backward",
         "new_*": "make one of the same type: minidil.zeros(shape, dtype=x.dtype)",
         "square": "write x * x",
+        "index": "index it: x[i, j]",
+        "unfold": "use functional.unfold",
         "reciprocal": "write 1 / x",
         "rsqrt": "write 1 / x.sqrt()",
         "addmm": "write b + x @ w",
@@ -259,6 +267,8 @@ HINTS: dict[str, dict[str, str]] = {
         "PixelUnshuffle": "write it with reshape and transpose in forward",
         "ChannelShuffle": "write it with reshape and transpose in forward",
         "AdaptiveMaxPool*": "for one output a plane: GlobalMaxPool",
+        "Fold": "use functional.fold in forward",
+        "Unfold": "use functional.unfold in forward",
         "Unflatten": "write x.reshape in forward",
         "Lazy*": "say the number of channels; model.summary shows what arrives",
         "Softmin": "write functional.softmax(-x)",
@@ -378,7 +388,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _refusal(room: str, name: str, known: Iterable[str]) -> NoSuchNameError:
-    said = hint(room, name)
-    if said is None and room != "functional" and hint("functional", name):
-        said = hint("functional", name)
+    rooms = (room, "functional", "Tensor") if room == "minidil" else (room,)
+    said = next((found for place in rooms if (found := hint(place, name))), None)
     return NoSuchNameError(f"{room} has no {name!r}" + (f"; {said}" if said else nearest(name, known)))

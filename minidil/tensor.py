@@ -23,7 +23,7 @@ from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.numpy_calls import with_numpy
 from minidil.operand import Holder, Operand, as_array, check_dtypes, copied, operand, placed, unwrapped
-from minidil.ops import activation, elementwise, linear, reduce
+from minidil.ops import activation, elementwise, linear, places, rearrange, reduce, scan
 from minidil.ops import shape as shaping
 from minidil.ops.common import Vjps, check_broadcast
 
@@ -337,6 +337,34 @@ class Tensor(Holder):
         """The same value as another tensor of the graph. Nothing is copied, since nothing writes into a tensor."""
         return _reshape(self, shape=self.shape)
 
+    def expand(self, *shape: Any) -> Tensor:
+        """Repeated along axes of size 1 to this shape, as ints or one tuple; -1 keeps a size."""
+        return _expand(self, shape=_spread(shape))
+
+    def repeat(self, *counts: Any) -> Tensor:
+        """Laid side by side, so many times along each axis, as ints or one tuple."""
+        return _repeat(self, counts=_spread(counts))
+
+    def split(self, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+        """The parts along an axis: of one size (the last may be smaller), or of these sizes."""
+        return [self[part] for part in places.parts("split", self.shape, sizes, axis)]
+
+    def chunk(self, chunks: int, axis: int = 0) -> list[Tensor]:
+        """This number of parts along an axis, all but the last of one size; fewer if there are too few elements."""
+        if chunks < 1:
+            raise OptionError(f"chunk: the number of chunks is at least 1, not {chunks}")
+        return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
+
+    def sort(self, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+        """The elements in order along an axis, and where each came from (int64); equal ones stay in their order."""
+        order, index = places.order("sort", self.numpy(), axis, descending)
+        return self[index], Tensor.of(order)
+
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+        """The k largest (or smallest) elements along an axis, in order, and where each stands (int64)."""
+        order, index = places.order("topk", self.numpy(), axis, largest, k)
+        return self[index], Tensor.of(order)
+
     def cpu(self) -> Tensor:
         """This tensor: tensors move to where they are used, and `numpy()` brings the value here."""
         return self
@@ -377,7 +405,10 @@ class Tensor(Holder):
     maximum, minimum, matmul = lift(elementwise.maximum), lift(elementwise.minimum), lift(linear.matmul)
     sum, mean, var = lift(reduce.sum), lift(reduce.mean), lift(reduce.var)
     max, min = lift(reduce.max), lift(reduce.min)
-    flatten = lift(shaping.flatten)
+    std, norm, prod, cumsum = lift(reduce.std), lift(reduce.norm), lift(scan.prod), lift(scan.cumsum)
+    argmax, argmin, any, all = lift(places.argmax), lift(places.argmin), lift(places.any), lift(places.all)
+    flatten, squeeze, unsqueeze = lift(shaping.flatten), lift(rearrange.squeeze), lift(rearrange.unsqueeze)
+    flip = lift(rearrange.flip)
     relu, sigmoid, tanh = lift(activation.relu), lift(activation.sigmoid), lift(activation.tanh)
     softmax, log_softmax = lift(activation.softmax), lift(activation.log_softmax)
 
@@ -388,6 +419,7 @@ def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = Non
 
 
 _getitem, _reshape = lift(shaping.getitem), lift(shaping.reshape)
+_expand, _repeat = lift(rearrange.expand), lift(rearrange.repeat)
 _transpose, _astype = lift(shaping.transpose), lift(elementwise.astype)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from minidil.errors import ShapeError
+from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.ops.common import Axis, Vjps, axes_of
 
@@ -57,6 +57,40 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, 
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
     """The smallest element over the given axes. Ties share the gradient equally."""
     return _extreme("min", x, axis, keepdims)
+
+
+def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
+    """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
+    k = active()
+    square, (grad_var,) = var(x, axis=axis, keepdims=keepdims, ddof=ddof)
+    y = k.sqrt(square)
+    assert grad_var is not None
+    # dy/dx = dvar/dx / (2 y)
+    return y, (lambda grad: grad_var(k.divide(grad, k.multiply(y, 2))),)
+
+
+def norm(x: Array, *, p: float = 2, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The length (sum |x|^p)^(1/p) over the given axes, for p = 1 and p = 2. At 0 its gradient is 0."""
+    if p not in (1, 2):
+        raise OptionError(f"norm: p is 1 or 2, not {p!r}")
+    k = active()
+    axes = axes_of("norm", axis, x.ndim)
+    kept = _kept(x.shape, axes)
+    zero = k.constant(0, like=x)
+    if p == 1:
+        sign = k.subtract(k.astype(k.greater(x, zero), x.dtype), k.astype(k.less(x, zero), x.dtype))
+        # d|x|/dx = sign(x)
+        return k.sum(k.absolute(x), axis=axes, keepdims=keepdims), (
+            lambda grad: k.multiply(sign, k.reshape(grad, kept)),
+        )
+    y = k.sqrt(k.sum(k.multiply(x, x), axis=axes, keepdims=True))
+
+    # dy/dx = x / y
+    def grad_x(grad: Array) -> Array:
+        length = k.where(k.equal(y, zero), k.constant(1, like=y), y)
+        return k.multiply(x, k.divide(k.reshape(grad, kept), length))
+
+    return (y if keepdims else k.reshape(y, tuple(n for i, n in enumerate(x.shape) if i not in axes))), (grad_x,)
 
 
 def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps]:

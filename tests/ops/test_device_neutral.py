@@ -1,7 +1,8 @@
 """Ops touch arrays only through kernels: every op runs on a backend whose arrays can do nothing by themselves.
 
 An array on a GPU has no `+`, no `@` and no `sum`. The arrays here have a shape and a number type, and any other use of them
-raises; the kernels unwrap them, call the reference, and wrap what it returns. One exception is allowed and made visible:
+raises; the kernels unwrap them, call the reference, and wrap what it returns. `ops.places` answers on the host and is not
+here. One exception is allowed and made visible:
 `cross_entropy` reads the smallest and the largest class number of its target, which lives on the host.
 """
 
@@ -11,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from minidil.kernels import backend as seam
 from minidil.kernels import reference
-from minidil.ops import activation, conv, elementwise, linear, loss, norm, pool, reduce, shape
+from minidil.ops import activation, conv, elementwise, linear, loss, norm, pool, rearrange, reduce, scan, shape
 
 
 class Opaque:
@@ -119,6 +120,16 @@ CASES = [
     (reduce.var, (real(2, 3, 4),), {"ddof": 1}),
     (reduce.max, (real(2, 3, 4),), {"axis": -1}),
     (reduce.min, (real(2, 3, 4),), {}),
+    (reduce.std, (real(2, 3, 4),), {"axis": 1}),
+    (reduce.norm, (real(2, 3, 4),), {"axis": 1}),
+    (reduce.norm, (real(2, 3, 4),), {"p": 1, "keepdims": True}),
+    (scan.cumsum, (real(2, 5),), {"axis": 1}),
+    (scan.prod, (real(2, 3, 4),), {"axis": (0, 2)}),
+    (rearrange.squeeze, (real(2, 1, 4),), {}),
+    (rearrange.unsqueeze, (real(2, 4),), {"axis": 1}),
+    (rearrange.expand, (real(2, 1, 4),), {"shape": (3, 2, 5, -1)}),
+    (rearrange.repeat, (real(2, 3),), {"counts": (2, 1, 3)}),
+    (rearrange.flip, (real(2, 3),), {"axis": 1}),
     (shape.reshape, (real(3, 4),), {"shape": (2, -1)}),
     (shape.transpose, (real(2, 3, 4),), {"axes": (2, 0, 1)}),
     (shape.flatten, (real(2, 3, 4),), {"start": 1}),
@@ -195,7 +206,7 @@ def test_an_op_needs_nothing_of_an_array_but_kernels(op, operands, options, monk
 
 
 def test_every_op_is_here():
-    families = (activation, conv, elementwise, linear, loss, norm, pool, reduce, shape)
+    families = (activation, conv, elementwise, linear, loss, norm, pool, rearrange, reduce, scan, shape)
     public = {
         value
         for family in families

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
         lambda x: F.binary_cross_entropy_with_logits(x, positive(3, 4) / 2),
         (real(3, 4),),
     ),
+    "chunk": (lambda x: F.multiply(*F.chunk(x, 2, 1)), (real(3, 4),)),
     "clip": (lambda x: F.clip(x, low=-0.5, high=0.8), (distinct(3, 4) - 0.9,)),
     "concatenate": (lambda a, b: F.concatenate([a, b, a], 1), (real(2, 3), real(2, 1))),
     "conv": (lambda *t: F.conv(*t, groups=2, **WINDOW), (X, W, real(6, seed=2))),
@@ -50,10 +51,13 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
         lambda x: F.cross_entropy(x, np.array([[0, 2], [1, 1]]), weight=positive(3), label_smoothing=0.1),
         (real(2, 3, 2),),
     ),
+    "cumsum": (lambda x: F.cumsum(x, 1), (real(2, 5),)),
     "divide": (F.divide, (real(3, 4), positive(3, 1))),
     "dropout": (lambda x: F.dropout(x, p=0.3, rng=np.random.default_rng(1)), (real(5, 6),)),
     "exp": (F.exp, (real(3, 4),)),
+    "expand": (lambda x: F.expand(x, (2, -1, 4)), (real(3, 1),)),
     "flatten": (lambda x: F.flatten(x, start=1, end=2), (X,)),
+    "flip": (lambda x: F.flip(x, 0) * real(3, 4), (real(3, 4),)),
     "gelu": (F.gelu, (real(3, 4),)),
     "getitem": (lambda x: F.getitem(x, index=([0, 1, 1], slice(None, None, -2))), (real(3, 4),)),
     "global_avg_pool": (F.global_avg_pool, (X,)),
@@ -75,28 +79,39 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "mse_loss": (F.mse_loss, (real(3, 4), real(3, 4, seed=1))),
     "multiply": (F.multiply, (real(3, 1), real(4, seed=1))),
     "negative": (F.negative, (real(3, 4),)),
+    "norm": (lambda x: F.norm(x, axis=1), (real(3, 4),)),
     "pad": (lambda x: F.pad(x, width=((1, 0), (0, 2)), value=3), (real(3, 4),)),
     "power": (F.power, (positive(3, 4), real(4))),
+    "prod": (lambda x: F.prod(x, axis=(0, 2)), (real(2, 3, 4),)),
     "relu": (F.relu, (real(3, 4),)),
+    "repeat": (lambda x: F.repeat(x, (2, 1, 3)), (real(3, 4),)),
     "reshape": (lambda x: F.reshape(x, shape=(2, -1)), (real(3, 4),)),
     "sigmoid": (F.sigmoid, (real(3, 4),)),
     "silu": (F.silu, (real(3, 4),)),
     "softmax": (lambda x: F.softmax(x, axis=0), (real(3, 4),)),
+    "sort": (lambda x: F.sort(x, 0)[0], (distinct(3, 4),)),
+    "split": (lambda x: F.split(x, [1, 3], 1)[1], (real(3, 4),)),
     "sqrt": (F.sqrt, (positive(3, 4),)),
+    "squeeze": (F.squeeze, (real(3, 1, 4),)),
     "stack": (lambda a, b: F.stack([a, b], -1), (real(2, 3), real(2, 3, seed=1))),
+    "std": (lambda x: F.std(x, axis=1, ddof=1), (real(2, 3, 4),)),
     "subtract": (F.subtract, (real(3, 1), real(4, seed=1))),
     "sum": (lambda x: F.sum(x, axis=(0, -1)), (real(2, 3, 4),)),
     "tanh": (F.tanh, (real(3, 4),)),
+    "topk": (lambda x: F.topk(x, 2)[0], (distinct(3, 4),)),
     "transpose": (lambda x: F.transpose(x, axes=(2, 0, 1)), (real(2, 3, 4),)),
+    "unsqueeze": (lambda x: F.unsqueeze(x, 1), (real(3, 4),)),
     "var": (lambda x: F.var(x, axis=1, ddof=1), (real(2, 3, 4),)),
     "where": (lambda a, b: F.where(real(3, 4) > 0, a, b), (real(3, 1, seed=1), real(4, seed=2))),
 }
 
+WITHOUT_GRADIENT = {"all", "any", "argmax", "argmin"}  # tests/ops/test_places.py
 PUBLIC = sorted(
     name
     for name, value in vars(F).items()
     if isfunction(value)
     and not name.startswith("_")
+    and name not in WITHOUT_GRADIENT
     and value.__module__.startswith(("minidil.ops.", "minidil.functional"))
 )
 

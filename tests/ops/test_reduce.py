@@ -130,3 +130,24 @@ class TestTies:
         x = md.tensor(np.array([1.0, np.inf, -np.inf]), requires_grad=True)
         x.max().backward()
         assert_array_equal(x.grad.numpy(), [0, 1, 0])
+
+
+@given(shape=st.lists(st.integers(2, 4), min_size=1, max_size=3).map(tuple), data=st.data())
+def test_deviations_and_lengths(shape, data) -> None:
+    x = np.random.default_rng(0).standard_normal(shape)
+    axis = tuple(data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1)))
+    assert_allclose(F.std(x, axis, ddof=1).numpy(), np.std(x, axis, ddof=1))
+    assert_allclose(F.norm(x, axis=axis, keepdims=True).numpy(), np.sqrt((x * x).sum(axis, keepdims=True)))
+    assert_allclose(F.norm(x, 1, axis).numpy(), np.abs(x).sum(axis))
+    check_gradients(F.std, x, axis=axis, ddof=1)
+    check_gradients(F.norm, x, axis=axis)
+    check_gradients(F.norm, x, p=1, axis=axis, keepdims=True)
+
+
+def test_the_length_of_nothing_has_gradient_0() -> None:
+    x = md.tensor(np.zeros(3), requires_grad=True)
+    (x.norm() + x.norm(1)).backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 0, 0]
+    with pytest.raises(OptionError, match="norm: p is 1 or 2, not 3"):
+        x.norm(3)
