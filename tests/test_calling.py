@@ -1,7 +1,9 @@
 """How functions of tensors are called: operands by name, options by position, and what is said when neither fits."""
 
+import importlib.util
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,3 +151,13 @@ def test_no_function_says_that_it_returns_vjps(name: str) -> None:
 def test_every_method_of_a_tensor_is_documented() -> None:
     methods = {name: value for name, value in vars(md.Tensor).items() if name[0] != "_"}
     assert [name for name, value in methods.items() if not inspect.getdoc(value)] == []
+
+
+def test_the_stub_that_editors_and_mypy_read_is_of_today() -> None:
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("make_stubs", root / "docs" / "make_stubs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert (root / "minidil" / "functional.pyi").read_text(encoding="utf-8") == maker.stub(), "run docs/make_stubs.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,14 +112,14 @@ def _convolutions(x: Floats) -> list[Case]:
     odd: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 0), (0, 3)), "dilation": (1, 2), "groups": 3}
     fits: dict[str, Any] = {"padding": ((2, 0), (0, 0)), "dilation": (3, 2)}
     return [
-        _case("conv", lambda *t: F.conv(*t, padding="causal", dilation=4), _real(3, 5, 37), _real(7, 5, 3), _real(7)),
-        _case("conv", lambda *t: F.conv(*t, padding="same", dilation=2), x, _real(9, 5, 3, 3), _real(9)),
-        _case("conv", lambda *t: F.conv(*t, **odd), _real(2, 6, 17, 13), _real(9, 2, 3, 2), _real(9)),
-        _case("conv", lambda *t: F.conv(*t, **fits), _real(1, 1, 5, 5), _real(1, 1, 3, 3)),
-        _case("conv", lambda *t: F.conv(*t, padding=1, groups=5), x, _real(5, 1, 3, 3)),
-        _case("conv", lambda *t: F.conv(*t, padding=4, dilation=4), _real(1, 33, 9, 11), _real(65, 33, 3, 3)),
-        _case("conv", lambda *t: F.conv(*t, padding=1, dilation=(2, 1, 1)), _real(2, 3, 7, 6, 5), _real(5, 3, 3, 2, 3)),
-        _case("conv_transpose", lambda *t: F.conv_transpose(*t, **odd), _real(2, 6, 5, 7), _real(6, 2, 3, 2), _real(6)),
+        _case("conv", partial(F.conv, padding="causal", dilation=4), _real(3, 5, 37), _real(7, 5, 3), _real(7)),
+        _case("conv", partial(F.conv, padding="same", dilation=2), x, _real(9, 5, 3, 3), _real(9)),
+        _case("conv", partial(F.conv, **odd), _real(2, 6, 17, 13), _real(9, 2, 3, 2), _real(9)),
+        _case("conv", partial(F.conv, **fits), _real(1, 1, 5, 5), _real(1, 1, 3, 3)),
+        _case("conv", partial(F.conv, padding=1, groups=5), x, _real(5, 1, 3, 3)),
+        _case("conv", partial(F.conv, padding=4, dilation=4), _real(1, 33, 9, 11), _real(65, 33, 3, 3)),
+        _case("conv", partial(F.conv, padding=1, dilation=(2, 1, 1)), _real(2, 3, 7, 6, 5), _real(5, 3, 3, 2, 3)),
+        _case("conv_transpose", partial(F.conv_transpose, **odd), _real(2, 6, 5, 7), _real(6, 2, 3, 2), _real(6)),
     ]
 
 
@@ -135,9 +136,9 @@ def _pools(x: Floats) -> list[Case]:
 def _norms(x: Floats) -> list[Case]:
     return [
         _case("batch_norm", F.batch_norm, x, _positive(5), _real(5)),
-        _case("batch_norm", lambda *t: F.batch_norm(*t, activation="relu"), x, _positive(5), _real(5)),
-        _case("batch_norm", lambda *t: F.batch_norm(*t, activation="gelu"), x, _positive(5), _real(5)),
-        _case("layer_norm", lambda *t: F.layer_norm(*t, normalized_shape=(13,)), x, _positive(13), _real(13)),
+        _case("batch_norm", partial(F.batch_norm, activation="relu"), x, _positive(5), _real(5)),
+        _case("batch_norm", partial(F.batch_norm, activation="gelu"), x, _positive(5), _real(5)),
+        _case("layer_norm", partial(F.layer_norm, normalized_shape=(13,)), x, _positive(13), _real(13)),
     ]
 
 

@@ -96,8 +96,7 @@ class _Conv(_Windowed):
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank(type(self).__name__, x.shape, self.ndim)
-        settings = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups}
-        return F.conv(x, self.weight, self.bias, padding=self.padding, **settings)
+        return F.conv(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def multiply_adds(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> int:
         return math.prod(output_shape) * math.prod(self.weight.shape[1:])

@@ -20,8 +20,9 @@ class CrossEntropyLoss(Module):
         self.reduction = reduction
 
     def forward(self, logits: Tensor, target: Tensor | Array) -> Tensor:
-        settings = {"weight": self.weight, "label_smoothing": self.label_smoothing, "reduction": self.reduction}
-        return F.cross_entropy(logits, target=target, **settings)
+        return F.cross_entropy(
+            logits, target, weight=self.weight, label_smoothing=self.label_smoothing, reduction=self.reduction
+        )
 
 
 class BCEWithLogitsLoss(Module):

@@ -1,0 +1,304 @@
+"""Written by docs/make_stubs.py from the signatures and docstrings of minidil.functional."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minidil.kernels.backend import Array
+from minidil.kernels.geometry import Ints, Padding
+from minidil.operand import Operand
+from minidil.ops.common import Axis, Scalar
+from minidil.ops.norm import Observer
+from minidil.tensor import Tensor
+
+def add(a: Operand, b: Operand) -> Tensor:
+    """a + b."""
+
+def subtract(a: Operand, b: Operand) -> Tensor:
+    """a - b."""
+
+def multiply(a: Operand, b: Operand) -> Tensor:
+    """a b, element by element."""
+
+def divide(a: Operand, b: Operand) -> Tensor:
+    """a / b."""
+
+def power(a: Operand, b: Operand) -> Tensor:
+    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0."""
+
+def negative(x: Operand) -> Tensor:
+    """-x."""
+
+def exp(x: Operand) -> Tensor:
+    """e^x."""
+
+def log(x: Operand) -> Tensor:
+    """The natural logarithm."""
+
+def sqrt(x: Operand) -> Tensor:
+    """The square root."""
+
+def absolute(x: Operand) -> Tensor:
+    """|x|. At 0 the gradient is taken as 0."""
+
+def clip(x: Operand, low: Scalar | None = None, high: Scalar | None = None) -> Tensor:
+    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high.
+
+    Raises: OptionError if both are None, or low > high.
+    """
+
+def maximum(a: Operand, b: Operand) -> Tensor:
+    """The larger of a and b, element by element. A tie gives half of the gradient to each."""
+
+def minimum(a: Operand, b: Operand) -> Tensor:
+    """The smaller of a and b, element by element. A tie gives half of the gradient to each."""
+
+def astype(x: Operand, dtype: DTypeLike) -> Tensor:
+    """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
+
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum over the given axes (all of them by default)."""
+
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over the given axes (all of them by default)."""
+
+def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """The variance sum((x - mean)^2) / (n - ddof): NumPy's meaning, biased unless ddof = 1."""
+
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest element over the given axes. Ties share the gradient equally."""
+
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest element over the given axes. Ties share the gradient equally."""
+
+def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
+
+def norm(x: Operand, p: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The length (sum |x|^p)^(1/p) over the given axes, for p = 1 and p = 2. At 0 its gradient is 0."""
+
+def argmax(x: Operand, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the largest element stands along an axis, the first of equal ones (in x flattened by default); without gradient."""
+
+def argmin(x: Operand, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the smallest element stands along an axis, the first of equal ones (in x flattened by default); without gradient."""
+
+def any(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Whether an element is true (other than 0); without gradient."""
+
+def all(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Whether every element is true (other than 0); without gradient."""
+
+def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The product over the given axes (all of them by default)."""
+
+def cumsum(x: Operand, axis: int) -> Tensor:
+    """The sums of the first elements along an axis: y_i = x_0 + ... + x_i."""
+
+def squeeze(x: Operand, axis: Axis = None) -> Tensor:
+    """x without its axes of size 1: all of them, or those given.
+
+    Raises: ShapeError if an axis that is given has another size. (PyTorch then leaves it.)
+    """
+
+def unsqueeze(x: Operand, axis: int) -> Tensor:
+    """x with a new axis of size 1, which is axis `axis` of the result."""
+
+def expand(x: Operand, shape: Sequence[int]) -> Tensor:
+    """x repeated along axes of size 1, and along new ones in front, to this shape; -1 keeps the size of an axis."""
+
+def repeat(x: Operand, counts: Sequence[int]) -> Tensor:
+    """x laid side by side counts[i] times along axis i; more counts than axes add axes in front. (NumPy calls it tile.)"""
+
+def flip(x: Operand, axis: Axis = None) -> Tensor:
+    """x with the order of its elements reversed along the given axes (all of them by default)."""
+
+def reshape(x: Operand, shape: Sequence[int]) -> Tensor:
+    """x with another shape of the same size; one entry may be -1."""
+
+def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
+    """x with its axes in another order: axis i of the result is axis axes[i] of x. By default the order is reversed."""
+
+def flatten(x: Operand, start: int = 0, end: int = -1) -> Tensor:
+    """x with the axes start..end (both included) made one."""
+
+def getitem(x: Operand, index: Any) -> Tensor:
+    """x[index] for any NumPy index. An element that is taken several times collects the sum of its gradients."""
+
+def pad(x: Operand, width: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """x with (before, after) constant entries added on every axis."""
+
+def insert_zeros(x: Operand, factor: Ints) -> Tensor:
+    """Put factor - 1 zeros between neighbours on every spatial axis: (N, C, *S) -> (N, C, *(factor (S - 1) + 1)).
+
+    Applied to a kernel it spells a dilated kernel out: conv(x, w, dilation=d) = conv(x, insert_zeros(w, factor=d)).
+    """
+
+def matmul(a: Operand, b: Operand) -> Tensor:
+    """The matrix product over the last two axes, NumPy's `@`: leading axes broadcast, a vector counts as a row or a column.
+
+    Shapes: (..., M, K) @ (..., K, N) -> (..., M, N); (K,) @ and @ (K,) drop the axis that the vector lacks.
+    Raises: ShapeError if the inner sizes differ or an operand has no axis.
+    """
+
+def linear(x: Operand, weight: Operand, bias: Operand = None) -> Tensor:
+    """An affine map of the last axis, y = x W^T + b.
+
+    Shapes: x (..., I), weight (O, I), bias (O,) -> y (..., O).
+    Raises: ShapeError if the sizes do not fit.
+    """
+
+def conv(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, padding: Padding = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
+    """Slide F dilated filters over x: one im2col, one matrix product.
+
+    y[n, f, o] = bias[f] + sum over channels c and taps k of weight[f, c, k] x[n, c, o stride + k dilation - padding]
+
+    Shapes: x (N, C, *S), weight (F, C/groups, *K), bias (F,) -> y (N, F, *O); on every spatial axis
+        O = (S + padding_before + padding_after - dilation (K - 1) - 1) // stride + 1.
+    padding: an int, one per axis, (before, after) pairs, "same", "valid" or "causal" (see `Window.of`).
+    Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input.
+    Sources: im2col, Chellapilla et al. 2006; dilation, Yu & Koltun 2016, arXiv:1511.07122.
+    """
+
+def conv_transpose(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, padding: Padding = 0, output_padding: Ints = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
+    """The adjoint of `conv`: for the same weight and options, <conv(u, w), x> = <u, conv_transpose(x, w)>.
+
+    It is *not* the inverse of a convolution; it only has its shapes the other way round.
+    Shapes: x (N, F, *O), weight (F, C/groups, *K), bias (C,) -> y (N, C, *S); on every spatial axis
+        S = (O - 1) stride - padding_before - padding_after + dilation (K - 1) + 1 + output_padding.
+    padding: as for `conv`, in numbers or "valid": it is *removed* from the output.
+    output_padding: with a stride, several sizes S give the same O; this many positions, less than the stride, choose among them.
+    Raises: ShapeError or OptionError if the sizes do not fit.
+    Source: Dumoulin & Visin 2016, arXiv:1603.07285, section 4.
+    """
+
+def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1) -> Tensor:
+    """The largest of every window's taps; of equal ones the first, in row-major order, gets the gradient.
+
+    Shapes: x (N, C, *S) -> y (N, C, *O), O as for `conv`. Padding counts as minus infinity.
+    Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
+    """
+
+def avg_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1, count_include_pad: bool = True) -> Tensor:
+    """The mean of every window's taps. Padding counts as zeros, or not at all with count_include_pad=False.
+
+    Shapes: x (N, C, *S) -> y (N, C, *O), O as for `conv`.
+    Raises: ShapeError if the window overruns the padded input, or some window would be the mean of no taps; DtypeError for
+        integers.
+    """
+
+def adaptive_avg_pool(x: Operand, output_size: Ints) -> Tensor:
+    """Means over a grid of output_size regions, as even as the input size S allows.
+
+    Along an axis, region i of O holds the positions floor(i S/O) .. ceil((i+1) S/O) - 1.
+
+    Shapes: x (N, C, *S) -> (N, C, *output_size).
+    Raises: ShapeError if x has no spatial axis or an empty one; DtypeError for integers.
+    """
+
+def relu(x: Operand) -> Tensor:
+    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0."""
+
+def leaky_relu(x: Operand, slope: float = 0.01) -> Tensor:
+    """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
+
+def sigmoid(x: Operand) -> Tensor:
+    """s(x) = 1 / (1 + e^-x)."""
+
+def tanh(x: Operand) -> Tensor:
+    """The hyperbolic tangent."""
+
+def silu(x: Operand) -> Tensor:
+    """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
+
+def gelu(x: Operand) -> Tensor:
+    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
+
+def softmax(x: Operand, axis: int = -1) -> Tensor:
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
+
+def log_softmax(x: Operand, axis: int = -1) -> Tensor:
+    """y_i = x_i - log sum_j e^(x_j) along an axis."""
+
+def dropout(x: Operand, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
+    """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
+
+    rng: where the mask is drawn; by default the generator that `minidil.seed` sets.
+    Raises: OptionError unless 0 <= p < 1.
+    """
+
+def batch_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, mean: Tensor | Array | None = None, var: Tensor | Array | None = None, eps: float = 1e-05, observe: Observer | None = None, activation: str | None = None) -> Tensor:
+    """Normalise every channel, u = weight (x - mean) / sqrt(var + eps) + bias, and apply an activation, y = f(u).
+
+    Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
+    mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
+        variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
+    activation: "relu" or "gelu", computed in the same pass over the memory; None leaves y = u. Of all that lies between, x
+        alone is kept for the backward pass.
+    Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0;
+        DtypeError if mean or var are of another type than x.
+    Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
+    """
+
+def layer_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, normalized_shape: int | Sequence[int], eps: float = 1e-05) -> Tensor:
+    """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
+
+    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    Raises: ShapeError if x does not end in normalized_shape.
+    Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
+    """
+
+def mse_loss(x: Operand, target: Operand, reduction: str = 'mean') -> Tensor:
+    """(x - target)^2."""
+
+def l1_loss(x: Operand, target: Operand, reduction: str = 'mean') -> Tensor:
+    """|x - target|; the gradient is taken as 0 where they are equal."""
+
+def huber_loss(x: Operand, target: Operand, delta: float = 1.0, reduction: str = 'mean') -> Tensor:
+    """e^2 / 2 for an error |e| <= delta and delta (|e| - delta/2) beyond, where both and their slopes meet (Huber 1964)."""
+
+def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
+    """Minus the log-probability that softmax(logits) gives to the target class.
+
+    Shapes: logits (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
+    weight: a factor per class; "mean" then divides by the sum of the targets' weights.
+    label_smoothing: the share e of the target that is spread evenly over all classes (arXiv:1512.00567, section 7).
+    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits.
+    """
+
+def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, reduction: str = 'mean') -> Tensor:
+    """-t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape."""
+
+def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
+    """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient.
+
+    Raises: DtypeError if the condition holds anything but bools, ShapeError if the shapes do not broadcast.
+    """
+
+def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors joined along an existing axis (dim: PyTorch's word for it); all other sizes must agree."""
+
+def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
+
+def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """x in parts along an axis: of one size (the last may be smaller), or of these sizes."""
+
+def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
+    """x in this number of parts along an axis, all but the last of one size."""
+
+def sort(x: Tensor, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+    """The elements in order along an axis, and where each came from."""
+
+def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) elements along an axis, in order, and where each stands."""
+
+def global_avg_pool(x: Tensor) -> Tensor:
+    """The mean over all spatial axes: (N, C, *S) -> (N, C, 1, ..., 1).
+
+    Source: Lin, Chen & Yan 2014, arXiv:1312.4400, section 3.2.
+    """
+
+def __getattr__(name: str) -> Any: ...
