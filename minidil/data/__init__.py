@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minidil.data import transforms
+from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
 from minidil.data.dataset import Dataset, split
@@ -26,6 +27,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "FileStatus",
+    "TensorDataset",
     "check",
     "cifar10",
     "cifar100",
