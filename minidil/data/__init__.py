@@ -13,12 +13,13 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
-from minidil.data.dataset import Dataset, split
+from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.splitting import split
 
 __all__ = [
     "NAMES",

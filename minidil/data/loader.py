@@ -1,21 +1,17 @@
 """Batches of a data set: seeded, resumable, and prepared ahead on a background thread."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import copy_context
-from dataclasses import dataclass
-from queue import Empty, Queue
-from threading import Event, Thread
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from minidil.data.arrays import TensorDataset
 from minidil.data.collate import stack
 from minidil.data.dataset import Dataset, Floats, Labels
+from minidil.data.prefetch import ahead
 from minidil.data.transforms import Placed, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
-T = TypeVar("T")
 Batch: TypeAlias = tuple[Floats, Labels]
 
 Collate: TypeAlias = Callable[[list[Any]], Any]
@@ -181,51 +177,3 @@ def _checked(transform: Transform | Placed, images: Floats, n: int) -> Floats:
             f"DataLoader: {transform} returned the shape {images.shape}; a transform must keep ({n}, C, H, W)"
         )
     return images
-
-
-@dataclass
-class _End:
-    """What follows the last item: the error that ended them, if one did."""
-
-    error: BaseException | None = None
-
-
-def ahead(items: Iterator[T], count: int) -> Iterator[T]:
-    """Yield `items`, made by a thread that runs at most `count` + 1 of them ahead of the caller.
-
-    What making an item raises is raised here, with its traceback, after the items before it. The thread ends when the
-    items do, and when the caller stops early: leaving the loop waits for the item in work and no longer.
-    """
-    ready: Queue[T | _End] = Queue(maxsize=count)
-    stop = Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                ready.put(item)
-                if stop.is_set():
-                    return
-            ready.put(_End())
-        except BaseException as error:
-            ready.put(_End(error))
-
-    # With the caller's backend, and no_grad, for sets that compute their items.
-    worker = Thread(target=copy_context().run, args=(work,), name="minidil-loader", daemon=True)
-    worker.start()
-    try:
-        while not isinstance(item := ready.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        stop.set()
-        _drain(ready)  # makes room for the one thing that the worker may still put before it looks at `stop`
-        worker.join()
-
-
-def _drain(queue: Queue[T]) -> None:
-    try:
-        while True:
-            queue.get_nowait()
-    except Empty:
-        return

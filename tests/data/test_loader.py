@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import minidil as md
 from minidil.data import Batch, DataLoader, Dataset, TensorDataset
-from minidil.data.loader import ahead
+from minidil.data.prefetch import ahead
 from minidil.data.transforms import AlternatingFlip, Cutout, Flip, Floats, PadCrop, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
