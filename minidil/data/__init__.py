@@ -4,6 +4,8 @@ train = data.cifar10("train")                                  # fetched on firs
 augment = (transforms.Normalize(train.mean(), train.std()), transforms.PadCrop(4), transforms.Flip())
 loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
 for images, labels in loader: ...
+
+Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 """
 
 from collections.abc import Callable
