@@ -48,3 +48,7 @@ class CheckpointError(MinidilError, ValueError):
 
 class TrainingError(MinidilError, RuntimeError):
     """A training run that cannot go on, such as one whose loss is no longer finite."""
+
+
+class BusyError(MinidilError, RuntimeError):
+    """A folder that another process, or another thread, is at work in."""

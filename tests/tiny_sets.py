@@ -77,8 +77,8 @@ def _records(seed: int, count: int, label_bytes: tuple[int, ...]) -> bytes:
 
 def _describe(name: str, file: str, members: dict[str, bytes]) -> Source:
     described = tuple(
-        Member(member, len(content), hashlib.sha1(content).hexdigest()) if member.endswith(".bin") else Member(member)
+        Member(member, len(content), hashlib.sha1(content).hexdigest())
         for member, content in members.items()
-        if not member.endswith("/")
+        if not member.endswith(("/", "_names.txt"))
     )
     return Source(name, f"a small {name}", (File(file, 0, members=described),))

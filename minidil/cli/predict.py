@@ -2,12 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import minidil.functional as F
 from minidil.cli.experiment import TTA_HELP, Experiment
+from minidil.data import pictures
 from minidil.errors import DataError, OptionError
 from minidil.graph import no_grad
 from minidil.kernels.backend import Array, backend, use
@@ -58,38 +59,20 @@ def read_image(path: Path, shape: tuple[int, int, int], invert: bool = False) ->
     """Read an image as a model takes it: (pixels uint8 (C, H, W), what had to be changed for that, in words).
 
     An image of other proportions fills the shape and is cut off evenly on both sides.
-    Raises: DataError if Pillow is missing or cannot read the file; OSError if there is no such file.
+    Raises: DataError if Pillow is missing or cannot read or show the file; OSError if there is no such file.
     """
-    pillow = _pillow()
     channels, height, width = shape
-    changes: list[str] = []
-    path.stat()  # that there is no such file is another error than that it is no image
-    try:
-        with pillow.Image.open(path) as opened:
-            image = pillow.ImageOps.exif_transpose(opened)
-            image.load()
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
-        raise DataError(f"{path} cannot be read as an image: {error}") from error
     mode = {1: "L", 3: "RGB"}.get(channels)
     if mode is None:
         raise DataError(f"{path}: the model takes {channels} channels, and image files have 1 or 3")
+    image, changes = pictures.opened(path)
     if image.mode != mode:
         changes.append("made grey" if mode == "L" else "made RGB")
         image = image.convert(mode)
     if image.size != (width, height):
         changes.append(f"scaled from {image.height}x{image.width} to {height}x{width}")
-        image = pillow.ImageOps.fit(image, (width, height), method=pillow.Image.Resampling.BILINEAR)
+        image = pictures.fitted(image, height, width)
     if invert:
         changes.append("inverted")
-        image = pillow.ImageOps.invert(image)
-    pixels = np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
-    return pixels.transpose(2, 0, 1), changes
-
-
-def _pillow() -> Any:
-    try:
-        import PIL.Image
-        import PIL.ImageOps
-    except ImportError as error:
-        raise DataError("reading image files needs Pillow; pip install 'minidil[images]'") from error
-    return PIL
+        image = pictures.inverted(image)
+    return pictures.pixels(image), changes

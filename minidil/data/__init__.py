@@ -4,20 +4,24 @@ train = data.cifar10("train")                                  # fetched on firs
 augment = (transforms.Normalize(train.mean(), train.std()), transforms.PadCrop(4), transforms.Flip())
 loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
 for images, labels in loader: ...
+
+Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
 from minidil.data import transforms
+from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
-from minidil.data.dataset import Dataset, split
+from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.splitting import split
 
 __all__ = [
     "NAMES",
@@ -26,6 +30,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "FileStatus",
+    "TensorDataset",
     "check",
     "cifar10",
     "cifar100",

@@ -2,13 +2,19 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from minidil.data import archive, registry
+from minidil.data import archive, disk, registry
 from minidil.data.registry import File, Source
-from minidil.errors import DataError
+from minidil.errors import BusyError, DataError
+from minidil.locks import locked
+
+PART = ".part"  # added to the name of a file that has not arrived whole yet
+WAIT = 3600.0  # seconds that a process waits for another one that fetches the same set
 
 
 @dataclass(frozen=True)
@@ -66,19 +72,54 @@ def get(name: str, root: str | Path | None = None, progress: bool = True) -> lis
 
     A file that is there already is left as it is: `check` and the readers verify it. Below `root` (default:
     `data.root()`) the set's own folder is made where it is needed. progress: show a bar while fetching, if the error
-    stream is a terminal.
+    stream is a terminal. While another process fetches the same set into the same folder this one waits, up to an hour,
+    and says for whom.
 
     Raises: OptionError for an unknown name; DataError, which says what to put where by hand, if no mirror gives the
-        right bytes.
+        right bytes, or what to do if the disk does not take them; BusyError if the other process is at it still.
     """
     source = registry.source(name)
     paths = [locate(source, file, root) for file in source.files]
-    for file, path in zip(source.files, paths, strict=True):
-        if not path.is_file():
-            from minidil.data.download import fetch  # here: importing Python's HTTP client takes longer than minidil
+    if all(path.is_file() for path in paths):
+        _clear(source, paths, data_root(root))
+        return paths
+    from minidil.data.download import fetch  # here: importing Python's HTTP client takes longer than minidil
 
-            fetch(file, path, progress)
+    with nullcontext() if source.embedded else _alone(source, data_root(root), progress):
+        for file, path in zip(source.files, paths, strict=True):
+            if not path.is_file():  # it may be there by now: another process fetched it while this one waited
+                fetch(file, path, progress)
     return paths
+
+
+@contextmanager
+def _alone(source: Source, base: Path, progress: bool) -> Iterator[None]:
+    """Be the one that fetches this set into `base`: wait, and say for whom, while another process does."""
+    lock, doing = _lock(source, base), f"fetching {source.name}"
+    with ExitStack() as held:
+        try:
+            try:
+                held.enter_context(locked(lock, doing))
+            except BusyError as busy:
+                if progress:
+                    print(f"minidil: {busy} (waiting)", file=sys.stderr)
+                held.enter_context(locked(lock, doing, WAIT))
+        except OSError as error:
+            raise disk.unwritable(lock, error) from error
+        yield
+
+
+def _clear(source: Source, paths: list[Path], base: Path) -> None:
+    """Remove the beginnings of files that are there whole, unless somebody is at work on them."""
+    parts = [part for path in paths if (part := path.with_name(path.name + PART)).exists()]
+    if parts:
+        with suppress(BusyError, OSError), locked(_lock(source, base), f"clearing up {source.name}"):
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+
+def _lock(source: Source, base: Path) -> Path:
+    return base / f".{source.name}.lock"
 
 
 def check(name: str, root: str | Path | None = None) -> list[FileStatus]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minidil.data import archive, cache, registry
+from minidil.data import archive, cache, cifar_names, registry
 from minidil.data.dataset import Dataset, Images, check_split
 from minidil.data.registry import Source
 
@@ -16,14 +16,13 @@ PIXELS = 3 * 32 * 32  # a record: its label bytes, then 1,024 red, 1,024 green, 
 class Layout:
     """How an archive holds its set: the members of each part, the label bytes of a record, and which of them counts.
 
-    names is the member with the class names, one a line, and classes is how many it must list.
+    classes: the names, in the order of the labels.
     """
 
     source: Source
     train: tuple[str, ...]
     test: tuple[str, ...]
-    names: str
-    classes: int
+    classes: tuple[str, ...]
     label_bytes: int = 1
     label: int = 0
 
@@ -32,15 +31,13 @@ TEN = Layout(
     registry.CIFAR10,
     train=tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
     test=("cifar-10-batches-bin/test_batch.bin",),
-    names="cifar-10-batches-bin/batches.meta.txt",
-    classes=10,
+    classes=cifar_names.TEN,
 )
 HUNDRED = Layout(
     registry.CIFAR100,
     train=("cifar-100-binary/train.bin",),
     test=("cifar-100-binary/test.bin",),
-    names="cifar-100-binary/fine_label_names.txt",
-    classes=100,
+    classes=cifar_names.HUNDRED,
     label_bytes=2,
     label=1,
 )
@@ -48,8 +45,7 @@ TWENTY = Layout(
     registry.CIFAR100,
     train=HUNDRED.train,
     test=HUNDRED.test,
-    names="cifar-100-binary/coarse_label_names.txt",
-    classes=20,
+    classes=cifar_names.TWENTY,
     label_bytes=2,
     label=0,
 )
@@ -88,20 +84,14 @@ def cifar100(split: str, root: str | Path | None = None, coarse: bool = False) -
 def read(path: Path, layout: Layout, split: str) -> Dataset:
     """Read one part of the archive at `path`. Raises DataError that names the file and what is wrong with it."""
     members = archive.read_members(path, layout.source.files[0])
-    classes = tuple(bytes(members[layout.names]).decode("ascii", errors="replace").split())
-    if len(set(classes)) != layout.classes or len(classes) != layout.classes:
-        raise archive.damaged(
-            path, f"its member {layout.names} lists {len(set(classes))} different classes instead of {layout.classes}"
-        )
-
     parts = [
         _records(path, name, members[name], layout) for name in (layout.train if split == "train" else layout.test)
     ]
     labels = np.concatenate([part[:, layout.label] for part in parts]).astype(np.int64)
-    if labels.size and labels.max() >= layout.classes:
-        raise archive.damaged(path, f"it holds the label {labels.max()}, but there are {layout.classes} classes")
+    if labels.size and labels.max() >= len(layout.classes):
+        raise archive.damaged(path, f"it holds the label {labels.max()}, but there are {len(layout.classes)} classes")
     images = np.concatenate([part[:, layout.label_bytes :] for part in parts]).reshape(-1, 3, 32, 32)
-    return Dataset(layout.source.name, images, labels, classes)
+    return Dataset(layout.source.name, images, labels, layout.classes)
 
 
 def _records(path: Path, name: str, member: memoryview, layout: Layout) -> Images:

@@ -1,8 +1,9 @@
-"""A labelled set of images in memory, and how to divide one."""
+"""A labelled set of images in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from operator import index as as_index
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -30,23 +31,30 @@ def check_split(split: str, op: str) -> None:
 class Dataset:
     """Images with one class label each.
 
-    Shapes: images uint8 (N, C, H, W), values 0..255; labels int64 (N,), values 0..len(classes)-1.
+    Shapes: images uint8 (N, C, H, W), values 0..255, or float32 in units of your own, which `DataLoader` leaves as they
+    are; labels int64 (N,), values 0..len(classes)-1.
     Both are kept as read-only views: nothing that trains on a set can change it.
+
+    `dataset[3]` is the image, as it is kept, and its label; `dataset[:100]` is a Dataset, as `subset` gives it. For
+    other targets than one class an image, see `TensorDataset`.
 
     Raises: DtypeError for other number types, ShapeError for other shapes or lengths that differ, DataError for a
         label without a class.
     """
 
     name: str
-    images: Images
+    images: Images | Floats
     labels: Labels
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for field, array, dtype in (("images", self.images, np.uint8), ("labels", self.labels, np.int64)):
-            if array.dtype != dtype:
+        for field, array, dtypes in (
+            ("images", self.images, ("uint8", "float32")),
+            ("labels", self.labels, ("int64",)),
+        ):
+            if array.dtype.name not in dtypes:
                 raise DtypeError(
-                    f"Dataset {self.name}: {field} must be {np.dtype(dtype)}, got {array.dtype}; "
+                    f"Dataset {self.name}: {field} must be {' or '.join(dtypes)}, got {array.dtype}; "
                     f"convert them with {field}.astype"
                 )
         if self.images.ndim != 4:
@@ -67,32 +75,52 @@ class Dataset:
                 f"Dataset {self.name}: label {self.labels[first]} of image {first} names no class; "
                 f"{len(self.classes)} classes have the labels 0..{len(self.classes) - 1}"
             )
-        object.__setattr__(self, "images", _read_only(self.images))
-        object.__setattr__(self, "labels", _read_only(self.labels))
+        object.__setattr__(self, "images", read_only(self.images))
+        object.__setattr__(self, "labels", read_only(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
         channels, height, width = self.images.shape[1:]
-        size = f"{len(self):,} images of {channels}x{height}x{width}"
+        floats = "" if self.images.dtype == np.uint8 else "float32 "
+        size = f"{len(self):,} {floats}images of {channels}x{height}x{width}"
         return f"Dataset({self.name!r}: {size} in {len(self.classes)} classes)"
+
+    @overload
+    def __getitem__(self, index: int) -> "tuple[Images | Floats, int]": ...
+    @overload
+    def __getitem__(self, index: Indices) -> "Dataset": ...
+    def __getitem__(self, index: int | Indices) -> "tuple[Images | Floats, int] | Dataset":
+        """Image `index` and its label, or for a slice, a mask or many indices the `subset` that they pick."""
+        at = which(index, f"Dataset {self.name}", len(self))
+        return (self.images[at], int(self.labels[at])) if isinstance(at, int) else self.subset(at)
+
+    def __iter__(self) -> "Iterator[tuple[Images | Floats, int]]":
+        return zip(self.images, self.labels.tolist(), strict=True)
 
     def subset(self, indices: Indices) -> "Dataset":
         """The images that `indices` (integers, a slice or a boolean mask) picks, in that order, with the same classes.
 
         Raises: OptionError if an index is outside the set or a mask has another length.
         """
-        index = indices if isinstance(indices, slice) else np.asarray(indices)
-        if isinstance(index, np.ndarray) and index.size == 0:
-            index = index.astype(np.int64)  # np.asarray([]) is float64, which cannot index
+        index = picked(indices)
         try:
             return replace(self, images=self.images[index], labels=self.labels[index])
         except IndexError as error:
             raise OptionError(f"Dataset.subset: {self.name} has {len(self)} images: {error}") from error
 
+    def floats(self, chosen: Labels | slice) -> Floats:
+        """The images that `chosen` picks as float32, a copy: pixel / 255 for uint8, others as they are."""
+        if self.images.dtype == np.uint8:
+            return np.divide(self.images[chosen], 255, dtype=np.float32)
+        return self.images[chosen].astype(np.float32)
+
     def mean(self) -> Floats:
-        """Mean of every channel, float32 (C,), in units where white is 1. Raises DataError on an empty set."""
+        """Mean of every channel, float32 (C,), in units where white is 1; of float images in their own.
+
+        Raises: DataError on an empty set.
+        """
         return np.array([mean for mean, _ in self._moments()], dtype=np.float32)
 
     def std(self) -> Floats:
@@ -100,11 +128,14 @@ class Dataset:
         return np.array([variance**0.5 for _, variance in self._moments()], dtype=np.float32)
 
     def _moments(self) -> list[tuple[float, float]]:
-        """Mean and variance of every channel, from sums of integers, which are exact however large the set."""
+        """Mean and variance of every channel; of pixels from sums of integers, which are exact however large the set."""
         n, channels, height, width = self.images.shape
         count = n * height * width
         if count == 0:
             raise DataError(f"Dataset {self.name}: an empty set has no mean")
+        if self.images.dtype != np.uint8:
+            planes = (self.images[:, channel] for channel in range(channels))
+            return [(float(plane.mean(dtype=np.float64)), float(plane.var(dtype=np.float64))) for plane in planes]
         totals, squares = [0] * channels, [0] * channels
         for start in range(0, n, 1024):  # in blocks: the wide copy stays small
             block = self.images[start : start + 1024].astype(np.uint32)
@@ -119,52 +150,28 @@ class Dataset:
         ]
 
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Divide a set in two, every class in the same proportion: (first, second), both in the order of the set.
+def which(index: Any, op: str, length: int) -> Any:
+    """An index into `length` items: an int counted from the front, or a slice or array to pick many with.
 
-    The first has floor(fraction * N) images, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
-    Raises: OptionError as `in_first` does.
+    Raises: IndexError for a number outside the set, which also ends `for item in dataset`.
     """
-    chosen = in_first(dataset.labels, fraction, seed)
-    return dataset.subset(chosen), dataset.subset(~chosen)
+    if isinstance(index, slice) or np.ndim(index):
+        return picked(index)
+    number = as_index(index)
+    if not -length <= number < length:
+        raise IndexError(f"{op} has {length} items, and none at index {number}")
+    return number % length
 
 
-def in_first(labels: Labels, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which items a stratified split puts into its first part, bool (N,), floor(fraction * N) of them.
-
-    Each class gives floor(fraction * its count), and the classes with the largest remainders one more, until the total
-    is right. Which items of a class go is drawn from default_rng([seed, label]).
-
-    Raises: OptionError if fraction is not strictly between 0 and 1 or a part would be empty, or if seed is negative.
-    """
-    if not 0 < fraction < 1:
-        raise OptionError(f"split: fraction must lie strictly between 0 and 1, got {fraction}")
-    if seed < 0:
-        raise OptionError(f"split: seed must not be negative, got {seed}")
-    total = _floor(fraction * len(labels))
-    if not 0 < total < len(labels):
-        raise OptionError(
-            f"split: {fraction} of {len(labels)} images puts {total} into the first part and {len(labels) - total} "
-            "into the second; neither may be empty"
-        )
-
-    counts = np.bincount(labels)
-    quota = np.array([_floor(fraction * count) for count in counts.tolist()])
-    by_remainder = np.argsort(quota - fraction * counts, kind="stable")  # largest remainder first
-    quota[by_remainder[: total - quota.sum()]] += 1
-
-    chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label, wanted in enumerate(quota.tolist()):
-        members = np.flatnonzero(labels == label)
-        chosen[np.random.default_rng([seed, label]).permutation(members)[:wanted]] = True
-    return chosen
+def picked(indices: Indices) -> Any:
+    """What to index an array with to pick many of its entries."""
+    if isinstance(indices, slice):
+        return indices
+    index = np.asarray(indices)
+    return index.astype(np.int64) if index.size == 0 else index  # np.asarray([]) is float64, which cannot index
 
 
-def _floor(value: float) -> int:
-    return int(value + 1e-9)  # 0.29 * 100 is 28.999999999999996
-
-
-def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view

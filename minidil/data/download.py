@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from minidil.data import archive
+from minidil.data import archive, disk
+from minidil.data.cache import PART
 from minidil.data.registry import File
 from minidil.errors import DataError
 
@@ -22,23 +23,30 @@ ATTEMPTS = 4  # connections to one mirror that bring not a single byte before th
 def fetch(file: File, path: Path, progress: bool = True) -> None:
     """Fetch `file` to `path`, which appears there only when all of it has arrived and its checksums are right.
 
-    Until then the bytes wait in `<path>.part`, where the next call goes on. One process at a time may fetch a file.
-    Raises: DataError if no mirror gives the right bytes, with the reason of each.
+    Until then the bytes wait in `<path>.part`, where the next call goes on. One process at a time may fetch a file:
+    `cache.get` sees to that.
+    Raises: DataError if no mirror gives the right bytes, with the reason of each, or at once, with the file, if the
+        disk does not take them: what has arrived is kept.
     """
     if not file.mirrors:
         raise DataError(
             f"{path} does not exist, and it is published nowhere: it belongs to the installation; install minidil again"
         )
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     reasons = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk.unwritable(path.parent, error) from error
     for url in file.mirrors:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             _fetch_from(url, file, part, progress)
             os.replace(part, path)
             _flush_folder(path.parent)
             return
         except (DataError, OSError, HTTPException) as error:
+            if isinstance(error, OSError) and disk.is_of_the_disk(error):
+                raise disk.unwritable(part, error) from error
             reasons.append(f"{url}: {_reason(error)}")
     raise DataError(
         f"cannot fetch {file.name} ({'; '.join(reasons)}); "

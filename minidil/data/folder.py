@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
+from minidil.data import pictures
 from minidil.data.dataset import Dataset, Images
 from minidil.errors import DataError, OptionError
 
@@ -17,8 +17,9 @@ def folder(
 ) -> Dataset:
     """Read path/<class>/<image>, in the order of the names: uint8 (N, 3, H, W), RGB, named after the folder.
 
-    Grey images get three equal channels, transparency is dropped, and a camera's rotation mark is applied; of an
-    animation the first picture is read. Files whose suffix is no image's, and hidden ones, are passed over.
+    Grey images get three equal channels, 16-bit grey is scaled to 8 bits, what is transparent lies on white, and a
+    camera's rotation mark is applied; of an animation the first picture is read (see `data.pictures`). Files whose
+    suffix is no image's, and hidden ones, are passed over.
 
     Args:
         size: (H, W), or one number for both, to which every image is scaled (bilinear, smoothed when it shrinks) so
@@ -27,7 +28,7 @@ def folder(
         classes: the sub-folders to read, in the order of their labels. None: all of them, sorted by name. Pass the
             training set's `classes` when reading a test set, so that a label means the same in both.
     Raises: OptionError for a size below 1; DataError, naming the file, if a folder is missing or empty, an image
-        cannot be read, or sizes differ; DataError if Pillow is not installed.
+        cannot be read or shown (32-bit integers, floats), or sizes differ; DataError if Pillow is not installed.
     """
     path = Path(path)
     target = (size, size) if isinstance(size, int) else size
@@ -76,24 +77,8 @@ def _files(path: Path) -> list[Path]:
 
 def _read(file: Path, target: tuple[int, int] | None) -> Images:
     """One image, uint8 (3, H, W)."""
-    pillow = _pillow()
-    try:
-        with pillow.Image.open(file) as opened:
-            image = pillow.ImageOps.exif_transpose(opened).convert("RGB")
-        if target is not None:
-            image = pillow.ImageOps.fit(image, target[::-1], method=pillow.Image.Resampling.BILINEAR)
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
-        raise DataError(f"folder: {file} cannot be read as an image: {' '.join(str(error).split())}") from error
-    return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
-
-
-def _pillow() -> ModuleType:
-    try:
-        import PIL.Image
-        import PIL.ImageOps
-    except ImportError as error:
-        raise DataError("folder: reading image files needs Pillow; pip install 'minidil[images]'") from error
-    return PIL
+    image, _ = pictures.opened(file)
+    return pictures.pixels((image if target is None else pictures.fitted(image, *target)).convert("RGB"))
 
 
 def _measure(image: Images) -> str:

@@ -1,27 +1,45 @@
 """Batches of a data set: seeded, resumable, and prepared ahead on a background thread."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from queue import Empty, Queue
-from threading import Event, Thread
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from minidil.data.arrays import TensorDataset
+from minidil.data.collate import stack
 from minidil.data.dataset import Dataset, Floats, Labels
+from minidil.data.prefetch import ahead
 from minidil.data.transforms import Placed, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
-T = TypeVar("T")
 Batch: TypeAlias = tuple[Floats, Labels]
+
+Collate: TypeAlias = Callable[[list[Any]], Any]
+
+
+class Items(Protocol):
+    """Anything with a length and items numbered from 0, such as a list of (x, y)."""
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Item number `index`."""
+        ...
+
 
 ORDER, AUGMENT = 0, 1  # which of an epoch's streams of random numbers a seed opens
 
 
 class DataLoader:
-    """Iterating yields the batches of one epoch: images float32 (n, C, H, W) and labels int64 (n,).
+    """Iterating yields the batches of one epoch.
 
-    Before the transforms, images run from 0 to 1 (pixel / 255).
+    Of a `Dataset`: images float32 (n, C, H, W) and labels int64 (n,). Before the transforms, images run from 0 to 1
+    (pixel / 255); those that are float32 already come as they are. Of a `TensorDataset`, and of any other sequence of
+    items, such as a list of (x, y): the items stacked, a tuple of one array for each of their parts (see
+    `data.collate.stack`), which must have one shape in a batch unless `collate` knows what to do with others. Batches
+    are NumPy arrays.
 
     The random numbers of a batch depend on (seed, epoch, position) alone and on nothing drawn before: the order of
     epoch e comes from default_rng([seed, e, 0]), the augmentation of its batch b from default_rng([seed, e, 1, b]).
@@ -36,14 +54,18 @@ class DataLoader:
             applied in turn to each batch; see `data.transforms`.
         seed: decides the order and the augmentation.
         prefetch: batches prepared ahead by a thread of their own; 0 prepares each one when it is asked for.
+        collate: a function that makes the batch of the list of its items, each as dataset[i] gives it: to pad sequences
+            of several lengths to the longest, for instance. None: stack them.
     Attributes:
         epoch: the epoch that the next `iter()` yields; `iter()` adds 1 to it.
-    Raises: OptionError for a setting that makes no sense, or that leaves no batch at all.
+    Raises: OptionError for a setting that makes no sense, or that leaves no batch at all, for what has no length or no
+        items by number, and for transforms of anything but a Dataset's images. While iterating, ShapeError or DtypeError
+        for items that do not stack, naming them.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset | TensorDataset | Items,
         batch_size: int,
         *,
         shuffle: bool = False,
@@ -51,7 +73,14 @@ class DataLoader:
         transforms: Sequence[Transform | Placed] = (),
         seed: int = 0,
         prefetch: int = 2,
+        collate: Collate | None = None,
     ) -> None:
+        _check_items(dataset)
+        if transforms and (collate is not None or not isinstance(dataset, Dataset)):
+            raise OptionError(
+                "DataLoader: transforms change the images of a Dataset, batch by batch, and would leave what belongs to "
+                f"them, such as a mask, behind; change the items of {_described(dataset)} themselves, or in collate"
+            )
         for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("prefetch", prefetch, 0)):
             if value < least:
                 raise OptionError(f"DataLoader: {name} must be at least {least}, got {value}")
@@ -62,10 +91,11 @@ class DataLoader:
         self.transforms = tuple(transforms)
         self.seed = seed
         self.prefetch = prefetch
+        self.collate = collate
         self.epoch = 0
         if len(self) == 0:
             raise OptionError(
-                f"DataLoader: {len(dataset)} images in batches of {batch_size} with drop_last={drop_last} "
+                f"DataLoader: {len(dataset)} items in batches of {batch_size} with drop_last={drop_last} "
                 "make no batch at all"
             )
 
@@ -74,11 +104,16 @@ class DataLoader:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full if self.drop_last or rest == 0 else full + 1
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __repr__(self) -> str:
+        options = {"shuffle": self.shuffle, "drop_last": self.drop_last, "transforms": self.transforms}
+        given = "".join(f", {name}={value}" for name, value in options.items() if value)
+        return f"DataLoader({_described(self.dataset)}: {len(self):,} batches of {self.batch_size}{given}, seed={self.seed})"
+
+    def __iter__(self) -> Iterator[Any]:
         epoch, self.epoch = self.epoch, self.epoch + 1
         return self.batches(epoch)
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """The batches of `epoch` from position `start` on. Does not touch `self.epoch`.
 
         Raises: OptionError if epoch is negative or start is not in 0..len(self).
@@ -97,14 +132,41 @@ class DataLoader:
             return np.arange(len(self.dataset))
         return np.random.default_rng([self.seed, epoch, ORDER]).permutation(len(self.dataset))
 
-    def _prepare(self, order: Labels, epoch: int, position: int) -> Batch:
+    def _prepare(self, order: Labels, epoch: int, position: int) -> Any:
         chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
-        images: Floats = np.divide(self.dataset.images[chosen], 255, dtype=np.float32)
+        if self.collate is None and isinstance(self.dataset, Dataset):
+            return self._images(self.dataset, chosen, epoch, position)
+        if self.collate is None and isinstance(self.dataset, TensorDataset):
+            return self.dataset.batch(chosen)
+        numbers = chosen.tolist()
+        items = [self.dataset[number] for number in numbers]
+        return stack(items, numbers) if self.collate is None else self.collate(items)
+
+    def _images(self, dataset: Dataset, chosen: Labels, epoch: int, position: int) -> Batch:
+        images = dataset.floats(chosen)
         rng = np.random.default_rng([self.seed, epoch, AUGMENT, position])
         for transform in self.transforms:
             apply = transform.at(epoch, chosen) if isinstance(transform, Placed) else transform
             images = _checked(transform, apply(images, rng), len(chosen))
-        return images, self.dataset.labels[chosen]
+        return images, dataset.labels[chosen]
+
+
+def _check_items(dataset: Any) -> None:
+    try:
+        fits = len(dataset) >= 0 and hasattr(dataset, "__getitem__") and not isinstance(dataset, str | bytes | Mapping)
+    except TypeError:  # no length, as a generator or an array without axes
+        fits = False
+    if not fits:
+        raise OptionError(
+            "DataLoader: takes a Dataset, a TensorDataset or another sequence of items with a length, such as a list of "
+            f"(x, y), got {type(dataset).__name__}; of arrays make TensorDataset(x, y), of a generator a list"
+        )
+
+
+def _described(dataset: Any) -> str:
+    if isinstance(dataset, Dataset | TensorDataset):
+        return repr(dataset)
+    return f"{type(dataset).__name__} of {len(dataset):,} items"
 
 
 def _checked(transform: Transform | Placed, images: Floats, n: int) -> Floats:
@@ -115,50 +177,3 @@ def _checked(transform: Transform | Placed, images: Floats, n: int) -> Floats:
             f"DataLoader: {transform} returned the shape {images.shape}; a transform must keep ({n}, C, H, W)"
         )
     return images
-
-
-@dataclass
-class _End:
-    """What follows the last item: the error that ended them, if one did."""
-
-    error: BaseException | None = None
-
-
-def ahead(items: Iterator[T], count: int) -> Iterator[T]:
-    """Yield `items`, made by a thread that runs at most `count` + 1 of them ahead of the caller.
-
-    What making an item raises is raised here, with its traceback, after the items before it. The thread ends when the
-    items do, and when the caller stops early: leaving the loop waits for the item in work and no longer.
-    """
-    ready: Queue[T | _End] = Queue(maxsize=count)
-    stop = Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                ready.put(item)
-                if stop.is_set():
-                    return
-            ready.put(_End())
-        except BaseException as error:
-            ready.put(_End(error))
-
-    worker = Thread(target=work, name="minidil-loader", daemon=True)
-    worker.start()
-    try:
-        while not isinstance(item := ready.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        stop.set()
-        _drain(ready)  # makes room for the one thing that the worker may still put before it looks at `stop`
-        worker.join()
-
-
-def _drain(queue: Queue[T]) -> None:
-    try:
-        while True:
-            queue.get_nowait()
-    except Empty:
-        return

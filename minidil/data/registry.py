@@ -7,11 +7,7 @@ from minidil.errors import OptionError
 
 @dataclass(frozen=True)
 class Member:
-    """One file inside a tar archive.
-
-    size is in bytes and sha1 is of its content; both are None for a short text of class names, whose content is
-    checked by its reader.
-    """
+    """One file inside a tar archive: its size in bytes, and the SHA-1 of its content. None is not checked."""
 
     name: str
     size: int | None = None
@@ -121,7 +117,7 @@ CIFAR10 = Source(
                 Member("cifar-10-batches-bin/data_batch_4.bin", 30_730_000, "aab85764eb3584312d3c7f65fd2fd016e36a258e"),
                 Member("cifar-10-batches-bin/data_batch_5.bin", 30_730_000, "26e2849e66a845b7f1e4614ae70f4889ae604628"),
                 Member("cifar-10-batches-bin/test_batch.bin", 30_730_000, "67eb016db431130d61cd03c7ad570b013799c88c"),
-                Member("cifar-10-batches-bin/batches.meta.txt"),
+                Member("cifar-10-batches-bin/batches.meta.txt", 61, "0bd38742f1e9325cbd6717d686c45e107fea48dd"),
             ),
         ),
     ),
@@ -138,8 +134,6 @@ CIFAR100 = Source(
             (
                 Member("cifar-100-binary/train.bin", 153_700_000, "e207cd2e05b73b1393c74c7f5e7bea451d63e08e"),
                 Member("cifar-100-binary/test.bin", 30_740_000, "8fb6623e830365ff53cf14adec797474f5478006"),
-                Member("cifar-100-binary/fine_label_names.txt"),
-                Member("cifar-100-binary/coarse_label_names.txt"),
             ),
         ),
     ),

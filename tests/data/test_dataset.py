@@ -24,6 +24,36 @@ def test_length_and_repr() -> None:
     assert repr(made([0, 1, 2, 0])) == "Dataset('made': 4 images of 2x3x4 in 3 classes)"
 
 
+def test_an_item_is_an_image_and_its_label_and_a_slice_is_a_set() -> None:
+    dataset = made([0, 1, 2, 0])
+    for index in (1, np.int64(1), -3):
+        image, label = dataset[index]
+        np.testing.assert_array_equal(image, np.ones((2, 3, 4), np.uint8), strict=True)
+        assert (label, type(label)) == (1, int)
+        with pytest.raises(ValueError, match="read-only"):
+            image[0] = 9
+    assert numbers(dataset[1:3]) == [1, 2]
+    assert repr(dataset[::-1]) == repr(dataset)
+    assert numbers(dataset[[3, 0]]) == [3, 0]
+    assert numbers(dataset[dataset.labels == 0]) == [0, 3]
+    assert [(int(image[0, 0, 0]), label) for image, label in dataset] == [(0, 0), (1, 1), (2, 2), (3, 0)]
+    for outside in (4, -5):
+        with pytest.raises(IndexError, match=rf"Dataset made has 4 items, and none at index {outside}"):
+            dataset[outside]
+    with pytest.raises(TypeError):
+        dataset[1.0]
+
+
+def test_float_images_keep_their_units() -> None:
+    images = np.random.default_rng(0).normal(3, 2, size=(50, 2, 3, 3)).astype(np.float32)
+    dataset = Dataset("floats", images, np.zeros(50, np.int64), ("only",))
+    np.testing.assert_allclose(dataset.mean(), images.mean(axis=(0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(dataset.std(), images.std(axis=(0, 2, 3)), rtol=1e-5)
+    assert dataset.mean().dtype == np.float32
+    assert repr(dataset) == "Dataset('floats': 50 float32 images of 2x3x3 in 1 classes)"
+    np.testing.assert_array_equal(dataset[7][0], images[7], strict=True)
+
+
 def test_nothing_can_be_written_into_a_set_and_the_callers_arrays_stay_writable() -> None:
     images, labels = np.zeros((2, 1, 3, 3), dtype=np.uint8), np.zeros(2, dtype=np.int64)
     dataset = Dataset("mine", images, labels, ("only",))
@@ -37,7 +67,7 @@ def test_nothing_can_be_written_into_a_set_and_the_callers_arrays_stay_writable(
 @pytest.mark.parametrize(
     ("images", "labels", "error", "message"),
     [
-        (np.zeros((2, 1, 3, 3), np.float32), np.zeros(2, np.int64), DtypeError, "images must be uint8, got float32"),
+        (np.zeros((2, 1, 3, 3)), np.zeros(2, np.int64), DtypeError, "images must be uint8 or float32, got float64"),
         (np.zeros((2, 1, 3, 3), np.uint8), np.zeros(2, np.int32), DtypeError, "labels must be int64, got int32"),
         (np.zeros((2, 3, 3), np.uint8), np.zeros(2, np.int64), ShapeError, r"must be \(N, C, H, W\), got \(2, 3, 3\)"),
         (np.zeros((2, 1, 3, 3), np.uint8), np.zeros(3, np.int64), ShapeError, r"2 images need labels of shape \(2,\)"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minidil.data import cache, check, digits, download, get, path, registry
-from minidil.data.dataset import in_first
+from minidil.data.splitting import in_first
 from minidil.errors import DataError, OptionError
 
 (FILE,) = registry.DIGITS.files

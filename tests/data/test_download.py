@@ -1,9 +1,15 @@
 """Fetching from servers that behave, and from servers that do not. All of them are on this machine."""
 
+import errno
 import hashlib
+import os
 import re
+import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidil.data import download, get, registry
+from minidil.data import cache, download, get, registry
 from minidil.data.download import fetch
 from minidil.data.registry import File, Source
-from minidil.errors import DataError, OptionError
+from minidil.errors import BusyError, DataError, OptionError
+from minidil.locks import locked
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -30,6 +37,11 @@ class Host:
     cut_after: int | None = None  # bytes of an answer after which the connection breaks off
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
+    gate: threading.Event = field(default_factory=threading.Event)  # closed: answers wait
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,6 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         host: Host = self.server.host
         wanted = self.headers.get("Range")
         host.asked.append((self.path, wanted))
+        host.reached.set()
+        host.gate.wait(10)
         if host.status != 200:
             self.send_error(host.status)
             return
@@ -227,8 +241,65 @@ def test_what_has_arrived_stays_when_the_mirrors_are_exhausted(serve: Callable[.
 def test_a_folder_that_cannot_be_made_is_named(serve: Callable[..., Host], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     target = tmp_path / "file" / "set" / "file.bin"
-    with pytest.raises(DataError, match="Not a directory"):
+    with pytest.raises(DataError, match=r"file.set cannot be written: Not a directory; set MINIDIL_DATA to a folder"):
         fetch(described(serve()), target)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named_and_the_other_mirrors_are_left_alone(
+    serve: Callable[..., Host], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # which no device of this kind knows
+    first, second = serve(), serve()
+    path.parent.mkdir(parents=True)
+    path.with_name("file.bin.part").symlink_to("/dev/full")
+    with pytest.raises(
+        DataError, match=r"file\.bin\.part cannot be written: No space left on device; make room"
+    ) as error:
+        fetch(described(first, second), path)
+    assert "MINIDIL_DATA" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert (len(first.asked), len(second.asked)) == (1, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of a process")
+def test_a_file_that_may_not_grow_is_named_and_its_beginning_kept(serve: Callable[..., Host], path: Path) -> None:
+    import resource
+
+    host = serve()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(DataError, match=r"file\.bin\.part cannot be written: File too large; raise the limit"):
+            fetch(described(host), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.with_name("file.bin.part").read_bytes() == CONTENT[:100_000]
+    fetch(described(host), path)
+    assert_whole(path)
+    assert host.asked[1:] == [("/set/file.bin", "bytes=100000-")]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, "Permission denied; make it writable for you, or set MINIDIL_DATA to a folder of your own"),
+        (errno.EROFS, "Read-only file system; set MINIDIL_DATA to a folder on a disk that can be written to"),
+    ],
+)
+def test_a_folder_that_may_not_be_written_to_is_named(
+    two_files: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
+) -> None:
+    def refuse(self: Path, *args: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    root = tmp_path / "shared"
+    with pytest.raises(DataError, match=f"{root} cannot be written: {message}"):
+        get("pair", root)
+    with pytest.raises(DataError, match=f"{root} cannot be written: {message}"):
+        fetch(described(two_files), root / "file.bin")
+    assert two_files.asked == []
 
 
 @pytest.fixture
@@ -251,6 +322,56 @@ def test_get_fetches_only_what_is_missing(two_files: Host, tmp_path: Path) -> No
     assert len(two_files.asked) == 1
     get("pair", tmp_path)
     assert len(two_files.asked) == 1
+
+
+def test_two_that_want_the_same_set_fetch_it_once(
+    two_files: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_files.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(get, "pair", tmp_path, progress=False)
+        assert two_files.reached.wait(10)  # the first has the lock, and waits for the server
+        second = pool.submit(get, "pair", tmp_path)
+        while "waiting" not in (said := capsys.readouterr().err):
+            assert not second.done()
+            time.sleep(0.01)
+        two_files.gate.set()
+        expected = [tmp_path / "both" / "one", tmp_path / "both" / "two"]
+        assert first.result(10) == second.result(10) == expected
+    who = f"{tmp_path} is in use by process {os.getpid()} on {socket.gethostname()}, fetching pair since"
+    assert who in said
+    assert len(two_files.asked) == 2
+    assert [path.read_bytes() for path in expected] == [CONTENT, CONTENT]
+
+
+def test_waiting_for_another_process_has_an_end(
+    two_files: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "WAIT", 0.1)
+    with locked(tmp_path / ".pair.lock", "fetching pair"):
+        with pytest.raises(BusyError, match=r"fetching pair since .*; it did not end within 0\.1 s"):
+            get("pair", tmp_path, progress=False)
+        assert two_files.asked == []
+        get("digits", tmp_path)  # another set is nobody's business
+
+
+def test_beginnings_of_files_that_are_there_whole_go_away(two_files: Host, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(CONTENT)
+        (tmp_path / f"{name}.part").write_bytes(CONTENT[:100])
+    with locked(tmp_path / ".pair.lock", "fetching pair"):
+        get("pair", tmp_path)  # somebody is at work: reading what is there is free, removing things is not
+        assert (tmp_path / "one.part").exists()
+    get("pair", tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".pair.lock", "one", "two"]
+    assert two_files.asked == []
+
+
+def test_reading_takes_no_lock(two_files: Host, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(CONTENT)
+    get("pair", tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["one", "two"]
 
 
 def test_get_uses_the_environment_for_the_root(

@@ -50,10 +50,13 @@ def test_classes_choose_and_order_the_labels(pets: tuple[Path, dict[str, np.ndar
 
 def test_grey_and_transparent_images_become_rgb(tmp_path: Path) -> None:
     grey = write(tmp_path / "a" / "1.png", drawn(0, 3, 3))
-    clear = write(tmp_path / "a" / "2.png", drawn(1, 3, 3, 4))
+    clear = drawn(1, 3, 3, 4)
+    clear[:, :, 3] = np.where(clear[:, :, 3] < 128, 0, 255)
+    write(tmp_path / "a" / "2.png", clear)
     images = folder(tmp_path).images
     np.testing.assert_array_equal(images[0], np.stack([grey] * 3))
-    np.testing.assert_array_equal(images[1], clear[:, :, :3].transpose(2, 0, 1))
+    on_white = np.where(clear[:, :, 3:] == 0, 255, clear[:, :, :3])
+    np.testing.assert_array_equal(images[1], on_white.transpose(2, 0, 1))
 
 
 def test_a_cameras_rotation_mark_is_applied(tmp_path: Path) -> None:

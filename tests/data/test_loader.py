@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidil.data import Batch, DataLoader, Dataset
-from minidil.data.loader import ahead
+import minidil as md
+from minidil.data import Batch, DataLoader, Dataset, TensorDataset
+from minidil.data.prefetch import ahead
 from minidil.data.transforms import AlternatingFlip, Cutout, Flip, Floats, PadCrop, Transform
 from minidil.errors import DtypeError, OptionError, ShapeError
 
@@ -118,7 +119,7 @@ def test_a_placed_transform_is_told_the_epoch_and_the_numbers_of_the_images(epoc
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"batch_size": 4, "seed": -1}, "seed must be at least 0, got -1"),
         ({"batch_size": 4, "prefetch": -1}, "prefetch must be at least 0, got -1"),
-        ({"batch_size": 11, "drop_last": True}, "10 images in batches of 11 with drop_last=True make no batch"),
+        ({"batch_size": 11, "drop_last": True}, "10 items in batches of 11 with drop_last=True make no batch"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, int], message: str) -> None:
@@ -169,6 +170,113 @@ def test_what_a_transform_returns_is_checked(transform: Transform, error: type[E
 def test_a_transform_may_change_the_size_of_the_images() -> None:
     ((images, _),) = DataLoader(made(5), 5, transforms=[lambda images, rng: images[:, :, 2:6, 2:6]])
     assert images.shape == (5, 3, 4, 4)
+
+
+def test_float_images_come_as_they_are() -> None:
+    images = np.array([-2.5, 300.0], dtype=np.float32).reshape(2, 1, 1, 1)
+    dataset = Dataset("floats", images, np.zeros(2, np.int64), ("only",))
+    ((batch, _),) = DataLoader(dataset, 2, transforms=[lambda images, rng: images + 1])
+    assert batch.ravel().tolist() == [-1.5, 301.0]
+    assert images.ravel().tolist() == [-2.5, 300.0]
+    ((batch, _),) = DataLoader(dataset, 2)
+    batch[:] = 0  # a copy, as it is of pixels
+    assert dataset.images.ravel().tolist() == [-2.5, 300.0]
+
+
+@given(st.integers(1, 30), st.integers(1, 7), st.integers(0, 4), st.integers(0, 2))
+def test_arrays_and_items_are_shuffled_and_resumed_as_images_are(n: int, size: int, seed: int, prefetch: int) -> None:
+    x, y = np.arange(3 * n, dtype=np.float32).reshape(n, 3), np.arange(n)
+    options = {"shuffle": True, "seed": seed, "prefetch": prefetch}
+    order = np.concatenate([labels for _, labels in DataLoader(made(n), size, **options).batches(2)])
+    for dataset in (
+        TensorDataset(x, y),
+        [(x[i], i) for i in range(n)],
+        [(list(map(float, x[i])), i) for i in range(n)],
+    ):
+        loader = DataLoader(dataset, size, **options)
+        whole = list(loader.batches(2))
+        assert len(whole) == len(loader) == -(-n // size)
+        for start in (0, len(loader) // 2):
+            rest = list(loader.batches(2, start))
+            assert same(rest, whole[start:])
+        inputs, targets = (np.concatenate(part) for part in zip(*whole, strict=True))
+        np.testing.assert_array_equal(inputs, x[order], strict=True)
+        np.testing.assert_array_equal(targets, order, strict=True)
+
+
+def test_a_list_of_single_arrays_makes_plain_batches() -> None:
+    (batch,) = DataLoader([np.ones(3), np.zeros(3)], 2)
+    np.testing.assert_array_equal(batch, [[1, 1, 1], [0, 0, 0]])
+    (batch,) = DataLoader(np.eye(3), 3)
+    np.testing.assert_array_equal(batch, np.eye(3), strict=True)
+
+
+def test_sequences_of_several_lengths_need_a_collate() -> None:
+    words = [(np.arange(length), length) for length in (3, 5, 2, 2)]
+    with pytest.raises(ShapeError) as error:
+        list(DataLoader(words, 3))
+    assert str(error.value) == (
+        "DataLoader: item 1[0] has the shape (5,), but item 0[0], the first of its batch, has (3,); "
+        "give DataLoader collate=, a function that makes one batch of a list of items"
+    )
+
+    def pad(items: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, list[int]]:
+        lengths = [length for _, length in items]
+        return np.stack([np.pad(item, (0, max(lengths) - len(item))) for item, _ in items]), lengths
+
+    (first, one), (second, two) = DataLoader(words, 3, collate=pad)
+    assert first.tolist() == [[0, 1, 2, 0, 0], [0, 1, 2, 3, 4], [0, 1, 0, 0, 0]]
+    assert (one, second.tolist(), two) == ([3, 5, 2], [[0, 1]], [2])
+
+
+def test_collate_gets_the_items_of_any_set() -> None:
+    batches = list(DataLoader(made(3), 2, collate=lambda items: [(image.shape, label) for image, label in items]))
+    assert batches == [[((3, 8, 8), 0), ((3, 8, 8), 1)], [((3, 8, 8), 2)]]
+    pairs = DataLoader(TensorDataset(np.arange(4), np.arange(4) > 1), 4, collate=lambda items: items)
+    assert [[(int(x), bool(y)) for x, y in items] for items in pairs] == [
+        [(0, False), (1, False), (2, True), (3, True)]
+    ]
+
+
+@pytest.mark.parametrize(
+    "dataset", [iter([1]), {0: 1}, {1, 2}, "text", b"text", 3, None, np.array(1.0), (x for x in [1])], ids=repr
+)
+def test_what_is_no_data_set_is_refused_when_the_loader_is_built(dataset: object) -> None:
+    name = type(dataset).__name__
+    with pytest.raises(OptionError, match=rf"DataLoader: takes a Dataset, .* got {name}; of arrays make TensorDataset"):
+        DataLoader(dataset, 1)
+
+
+@pytest.mark.parametrize("dataset", [TensorDataset(np.zeros((2, 1, 4, 4)), np.zeros((2, 4, 4))), [(1, 2), (3, 4)]])
+def test_transforms_are_for_the_images_of_a_dataset(dataset: object) -> None:
+    with pytest.raises(OptionError, match=r"would leave what belongs to them, such as a mask, behind"):
+        DataLoader(dataset, 1, transforms=[Flip()])
+    with pytest.raises(OptionError, match=r"change the items of Dataset\('made'.* or in collate"):
+        DataLoader(made(2), 1, transforms=[Flip()], collate=list)
+
+
+def test_a_set_that_computes_its_items_does_so_with_the_callers_settings() -> None:
+    class Computed:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> tuple[str, bool]:
+            doubled = md.tensor([1.0], requires_grad=True) * 2
+            return md.backend(), doubled.requires_grad
+
+    for backend in ("numpy", "numba"):
+        with md.use(backend), md.no_grad():
+            assert list(DataLoader(Computed(), 2, collate=list)) == [[(backend, False)] * 2]
+
+
+def test_repr_tells_the_set_and_the_batches() -> None:
+    inner = "Dataset('made': 10 images of 3x8x8 in 10 classes)"
+    assert repr(DataLoader(made(10), 4)) == f"DataLoader({inner}: 3 batches of 4, seed=0)"
+    loader = DataLoader(made(10), 4, shuffle=True, drop_last=True, transforms=[Flip()], seed=3)
+    assert repr(loader) == (
+        f"DataLoader({inner}: 2 batches of 4, shuffle=True, drop_last=True, transforms=(Flip(p=0.5),), seed=3)"
+    )
+    assert repr(DataLoader([1, 2, 3], 2)) == "DataLoader(list of 3 items: 2 batches of 2, seed=0)"
 
 
 @pytest.mark.parametrize("prefetch", [1, 2, 5])

@@ -1,0 +1,126 @@
+"""Image files as a viewer shows them: whatever Pillow opens comes out as 8-bit grey or RGB, or is refused by name.
+
+The one reader behind `data.folder` and `minidil predict`, so that a network sees in use what it saw in training.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from minidil.data.dataset import Images
+from minidil.errors import DataError
+
+# Pillow's modes that have one meaning on a screen; I;16 (16-bit grey) is added by _eight_bits.
+_SHOWN = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV")
+_SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+_KEY_UNITS = {"L;2": 85, "L;4": 17}  # Pillow spreads 2 and 4 bits over 0..255, but not the grey that means transparent
+
+
+def opened(path: Path) -> tuple[Any, list[str]]:
+    """The picture in the file: a PIL image in mode L (grey) or RGB, and in words what had to be done for that.
+
+    Grey of 16 bits is scaled to 8 (65,535 is white), what is transparent lies on white, palettes are looked up, a
+    camera's rotation mark is applied, and of an animation or a file of several pages the first picture counts.
+    Raises: DataError, naming the file, if Pillow is missing, cannot read it, or gives numbers without a white (32-bit
+        integers, floats) or colours that need a profile (LAB). OSError if there is no such file.
+    """
+    pillow = _pillow()
+    path.stat()  # that there is no such file is another error than that it is no image
+    changes: list[str] = []
+    try:
+        # As a stream: by its path Pillow 13 maps a plain TIFF into memory, and takes the rows of one that is marked as
+        # lying on its side for columns.
+        with path.open("rb") as stream, pillow.Image.open(stream) as file:
+            if getattr(file, "n_frames", 1) > 1:
+                changes.append(f"the first of {file.n_frames} pictures")
+            key = _transparent_colour(file)
+            white, darkest_is_white = _range_of_grey(file)
+            image = pillow.ImageOps.exif_transpose(file)
+            image.load()
+        if key is not None:
+            image.info["transparency"] = key
+        if white is not None:
+            image = _eight_bits(pillow, image, white, darkest_is_white)
+            changes.append(f"scaled from {white.bit_length()} to 8 bits")
+        if image.mode in _SHOWN:
+            shown, on_white = _flat(pillow, image)
+            return shown, changes + ["laid on white"] * on_white
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        raise DataError(f"{path} cannot be read as an image: {' '.join(reason.split())}") from error
+    raise DataError(
+        f"{path} is of Pillow's mode {image.mode}, which does not say what is white; "
+        "save it with 8 bits a channel (L, RGB or RGBA) or as 16-bit grey"
+    )
+
+
+def fitted(image: Any, height: int, width: int) -> Any:
+    """The PIL image scaled (bilinear, smoothed where it shrinks) to fill height x width, cut evenly at both ends."""
+    pillow = _pillow()
+    return pillow.ImageOps.fit(image, (width, height), method=pillow.Image.Resampling.BILINEAR)
+
+
+def inverted(image: Any) -> Any:
+    """The PIL image with dark and bright swapped."""
+    return _pillow().ImageOps.invert(image)
+
+
+def pixels(image: Any) -> Images:
+    """A PIL image of mode L or RGB as uint8 (C, H, W), C being 1 or 3."""
+    array = np.asarray(image, dtype=np.uint8)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def _flat(pillow: ModuleType, image: Any) -> tuple[Any, bool]:
+    """The image as L or RGB, what is transparent laid on white; and whether anything was."""
+    grey = image.mode in ("1", "L", "LA")
+    on_white = False
+    if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        on_white = rgba.getextrema()[3][0] < 255
+        image = pillow.Image.alpha_composite(pillow.Image.new("RGBA", rgba.size, "white"), rgba)
+    # First to RGB: what was grey has three equal channels there, and L is their weighted sum, exactly that grey.
+    return (image if image.mode in ("1", "L") else image.convert("RGB")).convert("L" if grey else "RGB"), on_white
+
+
+def _range_of_grey(file: Any) -> tuple[int | None, bool]:
+    """For grey of more than 8 bits the number of white (before a swap), and whether dark and bright are swapped."""
+    # Pillow gives 16-bit PNG (before version 11) and PGM, its samples scaled to 16 bits, as 32-bit integers.
+    if file.mode not in _SIXTEEN and not (file.mode == "I" and file.format in ("PNG", "PPM")):
+        return None, False
+    if file.format != "TIFF":
+        return 65535, False
+    bits = int(np.ravel(file.tag_v2.get(258, 16))[0])
+    return 2**bits - 1, file.tag_v2.get(262) == 0
+
+
+def _eight_bits(pillow: ModuleType, image: Any, white: int, darkest_is_white: bool) -> Any:
+    """Grey 0..white as mode L, or LA where one value means transparent, to the nearest of 0..255."""
+    grey = np.asarray(image).astype(np.int64)
+    scaled = ((grey * 255 + white // 2) // white).clip(0, 255).astype(np.uint8)
+    result = pillow.Image.fromarray(255 - scaled if darkest_is_white else scaled)
+    key = image.info.get("transparency")
+    if key is not None:
+        result.putalpha(pillow.Image.fromarray(np.where(grey == key, 0, 255).astype(np.uint8)))
+    return result
+
+
+def _transparent_colour(file: Any) -> Any:
+    """The colour that means transparent, in the units that Pillow gives the pixels in; None if it is already so."""
+    key, raw = file.info.get("transparency"), str(file.tile[0][3]) if getattr(file, "tile", None) else ""
+    if isinstance(key, int) and raw in _KEY_UNITS:
+        return key * _KEY_UNITS[raw]
+    if isinstance(key, tuple) and raw == "RGB;16B":  # of whose samples Pillow keeps the upper byte
+        return tuple(value >> 8 for value in key)
+    return None
+
+
+def _pillow() -> ModuleType:
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise DataError("reading image files needs Pillow; pip install 'minidil[images]'") from error
+    return PIL

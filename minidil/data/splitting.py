@@ -1,0 +1,52 @@
+"""Dividing a set in two, every class in the same proportion."""
+
+import numpy as np
+import numpy.typing as npt
+
+from minidil.data.dataset import Dataset, Labels
+from minidil.errors import OptionError
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Divide a set in two, every class in the same proportion: (first, second), both in the order of the set.
+
+    The first has floor(fraction * N) images, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
+    Raises: OptionError as `in_first` does.
+    """
+    chosen = in_first(dataset.labels, fraction, seed)
+    return dataset.subset(chosen), dataset.subset(~chosen)
+
+
+def in_first(labels: Labels, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which items a stratified split puts into its first part, bool (N,), floor(fraction * N) of them.
+
+    Each class gives floor(fraction * its count), and the classes with the largest remainders one more, until the total
+    is right. Which items of a class go is drawn from default_rng([seed, label]).
+
+    Raises: OptionError if fraction is not strictly between 0 and 1 or a part would be empty, or if seed is negative.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"split: fraction must lie strictly between 0 and 1, got {fraction}")
+    if seed < 0:
+        raise OptionError(f"split: seed must not be negative, got {seed}")
+    total = _floor(fraction * len(labels))
+    if not 0 < total < len(labels):
+        raise OptionError(
+            f"split: {fraction} of {len(labels)} images puts {total} into the first part and {len(labels) - total} "
+            "into the second; neither may be empty"
+        )
+
+    counts = np.bincount(labels)
+    quota = np.array([_floor(fraction * count) for count in counts.tolist()])
+    by_remainder = np.argsort(quota - fraction * counts, kind="stable")  # largest remainder first
+    quota[by_remainder[: total - quota.sum()]] += 1
+
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for label, wanted in enumerate(quota.tolist()):
+        members = np.flatnonzero(labels == label)
+        chosen[np.random.default_rng([seed, label]).permutation(members)[:wanted]] = True
+    return chosen
+
+
+def _floor(value: float) -> int:
+    return int(value + 1e-9)  # 0.29 * 100 is 28.999999999999996
