@@ -9,12 +9,14 @@ from minidil.errors import ShapeError
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
 from minidil.ops import conv as _conv
+from minidil.ops import einsum as _einsum_op
 from minidil.ops import elementwise as _elementwise
 from minidil.ops import linear as _linear
 from minidil.ops import loss as _loss
 from minidil.ops import norm as _norm
 from minidil.ops import pool as _pool
 from minidil.ops import reduce as _reduce
+from minidil.ops import select as _select
 from minidil.ops import shape as _shape
 from minidil.tensor import Tensor, lift
 
@@ -38,6 +40,9 @@ mean = lift(_reduce.mean)
 var = lift(_reduce.var)
 max = lift(_reduce.max)
 min = lift(_reduce.min)
+logsumexp = lift(_reduce.logsumexp)
+
+one_hot = lift(_select.one_hot)
 
 reshape = lift(_shape.reshape)
 transpose = lift(_shape.transpose)
@@ -61,6 +66,7 @@ sigmoid = lift(_activation.sigmoid)
 tanh = lift(_activation.tanh)
 silu = lift(_activation.silu)
 gelu = lift(_activation.gelu)
+softplus = lift(_activation.softplus)
 softmax = lift(_activation.softmax)
 log_softmax = lift(_activation.log_softmax)
 dropout = lift(_activation.dropout)
@@ -72,6 +78,7 @@ mse_loss = lift(_loss.mse_loss)
 l1_loss = lift(_loss.l1_loss)
 huber_loss = lift(_loss.huber_loss)
 
+_einsum = lift(_einsum_op.einsum)
 _where = lift(_elementwise.where)
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
@@ -82,6 +89,10 @@ _binary_cross_entropy = lift(_loss.binary_cross_entropy_with_logits)
 def where(condition: Any, a: Operand, b: Operand) -> Tensor:
     """a where the condition (bools) holds, b elsewhere."""
     return _where(a, b, condition=condition)
+
+
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
+    return _einsum(*operands, subscripts=subscripts)
 
 
 def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
@@ -102,6 +113,7 @@ def binary_cross_entropy_with_logits(x: Operand, target: Any, **options: Any) ->
     return _binary_cross_entropy(x, target=target, **options)
 
 
+einsum.__doc__ = _einsum_op.einsum.__doc__
 cross_entropy.__doc__ = _loss.cross_entropy.__doc__
 binary_cross_entropy_with_logits.__doc__ = _loss.binary_cross_entropy_with_logits.__doc__
 
