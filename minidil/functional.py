@@ -11,6 +11,7 @@ from minidil.ops import activation as _activation
 from minidil.ops import conv as _conv
 from minidil.ops import einsum as _einsum_op
 from minidil.ops import elementwise as _elementwise
+from minidil.ops import interpolate as _interpolate
 from minidil.ops import linear as _linear
 from minidil.ops import loss as _loss
 from minidil.ops import norm as _norm
@@ -59,6 +60,7 @@ conv_transpose = lift(_conv.conv_transpose)
 max_pool = lift(_pool.max_pool)
 avg_pool = lift(_pool.avg_pool)
 adaptive_avg_pool = lift(_pool.adaptive_avg_pool)
+interpolate = lift(_interpolate.interpolate)
 
 relu = lift(_activation.relu)
 leaky_relu = lift(_activation.leaky_relu)

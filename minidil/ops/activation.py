@@ -156,8 +156,9 @@ def _axis(op: str, x: Array, axis: int) -> int:
 
 
 def _as_row(k: Kernels, x: Array, op: Callable[..., tuple[Array, Vjps]]) -> tuple[Array, Vjps]:
-    """The op of a number, as a row of one; nothing is left as it is."""
+    """The op of a number, as a row of one, whose value is the same for every number; nothing is left as it is."""
     if not x.size:
         return x, (lambda grad: grad,)
-    y, (grad_row,) = op(k.reshape(x, (1,)))
-    return k.reshape(y, ()), (lambda grad: k.reshape(grad_row(k.reshape(grad, (1,))), ()),)
+    y, _ = op(k.reshape(x, (1,)))
+    # y does not depend on x: dy/dx = 0
+    return k.reshape(y, ()), (lambda grad: k.multiply(grad, 0),)

@@ -12,7 +12,20 @@ from numpy.testing import assert_allclose
 
 from minidil.kernels import backend as seam
 from minidil.kernels import reference
-from minidil.ops import activation, conv, einsum, elementwise, linear, loss, norm, pool, reduce, select, shape
+from minidil.ops import (
+    activation,
+    conv,
+    einsum,
+    elementwise,
+    interpolate,
+    linear,
+    loss,
+    norm,
+    pool,
+    reduce,
+    select,
+    shape,
+)
 
 
 class Opaque:
@@ -145,6 +158,9 @@ CASES = [
     (pool.avg_pool, (X,), {"kernel_size": 2, **WINDOW}),
     (pool.avg_pool, (X,), {"kernel_size": 2, "count_include_pad": False, **WINDOW}),
     (pool.adaptive_avg_pool, (X,), {"output_size": (4, 2)}),
+    (interpolate.interpolate, (X,), {"size": (4, 9)}),
+    (interpolate.interpolate, (X,), {"scale_factor": 1.7, "mode": "bilinear"}),
+    (interpolate.interpolate, (X,), {"size": (4, 9), "mode": "bicubic", "align_corners": True}),
     (activation.relu, (real(3, 4),), {}),
     (activation.leaky_relu, (real(3, 4),), {}),
     (activation.sigmoid, (real(3, 4),), {}),
@@ -205,7 +221,7 @@ def test_an_op_needs_nothing_of_an_array_but_kernels(op, operands, options, monk
 
 
 def test_every_op_is_here():
-    families = (activation, conv, einsum, elementwise, linear, loss, norm, pool, reduce, select, shape)
+    families = (activation, conv, einsum, elementwise, interpolate, linear, loss, norm, pool, reduce, select, shape)
     public = {
         value
         for family in families

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "global_avg_pool": (F.global_avg_pool, (X,)),
     "huber_loss": (lambda x, t: F.huber_loss(x, t, delta=0.7), (2 * real(3, 4), real(3, 4, seed=1))),
     "insert_zeros": (lambda x: F.insert_zeros(x, factor=(2, 3)), (X,)),
+    "interpolate": (lambda x: F.interpolate(x, size=(4, 7), mode="bicubic"), (X,)),
     "l1_loss": (F.l1_loss, (real(3, 4), real(3, 4, seed=1))),
     "layer_norm": (lambda *t: F.layer_norm(*t, normalized_shape=(6, 5)), (X, positive(6, 5), real(6, 5))),
     "leaky_relu": (lambda x: F.leaky_relu(x, slope=0.2), (real(3, 4),)),
