@@ -8,6 +8,7 @@ from typing import Any
 from minidil.errors import ShapeError
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
+from minidil.ops import columns as _columns
 from minidil.ops import conv as _conv
 from minidil.ops import einsum as _einsum_op
 from minidil.ops import elementwise as _elementwise
@@ -57,6 +58,8 @@ linear = lift(_linear.linear)
 
 conv = lift(_conv.conv)
 conv_transpose = lift(_conv.conv_transpose)
+unfold = lift(_columns.unfold)
+fold = lift(_columns.fold)
 max_pool = lift(_pool.max_pool)
 avg_pool = lift(_pool.avg_pool)
 adaptive_avg_pool = lift(_pool.adaptive_avg_pool)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from minidil.ops.common import Vjps
 AXES = {"nearest": (1, 2, 3), "linear": (1,), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
 CUBIC = -0.75  # the slope of the kernel at distance 1; PyTorch's and OpenCV's choice
 
-Taps = list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+Taps = list[tuple[NDArray[np.int64], NDArray[np.floating[Any]]]]
 
 
 def interpolate(
@@ -89,7 +89,7 @@ def _share(k: Kernels, grad: Array, axis: int, table: Taps, shape: tuple[int, ..
     return total
 
 
-def _weighted(k: Kernels, x: Array, axis: int, weight: NDArray[np.float64]) -> Array:
+def _weighted(k: Kernels, x: Array, axis: int, weight: NDArray[np.floating[Any]]) -> Array:
     if (weight == 1).all():
         return x
     return k.multiply(x, k.constant(weight.reshape(-1, *(1,) * (x.ndim - 1 - axis)), like=x))
@@ -120,12 +120,12 @@ def _taps(mode: str, size: int, out: int, scale: float | None, align_corners: bo
     return [(before, 1 - (centre - before)), (np.minimum(before + 1, last), centre - before)]
 
 
-def _near(u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _near(u: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """The cubic kernel at a distance u <= 1: 1 at 0, and 0 with slope a at 1."""
     return ((CUBIC + 2) * u - (CUBIC + 3)) * u * u + 1
 
 
-def _far(u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _far(u: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """The cubic kernel at a distance 1 <= u <= 2: 0 with slope a at 1, and 0 with slope 0 at 2."""
     return ((u - 5) * u + 8) * u * CUBIC - 4 * CUBIC
 
@@ -133,10 +133,10 @@ def _far(u: NDArray[np.float64]) -> NDArray[np.float64]:
 def _scales(scale_factor: float | Sequence[float] | None, ndim: int) -> tuple[float | None, ...]:
     if scale_factor is None:
         return (None,) * ndim
-    factors = (scale_factor,) * ndim if isinstance(scale_factor, Real) else scale_factor
+    factors = (scale_factor,) * ndim if isinstance(scale_factor, int | float) else scale_factor
     if not isinstance(factors, Sequence) or isinstance(factors, str) or len(factors) != ndim:
         raise OptionError(f"interpolate: scale_factor must be a number or {ndim} numbers, not {scale_factor!r}")
-    if not all(isinstance(f, Real) and not isinstance(f, bool) and 0 < f < math.inf for f in factors):
+    if not all(isinstance(f, int | float) and not isinstance(f, bool) and 0 < f < math.inf for f in factors):
         raise OptionError(f"interpolate: scale_factor must be positive and finite, not {scale_factor!r}")
     return tuple(float(f) for f in factors)
 

@@ -14,6 +14,7 @@ from minidil.kernels import backend as seam
 from minidil.kernels import reference
 from minidil.ops import (
     activation,
+    columns,
     conv,
     einsum,
     elementwise,
@@ -154,6 +155,8 @@ CASES = [
     (conv.conv, (X, W, real(6)), {"groups": 2, **WINDOW}),
     (conv.conv, (X, W), {"groups": 2, "padding": "same"}),
     (conv.conv_transpose, (real(2, 6, 3, 4), W, real(4)), {"groups": 2, "output_padding": (1, 0), **WINDOW}),
+    (columns.unfold, (X,), {"kernel_size": 2, **WINDOW}),
+    (columns.fold, (real(2, 8, 15),), {"output_size": (6, 5), "kernel_size": 2, **WINDOW}),
     (pool.max_pool, (X,), {"kernel_size": 2, **WINDOW}),
     (pool.avg_pool, (X,), {"kernel_size": 2, **WINDOW}),
     (pool.avg_pool, (X,), {"kernel_size": 2, "count_include_pad": False, **WINDOW}),
@@ -221,7 +224,21 @@ def test_an_op_needs_nothing_of_an_array_but_kernels(op, operands, options, monk
 
 
 def test_every_op_is_here():
-    families = (activation, conv, einsum, elementwise, interpolate, linear, loss, norm, pool, reduce, select, shape)
+    families = (
+        activation,
+        columns,
+        conv,
+        einsum,
+        elementwise,
+        interpolate,
+        linear,
+        loss,
+        norm,
+        pool,
+        reduce,
+        select,
+        shape,
+    )
     public = {
         value
         for family in families

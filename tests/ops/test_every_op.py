@@ -58,6 +58,10 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     ),
     "exp": (F.exp, (real(3, 4),)),
     "flatten": (lambda x: F.flatten(x, start=1, end=2), (X,)),
+    "fold": (
+        lambda x: F.fold(x, output_size=(6, 5), kernel_size=2, **WINDOW),
+        (real(2, 8, 15),),
+    ),
     "gelu": (F.gelu, (real(3, 4),)),
     "getitem": (lambda x: F.getitem(x, index=([0, 1, 1], slice(None, None, -2))), (real(3, 4),)),
     "global_avg_pool": (F.global_avg_pool, (X,)),
@@ -96,6 +100,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "sum": (lambda x: F.sum(x, axis=(0, -1)), (real(2, 3, 4),)),
     "tanh": (F.tanh, (real(3, 4),)),
     "transpose": (lambda x: F.transpose(x, axes=(2, 0, 1)), (real(2, 3, 4),)),
+    "unfold": (lambda x: F.unfold(x, kernel_size=2, **WINDOW), (X,)),
     "var": (lambda x: F.var(x, axis=1, ddof=1), (real(2, 3, 4),)),
     "where": (lambda a, b: F.where(real(3, 4) > 0, a, b), (real(3, 1, seed=1), real(4, seed=2))),
 }
