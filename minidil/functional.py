@@ -88,6 +88,7 @@ _where = lift(_elementwise.where)
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
 _cross_entropy = lift(_loss.cross_entropy)
+_nll_loss = lift(_loss.nll_loss)
 _binary_cross_entropy = lift(_loss.binary_cross_entropy_with_logits)
 
 
@@ -114,12 +115,17 @@ def cross_entropy(logits: Operand, target: Any, **options: Any) -> Tensor:
     return _cross_entropy(logits, target=target, **options)
 
 
+def nll_loss(log_probs: Operand, target: Any, **options: Any) -> Tensor:
+    return _nll_loss(log_probs, target=target, **options)
+
+
 def binary_cross_entropy_with_logits(x: Operand, target: Any, **options: Any) -> Tensor:
     return _binary_cross_entropy(x, target=target, **options)
 
 
 einsum.__doc__ = _einsum_op.einsum.__doc__
 cross_entropy.__doc__ = _loss.cross_entropy.__doc__
+nll_loss.__doc__ = _loss.nll_loss.__doc__
 binary_cross_entropy_with_logits.__doc__ = _loss.binary_cross_entropy_with_logits.__doc__
 
 

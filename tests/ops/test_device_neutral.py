@@ -182,6 +182,17 @@ CASES = [
     (loss.cross_entropy, (real(2, 3, 2),), {"target": TARGET, "weight": positive(3), "label_smoothing": 0.1}),
     (loss.cross_entropy, (real(2, 3, 2),), {"target": TARGET, "reduction": "none"}),
     (loss.binary_cross_entropy_with_logits, (real(3, 4),), {"target": positive(3, 4) / 2}),
+    (
+        loss.cross_entropy,
+        (real(2, 3, 2),),
+        {"target": positive(2, 3, 2), "weight": positive(3), "label_smoothing": 0.1},
+    ),
+    (loss.nll_loss, (real(2, 3, 2),), {"target": TARGET, "weight": positive(3)}),
+    (
+        loss.binary_cross_entropy_with_logits,
+        (real(3, 4),),
+        {"target": positive(3, 4) / 2, "pos_weight": positive(4)},
+    ),
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),

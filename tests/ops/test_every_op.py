@@ -85,6 +85,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "mse_loss": (F.mse_loss, (real(3, 4), real(3, 4, seed=1))),
     "multiply": (F.multiply, (real(3, 1), real(4, seed=1))),
     "negative": (F.negative, (real(3, 4),)),
+    "nll_loss": (lambda x: F.nll_loss(x, np.array([[0, 2], [-100, 1]])), (real(2, 3, 2),)),
     "one_hot": (lambda x: F.one_hot(np.array([0, 2, 1]), num_classes=3).astype(x.dtype) * x, (real(3, 3),)),
     "pad": (lambda x: F.pad(x, width=((1, 0), (0, 2)), value=3), (real(3, 4),)),
     "power": (F.power, (positive(3, 4), real(4))),
