@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minidil.errors import ShapeError
+from minidil.kernels.backend import Array
+from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
 from minidil.ops import columns as _columns
@@ -60,7 +62,6 @@ conv = lift(_conv.conv)
 conv_transpose = lift(_conv.conv_transpose)
 unfold = lift(_columns.unfold)
 fold = lift(_columns.fold)
-max_pool = lift(_pool.max_pool)
 avg_pool = lift(_pool.avg_pool)
 adaptive_avg_pool = lift(_pool.adaptive_avg_pool)
 interpolate = lift(_interpolate.interpolate)
@@ -88,6 +89,7 @@ _where = lift(_elementwise.where)
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
 _cross_entropy = lift(_loss.cross_entropy)
+_max_pool = lift(_pool.max_pool)
 _nll_loss = lift(_loss.nll_loss)
 _binary_cross_entropy = lift(_loss.binary_cross_entropy_with_logits)
 
@@ -109,6 +111,31 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
 def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     return _stack(*tensors, axis=axis)
+
+
+def max_pool(
+    x: Operand,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest of every window's taps; of equal ones the first, in row-major order, gets the gradient.
+
+    Shapes: x (N, C, *S) -> (N, C, *O), O as for `conv`; also (C, *S) -> (C, *O), where kernel_size has one entry per axis, and
+        (C, S) -> (C, O). Padding counts as minus infinity.
+    ceil_mode: a last window that fits only in part is kept, if it begins on the input or the padding before it.
+    return_indices: return (y, indices): a tensor of integers like y, the place of every winner in the flattened *S.
+    Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
+    """
+    options = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    if not return_indices:
+        return _max_pool(x, ceil_mode=ceil_mode, **options)
+    indices: list[Array] = []
+    y = _max_pool(x, ceil_mode=ceil_mode, observe=indices.append, **options)
+    return y, Tensor.of(indices[0])
 
 
 def cross_entropy(logits: Operand, target: Any, **options: Any) -> Tensor:
