@@ -11,10 +11,15 @@ from typing import Any
 
 from minidil import naming
 from minidil.errors import CallError, ShapeError
+from minidil.kernels.backend import Array
+from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
+from minidil.ops import columns as _columns
 from minidil.ops import conv as _conv
+from minidil.ops import einsum as _einsum_op
 from minidil.ops import elementwise as _elementwise
+from minidil.ops import interpolate as _interpolate
 from minidil.ops import linear as _linear
 from minidil.ops import loss as _loss
 from minidil.ops import norm as _norm
@@ -23,6 +28,7 @@ from minidil.ops import pool as _pool
 from minidil.ops import rearrange as _rearrange
 from minidil.ops import reduce as _reduce
 from minidil.ops import scan as _scan
+from minidil.ops import select as _select
 from minidil.ops import shape as _shape
 from minidil.tensor import Tensor, lift
 
@@ -46,6 +52,9 @@ mean = lift(_reduce.mean)
 var = lift(_reduce.var)
 max = lift(_reduce.max)
 min = lift(_reduce.min)
+logsumexp = lift(_reduce.logsumexp)
+
+one_hot = lift(_select.one_hot)
 
 std = lift(_reduce.std)
 norm = lift(_reduce.norm)
@@ -73,9 +82,11 @@ linear = lift(_linear.linear)
 
 conv = lift(_conv.conv)
 conv_transpose = lift(_conv.conv_transpose)
-max_pool = lift(_pool.max_pool)
+unfold = lift(_columns.unfold)
+fold = lift(_columns.fold)
 avg_pool = lift(_pool.avg_pool)
 adaptive_avg_pool = lift(_pool.adaptive_avg_pool)
+interpolate = lift(_interpolate.interpolate)
 
 relu = lift(_activation.relu)
 leaky_relu = lift(_activation.leaky_relu)
@@ -83,6 +94,7 @@ sigmoid = lift(_activation.sigmoid)
 tanh = lift(_activation.tanh)
 silu = lift(_activation.silu)
 gelu = lift(_activation.gelu)
+softplus = lift(_activation.softplus)
 softmax = lift(_activation.softmax)
 log_softmax = lift(_activation.log_softmax)
 dropout = lift(_activation.dropout)
@@ -105,6 +117,9 @@ binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits)
 where = lift(_elementwise.where, order=("condition", "a", "b"))
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
+_einsum = lift(_einsum_op.einsum)
+_max_pool = lift(_pool.max_pool)
+nll_loss = lift(_loss.nll_loss)
 
 
 def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
@@ -115,6 +130,10 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = Non
 def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
     """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
     return _stack(*_several("stack", tensors), axis=axis if dim is None else dim)
+
+
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
+    return _einsum(*operands, subscripts=subscripts)
 
 
 def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
@@ -141,6 +160,34 @@ def _several(name: str, tensors: Sequence[Operand]) -> Sequence[Operand]:
     if not isinstance(tensors, list | tuple):
         raise CallError(f"{name}: takes a list or tuple of tensors, not one {type(tensors).__name__}")
     return tensors
+
+
+def max_pool(
+    x: Operand,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest of every window's taps; of equal ones the first, in row-major order, gets the gradient.
+
+    Shapes: x (N, C, *S) -> (N, C, *O), O as for `conv`; also (C, *S) -> (C, *O), where kernel_size has one entry per axis, and
+        (C, S) -> (C, O). Padding counts as minus infinity.
+    ceil_mode: a last window that fits only in part is kept, if it begins on the input or the padding before it.
+    return_indices: return (y, indices): a tensor of integers like y, the place of every winner in the flattened *S.
+    Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
+    """
+    options = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    if not return_indices:
+        return _max_pool(x, ceil_mode=ceil_mode, **options)
+    indices: list[Array] = []
+    y = _max_pool(x, ceil_mode=ceil_mode, observe=indices.append, **options)
+    return y, Tensor.of(indices[0])
+
+
+einsum.__doc__ = _einsum_op.einsum.__doc__
 
 
 def global_avg_pool(x: Tensor) -> Tensor:

@@ -73,6 +73,21 @@ def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest element over the given axes. Ties share the gradient equally."""
 
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log sum_i e^(x_i) over the given axes (all of them by default), shifted by the maximum, so that nothing overflows.
+
+    Infinities keep their meaning: minus infinity adds nothing, and where there is nothing else it is the result, and has
+    gradient 0; plus infinity is the result, and takes the gradient.
+    Raises: ShapeError if there are no elements along the axes; DtypeError for integers.
+    """
+
+def one_hot(index: Operand, num_classes: int = -1) -> Tensor:
+    """1 where the new last axis equals the index and 0 elsewhere, in the integer type of the index; no gradient.
+
+    Shapes: index (*S) of integers in 0..num_classes-1 -> (*S, num_classes); -1 stands for the largest index plus one.
+    Raises: DtypeError if the index holds no integers, OptionError if one is out of range.
+    """
+
 def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
     """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
 
@@ -157,36 +172,48 @@ def conv(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, pa
 
     Shapes: x (N, C, *S), weight (F, C/groups, *K), bias (F,) -> y (N, F, *O); on every spatial axis
         O = (S + padding_before + padding_after - dilation (K - 1) - 1) // stride + 1.
+        One image x (C, *S) gives y (F, *O).
     padding: an int, one per axis, (before, after) pairs, "same", "valid" or "causal" (see `Window.of`).
     Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input.
     Sources: im2col, Chellapilla et al. 2006; dilation, Yu & Koltun 2016, arXiv:1511.07122.
     """
 
-def conv_transpose(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, padding: Padding = 0, output_padding: Ints = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
+def conv_transpose(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, padding: Padding = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1) -> Tensor:
     """The adjoint of `conv`: for the same weight and options, <conv(u, w), x> = <u, conv_transpose(x, w)>.
 
     It is *not* the inverse of a convolution; it only has its shapes the other way round.
     Shapes: x (N, F, *O), weight (F, C/groups, *K), bias (C,) -> y (N, C, *S); on every spatial axis
         S = (O - 1) stride - padding_before - padding_after + dilation (K - 1) + 1 + output_padding.
+        One image x (F, *O) gives y (C, *S).
     padding: as for `conv`, in numbers or "valid": it is *removed* from the output.
-    output_padding: with a stride, several sizes S give the same O; this many positions, less than the stride, choose among them.
+    output_padding: with a stride, several sizes S give the same O; this many positions at the end choose among them. It must be
+        less than the stride or the dilation; what no tap reaches is the bias alone.
     Raises: ShapeError or OptionError if the sizes do not fit.
     Source: Dumoulin & Visin 2016, arXiv:1603.07285, section 4.
     """
 
-def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1) -> Tensor:
-    """The largest of every window's taps; of equal ones the first, in row-major order, gets the gradient.
+def unfold(x: Operand, kernel_size: Ints, dilation: Ints = 1, padding: Padding = 0, stride: Ints = 1) -> Tensor:
+    """im2col: every window of x as a column, of which conv makes one matrix product.
 
-    Shapes: x (N, C, *S) -> y (N, C, *O), O as for `conv`. Padding counts as minus infinity.
-    Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
+    Shapes: x (N, C, *S) -> (N, C prod(K), L), L = prod(O), O as for `conv`; a row is a channel and a tap, row-major.
+    Raises: ShapeError if the window overruns the padded input.
     """
 
-def avg_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1, count_include_pad: bool = True) -> Tensor:
+def fold(cols: Operand, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, padding: Padding = 0, stride: Ints = 1) -> Tensor:
+    """col2im: every entry of the columns added where `unfold` would have taken it from. Not its inverse: overlaps add up.
+
+    Shapes: cols (N, C prod(K), L) -> (N, C, *output_size), where L windows fit into output_size, which has one int per axis
+        (a single int stands for one per entry of kernel_size, or for two axes).
+    Raises: ShapeError if the columns do not fit the window.
+    """
+
+def avg_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None, dilation: Ints = 1) -> Tensor:
     """The mean of every window's taps. Padding counts as zeros, or not at all with count_include_pad=False.
 
-    Shapes: x (N, C, *S) -> y (N, C, *O), O as for `conv`.
+    Shapes, ceil_mode: as for `max_pool`. What hangs over the padded end in ceil mode never counts.
+    divisor_override: the sum of the taps is divided by this number instead of their count.
     Raises: ShapeError if the window overruns the padded input, or some window would be the mean of no taps; DtypeError for
-        integers.
+        integers; OptionError if divisor_override is 0.
     """
 
 def adaptive_avg_pool(x: Operand, output_size: Ints) -> Tensor:
@@ -194,8 +221,21 @@ def adaptive_avg_pool(x: Operand, output_size: Ints) -> Tensor:
 
     Along an axis, region i of O holds the positions floor(i S/O) .. ceil((i+1) S/O) - 1.
 
-    Shapes: x (N, C, *S) -> (N, C, *output_size).
+    Shapes: x (N, C, *S) -> (N, C, *output_size), or, where output_size has one entry per axis, (C, *S) -> (C, *output_size).
     Raises: ShapeError if x has no spatial axis or an empty one; DtypeError for integers.
+    """
+
+def interpolate(x: Operand, size: Ints | None = None, scale_factor: float | Sequence[float] | None = None, mode: str = 'nearest', align_corners: bool = False) -> Tensor:
+    """Resize the spatial axes to `size`, or to floor(S scale_factor), as in PyTorch. No filter precedes a reduction.
+
+    mode: "nearest" takes x[floor(o s)]; "linear", "bilinear", "trilinear" (1, 2, 3 spatial axes) mix the two neighbours on every
+        axis; "bicubic" (2 axes) the four next ones by Keys' kernel with a = -0.75. Beyond the border its value goes on.
+    scale_factor: one number, or one per spatial axis; s is then 1 / scale_factor also where floor has shortened the output.
+    Coordinates are computed in float64, those of "nearest" without rounding where `size` is given.
+
+    Shapes: x (N, C, *S) -> (N, C, *size).
+    Raises: ShapeError, OptionError or DtypeError if the settings do not fit x.
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
 
 def relu(x: Operand) -> Tensor:
@@ -213,14 +253,24 @@ def tanh(x: Operand) -> Tensor:
 def silu(x: Operand) -> Tensor:
     """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
 
-def gelu(x: Operand) -> Tensor:
-    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
+def gelu(x: Operand, approximate: str = 'none') -> Tensor:
+    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    approximate: "none" is exact, by the error function; "tanh" is the paper's x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+    Raises: OptionError for another word.
+    """
+
+def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + e^(beta x)) / beta, a smooth relu (Dugas et al. 2001); x itself where beta x exceeds the threshold.
+
+    Raises: OptionError unless beta is positive and finite.
+    """
 
 def softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing."""
 
 def log_softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = x_i - log sum_j e^(x_j) along an axis."""
+    """y_i = x_i - log sum_j e^(x_j) along an axis. A number without axes is alone and gives 0; nothing gives nothing."""
 
 def dropout(x: Operand, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
@@ -259,17 +309,23 @@ def l1_loss(x: Operand, target: Operand, reduction: str = 'mean') -> Tensor:
 def huber_loss(x: Operand, target: Operand, delta: float = 1.0, reduction: str = 'mean') -> Tensor:
     """e^2 / 2 for an error |e| <= delta and delta (|e| - delta/2) beyond, where both and their slopes meet (Huber 1964)."""
 
-def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
-    """Minus the log-probability that softmax(logits) gives to the target class.
+def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
+    """Minus the log-probability that softmax(logits) gives to the target.
 
-    Shapes: logits (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
-    weight: a factor per class; "mean" then divides by the sum of the targets' weights.
+    Shapes: logits (N, K, *S), target (N, *S) of class numbers (integers) in 0..K-1, or of the logits' shape and number type:
+        a probability per class -> a scalar, or (N, *S) for "none". weight (K,).
+    weight: a factor per class; with class numbers "mean" then divides by the sum of the targets' weights.
+    ignore_index: targets of this class number cost nothing and do not count.
     label_smoothing: the share e of the target that is spread evenly over all classes (arXiv:1512.00567, section 7).
-    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits.
+    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, or "mean" finds every target ignored.
     """
 
-def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, reduction: str = 'mean') -> Tensor:
-    """-t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape."""
+def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, pos_weight: Tensor | Array | None = None, reduction: str = 'mean') -> Tensor:
+    """-w t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape.
+
+    pos_weight: the factor w of the positive targets, of a shape that broadcasts to that of x; 1 by default.
+    Raises: ShapeError or DtypeError if target or pos_weight does not fit x; OptionError if a target lies outside 0..1.
+    """
 
 def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     """a where the condition holds, b elsewhere; the condition is a bool array and has no gradient.
@@ -277,11 +333,28 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     Raises: DtypeError if the condition holds anything but bools, ShapeError if the shapes do not broadcast.
     """
 
+def nll_loss(log_probs: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
+    """Minus the entry of the target class: `cross_entropy` of what has been through `log_softmax` already.
+
+    Shapes: log_probs (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
+    weight, ignore_index, Raises: as for `cross_entropy`.
+    """
+
 def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
     """Tensors joined along an existing axis (dim: PyTorch's word for it); all other sizes must agree."""
 
 def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
     """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
+
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
+    """The sum of products that `subscripts` spells, in NumPy's and PyTorch's syntax: "ij,jk->ik" is a matrix product.
+
+    One letter names an axis; axes of one letter have one size. Letters after "->" are the axes of the result, in this order;
+    without "->" those that occur once, in alphabetical order. "..." stands for any further axes, aligned from the right.
+    A letter twice in one operand (a diagonal) is refused: take it by indexing first.
+    Operands are multiplied from left to right, each pair as one matrix product.
+    Raises: OptionError if the subscripts cannot be read, ShapeError if they do not fit the operands.
+    """
 
 def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """x in parts along an axis: of one size (the last may be smaller), or of these sizes."""
@@ -294,6 +367,16 @@ def sort(x: Tensor, axis: int = -1, descending: bool = False) -> tuple[Tensor, T
 
 def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
     """The k largest (or smallest) elements along an axis, in order, and where each stands."""
+
+def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
+    """The largest of every window's taps; of equal ones the first, in row-major order, gets the gradient.
+
+    Shapes: x (N, C, *S) -> (N, C, *O), O as for `conv`; also (C, *S) -> (C, *O), where kernel_size has one entry per axis, and
+        (C, S) -> (C, O). Padding counts as minus infinity.
+    ceil_mode: a last window that fits only in part is kept, if it begins on the input or the padding before it.
+    return_indices: return (y, indices): a tensor of integers like y, the place of every winner in the flattened *S.
+    Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
+    """
 
 def global_avg_pool(x: Tensor) -> Tensor:
     """The mean over all spatial axes: (N, C, *S) -> (N, C, 1, ..., 1).

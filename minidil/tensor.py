@@ -406,6 +406,7 @@ class Tensor(Holder):
     sum, mean, var = lift(reduce.sum), lift(reduce.mean), lift(reduce.var)
     max, min = lift(reduce.max), lift(reduce.min)
     std, norm, prod, cumsum = lift(reduce.std), lift(reduce.norm), lift(scan.prod), lift(scan.cumsum)
+    logsumexp = lift(reduce.logsumexp)
     argmax, argmin, any, all = lift(places.argmax), lift(places.argmin), lift(places.any), lift(places.all)
     flatten, squeeze, unsqueeze = lift(shaping.flatten), lift(rearrange.squeeze), lift(rearrange.unsqueeze)
     flip = lift(rearrange.flip)

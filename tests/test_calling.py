@@ -82,7 +82,7 @@ def test_pytorchs_words_for_arguments_are_understood() -> None:
         (lambda w: F.conv(X, w, strides=2), "conv: there is no argument 'strides' (did you mean 'stride'?); it takes (x, "),
         (lambda w: F.conv(X), "conv: weight must be given; it takes (x, weight, bias=None, stride=1"),
         (lambda w: F.conv(), "conv: x and weight must be given"),
-        (lambda w: F.max_pool(X), "max_pool: kernel_size must be given; it takes (x, kernel_size, stride=None"),
+        (lambda w: F.avg_pool(X), "avg_pool: kernel_size must be given; it takes (x, kernel_size, stride=None"),
         (lambda w: F.conv(X, w, weight=w), "conv: weight is given twice, by position and by name"),
         (lambda w: F.softmax(X, 1, axis=1), "softmax: axis is given twice"),
         (lambda w: F.relu(X, 1, 2), "relu: takes (x), and got 3 arguments by position"),

@@ -118,6 +118,29 @@ class Window:
             )
 
 
+def with_overhang(
+    size: Sequence[int], kernel_size: Ints, stride: Ints, padding: Padding, dilation: Ints, op: str
+) -> tuple[Window, tuple[int, ...]]:
+    """The window of "ceil mode", and by how many positions it hangs over the padded end of every axis.
+
+    A last window that fits only in part is kept, (S + before + after - span) / stride rounded up, if it begins on the input or
+    on the padding before it; what it lacks counts as more padding after the input.
+    """
+    size = tuple(int(n) for n in size)
+    kernel = per_axis(kernel_size, len(size), "kernel_size", op, least=1)
+    strides = per_axis(stride, len(size), "stride", op, least=1)
+    dilations = per_axis(dilation, len(size), "dilation", op, least=1)
+    pads = _padding(padding, size, kernel, strides, dilations, op)
+    beyond = []
+    for n, k, t, (before, after), d in zip(size, kernel, strides, pads, dilations, strict=True):
+        span, padded = d * (k - 1) + 1, n + before + after
+        last = -((span - padded) // t)  # the number of steps to the last window, rounded up
+        last -= last * t >= n + before
+        beyond.append(max(last * t + span - padded, 0) if last >= 0 else 0)
+    wider = tuple((before, after + extra) for (before, after), extra in zip(pads, beyond, strict=True))
+    return Window.of(size, kernel, strides, wider, dilations, op), tuple(beyond)
+
+
 def per_axis(value: Ints, ndim: int, name: str, op: str, least: int) -> tuple[int, ...]:
     """Spell out an int, or a sequence of one int per axis, as a tuple of `ndim` ints that are >= least."""
     values = (value,) * ndim if isinstance(value, Integral) else value

@@ -51,8 +51,7 @@ class _MaxPool(_Pool):
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank(type(self).__name__, x.shape, self.ndim)
-        settings = {"kernel_size": self.kernel_size, "stride": self.stride, "dilation": self.dilation}
-        return F.max_pool(x, padding=self.padding, **settings)
+        return F.max_pool(x, self.kernel_size, self.stride, self.padding, self.dilation)
 
 
 class _AvgPool(_Pool):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
-from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.errors import OptionError
+from minidil.kernels.backend import Array, Kernels, active
 from minidil.ops.common import Vjps, axis_of
 from minidil.random import default_rng
 
@@ -54,18 +57,61 @@ def silu(x: Array) -> tuple[Array, Vjps]:
     return y, (lambda grad: k.multiply(grad, k.add(gate, k.multiply(y, k.subtract(1, gate)))),)
 
 
-def gelu(x: Array) -> tuple[Array, Vjps]:
-    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
+def gelu(x: Array, *, approximate: str = "none") -> tuple[Array, Vjps]:
+    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    approximate: "none" is exact, by the error function; "tanh" is the paper's x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+    Raises: OptionError for another word.
+    """
     k = active()
+    if approximate == "tanh":
+        return _gelu_tanh(k, x)
+    if approximate != "none":
+        raise OptionError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
     # P(Z <= x) = (1 + erf(x / sqrt 2)) / 2, and its slope is the normal density phi(x) = e^(-x^2/2) / sqrt(2 pi), so
     # dy/dx = P(Z <= x) + x phi(x)
     return k.gelu(x), (lambda grad: k.gelu_grad(grad, x),)
 
 
+def _gelu_tanh(k: Kernels, x: Array) -> tuple[Array, Vjps]:
+    scale = math.sqrt(2 / math.pi)
+    near = k.clip(x, -10, 10)  # where the tanh has long been 1: no power overflows
+    square = k.multiply(near, near)
+    wave = k.tanh(k.multiply(k.multiply(near, scale), k.add(k.multiply(square, 0.044715), 1)))
+    half = k.multiply(k.add(wave, 1), 0.5)
+
+    # With u = c (x + a x^3), y = x (1 + tanh u) / 2; du/dx = c (1 + 3 a x^2), hence
+    # dy/dx = (1 + tanh u) / 2 + x (1 - tanh(u)^2) c (1 + 3 a x^2) / 2
+    def grad_x(grad: Array) -> Array:
+        slope = k.multiply(k.add(k.multiply(square, 3 * 0.044715), 1), scale / 2)
+        bend = k.multiply(k.multiply(near, k.subtract(1, k.multiply(wave, wave))), slope)
+        return k.multiply(grad, k.add(half, bend))
+
+    return k.multiply(x, half), (grad_x,)
+
+
+def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> tuple[Array, Vjps]:
+    """log(1 + e^(beta x)) / beta, a smooth relu (Dugas et al. 2001); x itself where beta x exceeds the threshold.
+
+    Raises: OptionError unless beta is positive and finite.
+    """
+    if not 0 < beta < math.inf:
+        raise OptionError(f"softplus: beta must be positive and finite, not {beta}")
+    k = active()
+    z = k.multiply(x, beta)
+    linear = k.greater(z, threshold)
+    # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), in which no power overflows
+    y = k.divide(k.add(k.relu(z), k.log1p(k.exp(k.negative(k.absolute(z))))), beta)
+    # dy/dx = e^z / (1 + e^z), the sigmoid of z; 1 where y is x
+    return k.where(linear, x, y), (lambda grad: k.where(linear, grad, k.multiply(grad, k.sigmoid(z))),)
+
+
 def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing."""
     k = active()
     along = _axis("softmax", x, axis)
+    if not x.ndim or not x.size:
+        return _as_row(k, x, softmax)
     y = k.softmax(x, along)
 
     # dy_i/dx_j = y_i (1[i = j] - y_j), hence dL/dx_j = y_j (G_j - sum_i G_i y_i)
@@ -76,9 +122,11 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
 
 
 def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = x_i - log sum_j e^(x_j) along an axis."""
+    """y_i = x_i - log sum_j e^(x_j) along an axis. A number without axes is alone and gives 0; nothing gives nothing."""
     k = active()
     along = _axis("log_softmax", x, axis)
+    if not x.ndim or not x.size:
+        return _as_row(k, x, log_softmax)
     y = k.log_softmax(x, along)
 
     # dy_i/dx_j = 1[i = j] - e^(y_j), hence dL/dx_j = G_j - e^(y_j) sum_i G_i
@@ -103,7 +151,14 @@ def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None)
 
 
 def _axis(op: str, x: Array, axis: int) -> int:
-    along = axis_of(op, axis, x.ndim)
-    if not x.shape[along]:
-        raise ShapeError(f"{op}: x {x.shape} has no elements along axis {along}")
-    return along
+    """The axis, where a number without axes has the axis 0, as in PyTorch."""
+    return axis_of(op, axis, x.ndim or 1)
+
+
+def _as_row(k: Kernels, x: Array, op: Callable[..., tuple[Array, Vjps]]) -> tuple[Array, Vjps]:
+    """The op of a number, as a row of one, whose value is the same for every number; nothing is left as it is."""
+    if not x.size:
+        return x, (lambda grad: grad,)
+    y, _ = op(k.reshape(x, (1,)))
+    # y does not depend on x: dy/dx = 0
+    return k.reshape(y, ()), (lambda grad: k.multiply(grad, 0),)

@@ -65,3 +65,19 @@ def axes_of(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     if not known or len(set(axes)) != len(axes):
         raise OptionError(f"{op}: axis {axis!r} does not name different axes of an array with {ndim} of them")
     return tuple(axes)
+
+
+def without_batch(k: Kernels, x: Array, op: Callable[[Array], tuple[Array, Vjps]]) -> tuple[Array, Vjps]:
+    """An op of (N, C, *S), its first argument, for one image (C, *S): the batch axis is put on, and taken off the results."""
+    y, (grad_x, *others) = op(k.reshape(x, (1, *x.shape)))
+    shape = x.shape
+
+    def batch(grad: Array) -> Array:
+        return k.reshape(grad, (1, *grad.shape))
+
+    def grad_image(grad: Array) -> Array:
+        assert grad_x is not None  # for the type checker: every op with a batch axis has a gradient for its input
+        return k.reshape(grad_x(batch(grad)), shape)
+
+    rest = (None if vjp is None else lambda grad, vjp=vjp: vjp(batch(grad)) for vjp in others)
+    return k.reshape(y, y.shape[1:]), (grad_image, *rest)

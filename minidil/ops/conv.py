@@ -7,7 +7,7 @@ from numbers import Integral
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
-from minidil.ops.common import Vjps
+from minidil.ops.common import Vjps, without_batch
 
 
 def conv(
@@ -26,12 +26,19 @@ def conv(
 
     Shapes: x (N, C, *S), weight (F, C/groups, *K), bias (F,) -> y (N, F, *O); on every spatial axis
         O = (S + padding_before + padding_after - dilation (K - 1) - 1) // stride + 1.
+        One image x (C, *S) gives y (F, *O).
     padding: an int, one per axis, (before, after) pairs, "same", "valid" or "causal" (see `Window.of`).
     Returns: y and (grad_x, grad_weight, grad_bias), each mapping G = dL/dy to that input's gradient.
     Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input.
     Sources: im2col, Chellapilla et al. 2006; dilation, Yu & Koltun 2016, arXiv:1511.07122.
     """
     kernels = active()  # captured, so backward runs where forward ran
+    if 2 <= x.ndim == weight.ndim - 1:
+
+        def batched(x: Array) -> tuple[Array, Vjps]:
+            return conv(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+        return without_batch(kernels, x, batched)
     _check("conv", x, weight, groups)
     filters, channels = weight.shape[0], weight.shape[1] * groups
     if x.shape[1] != channels:
@@ -69,20 +76,37 @@ def conv_transpose(
     stride: Ints = 1,
     padding: Padding = 0,
     output_padding: Ints = 0,
-    dilation: Ints = 1,
     groups: int = 1,
+    dilation: Ints = 1,
 ) -> tuple[Array, Vjps]:
     """The adjoint of `conv`: for the same weight and options, <conv(u, w), x> = <u, conv_transpose(x, w)>.
 
     It is *not* the inverse of a convolution; it only has its shapes the other way round.
     Shapes: x (N, F, *O), weight (F, C/groups, *K), bias (C,) -> y (N, C, *S); on every spatial axis
         S = (O - 1) stride - padding_before - padding_after + dilation (K - 1) + 1 + output_padding.
+        One image x (F, *O) gives y (C, *S).
     padding: as for `conv`, in numbers or "valid": it is *removed* from the output.
-    output_padding: with a stride, several sizes S give the same O; this many positions, less than the stride, choose among them.
+    output_padding: with a stride, several sizes S give the same O; this many positions at the end choose among them. It must be
+        less than the stride or the dilation; what no tap reaches is the bias alone.
     Raises: ShapeError or OptionError if the sizes do not fit.
     Source: Dumoulin & Visin 2016, arXiv:1603.07285, section 4.
     """
     kernels = active()
+    if 2 <= x.ndim == weight.ndim - 1:
+
+        def batched(x: Array) -> tuple[Array, Vjps]:
+            return conv_transpose(
+                x,
+                weight,
+                bias,
+                stride=stride,
+                padding=padding,
+                output_padding=output_padding,
+                dilation=dilation,
+                groups=groups,
+            )
+
+        return without_batch(kernels, x, batched)
     _check("conv_transpose", x, weight, groups)
     if x.shape[1] != weight.shape[0] or weight.shape[0] % groups:
         raise ShapeError(
@@ -91,18 +115,25 @@ def conv_transpose(
         )
     channels = weight.shape[1] * groups
     _check_bias("conv_transpose", bias, channels)
-    window = _transposed_window(x, weight, stride, padding, output_padding, dilation)
+    window, untouched = _transposed_window(x, weight, stride, padding, output_padding, dilation)
     y = kernels.conv_grad_input(x, weight, window, groups)
+    inner = (slice(None), slice(None), *map(slice, window.size))
+    if any(untouched):
+        y = kernels.pad(y, ((0, 0), (0, 0), *((0, n) for n in untouched)), constant_values=0)
     if bias is not None:
         y = kernels.add(y, kernels.reshape(bias, (-1, *(1,) * (x.ndim - 2))))
 
     # y = A^T x for the linear map A u = conv(u, w); hence dL/dx = A G = conv(G, w). And <A^T x, G> = <x, A G>: as a function of
     # w that is the inner product of x with conv(G, w), whose gradient in w is that of a convolution with input G and gradient x.
+    # Positions that no tap reaches depend on neither.
+    def touched(grad: Array) -> Array:
+        return kernels.take(grad, inner) if any(untouched) else grad
+
     def grad_x(grad: Array) -> Array:
-        return kernels.conv_forward(grad, weight, window, groups)
+        return kernels.conv_forward(touched(grad), weight, window, groups)
 
     def grad_weight(grad: Array) -> Array:
-        return kernels.conv_grad_weight(grad, x, window, groups)
+        return kernels.conv_grad_weight(touched(grad), x, window, groups)
 
     def grad_bias(grad: Array) -> Array:
         return kernels.sum(grad, axis=(0, *range(2, grad.ndim)))
@@ -112,36 +143,43 @@ def conv_transpose(
 
 def _transposed_window(
     x: Array, weight: Array, stride: Ints, padding: Padding, output_padding: Ints, dilation: Ints
-) -> Window:
-    """The window of the convolution whose adjoint is wanted: it slides over the *output* and has the size of x as `out`."""
+) -> tuple[Window, tuple[int, ...]]:
+    """The window of the convolution whose adjoint is wanted, and how many positions at the end of each axis no tap reaches.
+
+    It slides over the *output* and has the size of x as `out`. An output_padding of a stride or more would make room for another
+    position: it is taken off the padding after the output, and what is left of it lies beyond the last tap.
+    """
     op, ndim = "conv_transpose", x.ndim - 2
     if padding in ("same", "causal"):
         raise OptionError(
             f"{op}: padding must be given in numbers, since {padding!r} depends on the size that is wanted"
         )
     strides = per_axis(stride, ndim, "stride", op, least=1)
+    dilations = per_axis(dilation, ndim, "dilation", op, least=1)
     extra = per_axis(output_padding, ndim, "output_padding", op, least=0)
-    for axis, (amount, step) in enumerate(zip(extra, strides, strict=True)):
-        if amount >= step:
+    for axis, (amount, step, d) in enumerate(zip(extra, strides, dilations, strict=True)):
+        if amount >= max(step, d):
             raise OptionError(
-                f"{op}: output_padding {amount} must be less than the stride {step} on spatial axis {axis}; "
-                f"a convolution of the larger output would have more than {x.shape[2 + axis]} positions"
+                f"{op}: output_padding {amount} must be less than the stride {step} or the dilation {d} on spatial axis {axis}"
             )
     # A window over one span has the padding and the span spelled out per axis, whatever the size will be.
-    spans = [
-        d * (k - 1) + 1 for d, k in zip(per_axis(dilation, ndim, "dilation", op, 1), weight.shape[2:], strict=True)
-    ]
-    pads = Window.of(spans, weight.shape[2:], stride, padding, dilation, op).padding
-    size = []
+    spans = [d * (k - 1) + 1 for d, k in zip(dilations, weight.shape[2:], strict=True)]
+    pads = list(Window.of(spans, weight.shape[2:], stride, padding, dilations, op).padding)
+    size, untouched = [], [0] * ndim
     for axis, o in enumerate(x.shape[2:]):
-        positions = (o - 1) * strides[axis] + spans[axis] + extra[axis] - sum(pads[axis])
-        if o < 1 or positions < 1:
+        before, after = pads[axis]
+        positions = (o - 1) * strides[axis] + spans[axis] + extra[axis] - before - after
+        if extra[axis] >= strides[axis]:
+            untouched[axis] = max(extra[axis] - after, 0)
+            pads[axis] = (before, max(after - extra[axis], 0))
+        if o < 1 or positions - untouched[axis] < 1:
             raise ShapeError(
                 f"{op}: spatial axis {axis} of x {x.shape} would give ({o}-1)*{strides[axis]} + {spans[axis]} + {extra[axis]}"
-                f" - {sum(pads[axis])} = {positions} positions; at least 1 is needed"
+                f" - {before + after} = {positions} positions; at least 1 is needed"
+                + (f" besides the {untouched[axis]} that no tap reaches" if untouched[axis] else "")
             )
-        size.append(positions)
-    return Window.of(size, weight.shape[2:], strides, pads, dilation, op)
+        size.append(positions - untouched[axis])
+    return Window.of(size, weight.shape[2:], strides, pads, dilations, op), tuple(untouched)
 
 
 def _check(op: str, x: Array, weight: Array, groups: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, Kernels, active
-from minidil.ops.common import Vjp, Vjps
+from minidil.ops.common import Vjp, Vjps, check_shapes
+from minidil.ops.target import check_logits, class_numbers, masked
 
 
 def cross_entropy(
@@ -17,55 +18,128 @@ def cross_entropy(
     *,
     target: Array,
     weight: Array | None = None,
+    ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> tuple[Array, Vjps]:
-    """Minus the log-probability that softmax(logits) gives to the target class.
+    """Minus the log-probability that softmax(logits) gives to the target.
 
-    Shapes: logits (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
-    weight: a factor per class; "mean" then divides by the sum of the targets' weights.
+    Shapes: logits (N, K, *S), target (N, *S) of class numbers (integers) in 0..K-1, or of the logits' shape and number type:
+        a probability per class -> a scalar, or (N, *S) for "none". weight (K,).
+    weight: a factor per class; with class numbers "mean" then divides by the sum of the targets' weights.
+    ignore_index: targets of this class number cost nothing and do not count.
     label_smoothing: the share e of the target that is spread evenly over all classes (arXiv:1512.00567, section 7).
-    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits.
+    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, or "mean" finds every target ignored.
     """
     k = active()
-    _check_target(logits, target)
+    check_logits("cross_entropy", logits, target, weight)
     if not 0 <= label_smoothing <= 1:
         raise OptionError(f"cross_entropy: label_smoothing must lie in 0..1, not {label_smoothing}")
-    classes = logits.shape[1]
-    if weight is not None and weight.shape != (classes,):
-        raise ShapeError(f"cross_entropy: weight must be ({classes},), one factor per class, not {weight.shape}")
-    if weight is not None and weight.dtype != logits.dtype:
-        raise DtypeError(
-            f"cross_entropy: logits is {logits.dtype} but weight is {weight.dtype}; convert one with astype"
-        )
-    losses = k.cross_entropy(logits, target, weight, label_smoothing)
-    divisor = math.prod(target.shape) if weight is None else k.sum(k.take(weight, target))
+    if target.shape == logits.shape and target.dtype.kind == "f":
+        return _against_probabilities(k, logits, target, weight, ignore_index, label_smoothing, reduction)
+    labels, kept = class_numbers("cross_entropy", logits, target, ignore_index)
+    losses = masked(k, kept, k.cross_entropy(logits, labels, weight, label_smoothing))
 
     # With q the wanted distribution times the class weights, loss = -sum_c q_c log p_c, and dlog p_c/dz_j = 1[c = j] - p_j,
     # so dloss/dz_j = p_j sum_c q_c - q_j; without weights that is p - q.
     def grad_logits(grad: Array) -> Array:
-        return k.cross_entropy_grad(grad, logits, target, weight, label_smoothing)
+        return k.cross_entropy_grad(masked(k, kept, grad), logits, labels, weight, label_smoothing)
 
+    divisor = _counted(k, "cross_entropy", labels, kept, weight, ignore_index, reduction)
     return _reduced(k, "cross_entropy", losses, reduction, divisor, (grad_logits,))
 
 
-def binary_cross_entropy_with_logits(x: Array, *, target: Array, reduction: str = "mean") -> tuple[Array, Vjps]:
-    """-t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape."""
+def _against_probabilities(
+    k: Kernels,
+    logits: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+) -> tuple[Array, Vjps]:
+    if ignore_index >= 0:
+        raise OptionError(
+            f"cross_entropy: ignore_index {ignore_index} is a class number, but target holds probabilities"
+        )
+    if target.dtype != logits.dtype:
+        raise DtypeError(
+            f"cross_entropy: logits is {logits.dtype} but target is {target.dtype}; convert one with astype"
+        )
+    wanted = (
+        k.add(k.multiply(target, 1 - label_smoothing), label_smoothing / logits.shape[1]) if label_smoothing else target
+    )
+    if weight is not None:
+        wanted = k.multiply(wanted, k.reshape(weight, (-1, *(1,) * (logits.ndim - 2))))
+    # A class that is not wanted adds nothing, also where it is masked by a logit of minus infinity: 0 log 0 = 0.
+    counted = k.where(k.equal(wanted, 0), k.constant(0, like=logits), k.log_softmax(logits, 1))
+    losses = k.negative(k.sum(k.multiply(wanted, counted), axis=1))
+
+    # As above, dloss/dz_j = p_j sum_c q_c - q_j.
+    def grad_logits(grad: Array) -> Array:
+        slope = k.subtract(k.multiply(k.softmax(logits, 1), k.sum(wanted, axis=1, keepdims=True)), wanted)
+        return k.multiply(k.reshape(grad, (grad.shape[0], 1, *grad.shape[1:])), slope)
+
+    return _reduced(k, "cross_entropy", losses, reduction, losses.size, (grad_logits,))
+
+
+def nll_loss(
+    log_probs: Array, *, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> tuple[Array, Vjps]:
+    """Minus the entry of the target class: `cross_entropy` of what has been through `log_softmax` already.
+
+    Shapes: log_probs (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
+    weight, ignore_index, Raises: as for `cross_entropy`.
+    """
     k = active()
-    _check_same("binary_cross_entropy_with_logits", x, target)
-    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so the loss is log(1 + e^x) - t x; and
+    check_logits("nll_loss", log_probs, target, weight)
+    labels, kept = class_numbers("nll_loss", log_probs, target, ignore_index)
+    places = np.ix_(*map(np.arange, labels.shape))
+    index = (places[0], labels, *places[1:])
+    taken = k.take(log_probs, index)
+    share = None if weight is None else k.take(weight, labels)
+    losses = masked(k, kept, k.negative(taken if share is None else k.multiply(taken, share)))
+    shape = log_probs.shape
+
+    # loss = -w_t x_t, so dloss/dx_c = -w_t [c = t]
+    def grad_log_probs(grad: Array) -> Array:
+        grad = k.negative(masked(k, kept, grad))
+        return k.scatter_add(grad if share is None else k.multiply(grad, share), index, shape)
+
+    divisor = _counted(k, "nll_loss", labels, kept, weight, ignore_index, reduction)
+    return _reduced(k, "nll_loss", losses, reduction, divisor, (grad_log_probs,))
+
+
+def binary_cross_entropy_with_logits(
+    x: Array, *, target: Array, pos_weight: Array | None = None, reduction: str = "mean"
+) -> tuple[Array, Vjps]:
+    """-w t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape.
+
+    pos_weight: the factor w of the positive targets, of a shape that broadcasts to that of x; 1 by default.
+    Raises: ShapeError or DtypeError if target or pos_weight does not fit x; OptionError if a target lies outside 0..1.
+    """
+    op = "binary_cross_entropy_with_logits"
+    k = active()
+    _check_same(op, x, target)
+    _check_fractions(k, op, target)
+    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so without w the loss is log(1 + e^x) - t x; and
     # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) cannot overflow.
     softplus = k.add(k.relu(x), k.log1p(k.exp(k.negative(k.absolute(x)))))
-    losses = k.subtract(softplus, k.multiply(x, target))
-    # dloss/dx = s(x) - t
-    return _reduced(
-        k,
-        "binary_cross_entropy_with_logits",
-        losses,
-        reduction,
-        losses.size,
-        (lambda grad: k.multiply(grad, k.subtract(k.sigmoid(x), target)),),
-    )
+    if pos_weight is None:
+        losses, share = k.subtract(softplus, k.multiply(x, target)), None
+    else:
+        # With w it is w t (log(1 + e^x) - x) + (1 - t) log(1 + e^x) = m log(1 + e^x) - w t x for m = 1 + (w - 1) t.
+        _check_pos_weight(op, x, pos_weight)
+        share = k.add(k.multiply(k.subtract(pos_weight, 1), target), 1)
+        losses = k.subtract(k.multiply(share, softplus), k.multiply(x, k.multiply(pos_weight, target)))
+
+    # dloss/dx = s(x) - t, or m s(x) - w t
+    def grad_x(grad: Array) -> Array:
+        if share is None:
+            return k.multiply(grad, k.subtract(k.sigmoid(x), target))
+        return k.multiply(grad, k.subtract(k.multiply(share, k.sigmoid(x)), k.multiply(pos_weight, target)))
+
+    return _reduced(k, op, losses, reduction, losses.size, (grad_x,))
 
 
 def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> tuple[Array, Vjps]:
@@ -150,20 +224,37 @@ def _check_same(op: str, x: Array, target: Array) -> None:
         raise DtypeError(f"{op}: x is {x.dtype} but target is {target.dtype}; convert one with astype")
 
 
-def _check_target(logits: Array, target: Any) -> None:
-    if not hasattr(target, "shape"):
-        raise DtypeError(f"cross_entropy: target must be an array or a tensor of integers, not {type(target).__name__}")
-    if logits.ndim < 2 or target.shape != (logits.shape[0], *logits.shape[2:]):
-        raise ShapeError(
-            f"cross_entropy: logits {logits.shape} are (N, K, *S), so target must be "
-            f"{(*logits.shape[:1], *logits.shape[2:])}, not {target.shape}"
-        )
-    if not logits.shape[1]:
-        raise ShapeError(f"cross_entropy: logits {logits.shape} have no classes")
-    if not np.issubdtype(target.dtype, np.integer):
-        raise DtypeError(f"cross_entropy: target must hold class numbers (integers), not {target.dtype}")
-    if target.size and not 0 <= int(target.min()) <= int(target.max()) < logits.shape[1]:
+def _check_fractions(k: Kernels, op: str, target: Array) -> None:
+    if target.size:
+        low, high = float(k.min(target).item()), float(k.max(target).item())
+        if not 0 <= low <= high <= 1:
+            raise OptionError(f"{op}: targets are probabilities in 0..1, but target holds {low:g}..{high:g}")
+
+
+def _check_pos_weight(op: str, x: Array, pos_weight: Array) -> None:
+    if not hasattr(pos_weight, "shape"):
+        raise DtypeError(f"{op}: pos_weight must be an array or a tensor, not {type(pos_weight).__name__}")
+    check_shapes(op, x.shape, pos_weight.shape)
+    if np.broadcast_shapes(x.shape, pos_weight.shape) != x.shape:
+        raise ShapeError(f"{op}: pos_weight {pos_weight.shape} must broadcast to the shape of x {x.shape}")
+    if pos_weight.dtype != x.dtype:
+        raise DtypeError(f"{op}: x is {x.dtype} but pos_weight is {pos_weight.dtype}; convert one with astype")
+
+
+def _counted(
+    k: Kernels,
+    op: str,
+    labels: Array,
+    kept: NDArray[np.bool_] | None,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+) -> Array | float:
+    """What "mean" divides by: the targets that count, each as often as its class weighs."""
+    if kept is not None and kept.size and not kept.any() and reduction == "mean":
         raise OptionError(
-            f"cross_entropy: target holds {int(target.min())}..{int(target.max())} but logits {logits.shape} have "
-            f"classes 0..{logits.shape[1] - 1}"
+            f"{op}: every target is ignore_index {ignore_index}, and the mean of no losses is not defined"
         )
+    if weight is None:
+        return math.prod(labels.shape) if kept is None else int(kept.sum())
+    return k.sum(masked(k, kept, k.take(weight, labels)))

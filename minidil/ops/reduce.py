@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.ops.common import Axis, Vjps, axes_of
 
@@ -93,6 +93,35 @@ def norm(x: Array, *, p: float = 2, axis: Axis = None, keepdims: bool = False) -
     return (y if keepdims else k.reshape(y, tuple(n for i, n in enumerate(x.shape) if i not in axes))), (grad_x,)
 
 
+def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """log sum_i e^(x_i) over the given axes (all of them by default), shifted by the maximum, so that nothing overflows.
+
+    Infinities keep their meaning: minus infinity adds nothing, and where there is nothing else it is the result, and has
+    gradient 0; plus infinity is the result, and takes the gradient.
+    Raises: ShapeError if there are no elements along the axes; DtypeError for integers.
+    """
+    k = active()
+    axes = axes_of("logsumexp", axis, x.ndim)
+    _count("logsumexp", x.shape, axes)
+    if x.dtype.kind != "f":
+        raise DtypeError(f"logsumexp: x must be floating to hold a logarithm, not {x.dtype}; use astype")
+    top = k.max(x, axis=axes, keepdims=True)
+    infinite = k.equal(k.absolute(top), math.inf)
+    shift = k.where(infinite, k.constant(0, like=x), top)
+    # e^(x - top); with an infinite maximum, of which no difference can be taken, 1 for the elements that attain it.
+    powers = k.exp(k.minimum(k.subtract(x, shift), 0))
+    powers = k.where(infinite, k.astype(k.equal(x, top), x.dtype), powers)
+    total = k.sum(powers, axis=axes, keepdims=True)
+    y = k.add(top, k.log(total))
+
+    # dy/dx_i = e^(x_i) / sum_j e^(x_j)
+    def grad_x(grad: Array) -> Array:
+        share = k.where(k.equal(top, -math.inf), k.constant(0, like=x), k.divide(powers, total))
+        return k.multiply(k.reshape(grad, _kept(x.shape, axes)), share)
+
+    return k.reshape(y, _left(x.shape, axes, keepdims)), (grad_x,)
+
+
 def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps]:
     k = active()
     axes = axes_of(op, axis, x.ndim)
@@ -110,6 +139,10 @@ def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+
+
+def _left(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    return _kept(shape, axes) if keepdims else tuple(n for axis, n in enumerate(shape) if axis not in axes)
 
 
 def _count(op: str, shape: tuple[int, ...], axes: tuple[int, ...]) -> int:

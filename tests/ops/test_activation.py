@@ -7,7 +7,7 @@ from scipy import special, stats
 
 import minidil as md
 import minidil.functional as F
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import OptionError
 from minidil.testing import check_gradients
 
 EXPECTED = {
@@ -107,12 +107,23 @@ class TestSoftmax:
             getattr(F, name)(drawn(2, 3, 4), axis=axis)
         assert str(caught.value) == f"{name}: axis {axis!r} is no axis of an array with 3 of them"
 
+    @pytest.mark.parametrize(("name", "alone"), [("softmax", 1), ("log_softmax", 0)])
+    def test_a_number_without_axes_is_alone(self, backend, name, alone):
+        for axis in (0, -1):
+            assert getattr(F, name)(np.array(3.5), axis=axis).item() == alone
+        check_gradients(getattr(F, name), np.array(3.5))
+        with pytest.raises(OptionError, match=f"{name}: axis 1 is no axis of an array with 1 of them"):
+            getattr(F, name)(np.array(3.5), axis=1)
+
     @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-    def test_no_classes(self, backend, name):
-        with pytest.raises(ShapeError, match=rf"{name}: x \(2, 0\) has no elements along axis 1"):
-            getattr(F, name)(drawn(2, 0))
-        with pytest.raises(OptionError, match="axis -1 is no axis of an array with 0 of them"):
-            getattr(F, name)(drawn())
+    @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (2, 0, 3)])
+    def test_nothing_gives_nothing(self, backend, name, shape):
+        for axis in range(len(shape)):
+            x = md.tensor(np.zeros(shape, np.float32), requires_grad=True)
+            y = getattr(F, name)(x, axis=axis)
+            y.sum().backward()
+            assert y.shape == x.grad.shape == shape
+            assert y.dtype == np.float32
 
     def test_masked_logits(self, backend):
         x = md.tensor(np.array([[1.0, -np.inf, 1.0]]), requires_grad=True)
@@ -149,3 +160,51 @@ class TestDropout:
         with pytest.raises(OptionError) as caught:
             F.dropout(drawn(3), p=p)
         assert str(caught.value) == f"dropout: p is the probability to drop and must satisfy 0 <= p < 1, not {p}"
+
+
+class TestGeluTanh:
+    def test_values_and_gradients(self, backend):
+        x = np.linspace(-12, 12, 97)
+        u = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+        y = F.gelu(x, approximate="tanh").numpy()
+        assert_allclose(y, x / 2 * (1 + np.tanh(u)), atol=1e-12)
+        assert 1e-4 < np.abs(y - F.gelu(x).numpy()).max() < 1e-3
+        check_gradients(F.gelu, x, approximate="tanh", entries=True)
+
+    def test_far_out(self, backend):
+        x = md.tensor(np.array([-1e30, 1e30], np.float32), requires_grad=True)
+        y = F.gelu(x, approximate="tanh")
+        y.sum().backward()
+        assert_array_equal(y.numpy(), np.array([0, 1e30], np.float32))
+        assert_array_equal(x.grad.numpy(), [0, 1])
+
+    def test_refused(self, backend):
+        with pytest.raises(OptionError, match='gelu: approximate must be "none" or "tanh", not \'erf\''):
+            F.gelu(drawn(2), approximate="erf")
+
+
+class TestSoftplus:
+    @pytest.mark.parametrize("beta", [0.5, 1, 3.0])
+    def test_values_and_gradients(self, backend, beta):
+        x = np.linspace(-6, 6, 41)
+        assert_allclose(F.softplus(x, beta=beta).numpy(), np.logaddexp(0, beta * x) / beta)
+        check_gradients(F.softplus, x, beta=beta, entries=True)
+
+    def test_above_the_threshold_it_is_x(self, backend):
+        x = md.tensor(np.array([1.0, 1.01]), requires_grad=True)
+        y = F.softplus(x, beta=2.0, threshold=2.0)
+        y.sum().backward()
+        assert_allclose(y.numpy(), [np.log1p(np.exp(2)) / 2, 1.01])
+        assert_allclose(x.grad.numpy(), [special.expit(2), 1])
+
+    def test_far_out(self, backend):
+        x = md.tensor(np.array([-np.inf, -1e30, 1e30, np.inf, np.nan], np.float32), requires_grad=True)
+        y = F.softplus(x)
+        y.sum().backward()
+        assert_array_equal(y.numpy(), np.array([0, 0, 1e30, np.inf, np.nan], np.float32))
+        assert_array_equal(x.grad.numpy()[:4], [0, 0, 1, 1])
+
+    @pytest.mark.parametrize("beta", [0, -1, np.inf, np.nan])
+    def test_refused(self, backend, beta):
+        with pytest.raises(OptionError, match="softplus: beta must be positive and finite, not"):
+            F.softplus(drawn(2), beta=beta)

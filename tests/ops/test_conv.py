@@ -265,7 +265,8 @@ class TestTranspose:
             ShapeError,
             r"need 1 to 3 spatial axes, the same number; they are \(2, 3\) and \(4, 3\)",
         ),
-        (((2, 3, 5), (4, 3, 2, 2)), {}, ShapeError, r"need 1 to 3 spatial axes, the same number"),
+        (((2, 3, 5, 5), (4, 3, 2)), {}, ShapeError, r"need 1 to 3 spatial axes, the same number"),
+        (((3,), (4, 3, 2)), {}, ShapeError, r"need 1 to 3 spatial axes, the same number"),
         (((1, 1, 2, 2, 2, 2), (1, 1, 1, 1, 1, 1)), {}, ShapeError, r"need 1 to 3 spatial axes"),
         (
             ((2, 3, 5), (4, 2, 3)),
@@ -317,3 +318,64 @@ def test_an_input_that_the_kernel_only_just_fits(backend):
 
 def test_numpy_ints_serve_as_groups(backend):
     assert F.conv(drawn(2, 4, 5), drawn(4, 2, 3), groups=np.int64(2)).shape == (2, 4, 3)
+
+
+@pytest.mark.parametrize("size", [(6,), (6, 5), (4, 6, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_image_without_a_batch_axis(backend, size, bias):
+    rng = np.random.default_rng(0)
+    taps = (2,) * len(size)
+    options = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}
+    for function, channels in ((F.conv, 2), (F.conv_transpose, 3)):
+        x, w = rng.standard_normal((4, *size)), rng.standard_normal((4, channels, *taps))
+        outputs = 4 if function is F.conv else 6
+        arrays = [x, w, rng.standard_normal(outputs)] if bias else [x, w]
+        whole = function(x[None], *arrays[1:], **options).numpy()
+        assert_array_equal(function(*arrays, **options).numpy(), whole[0])
+        check_gradients(function, *arrays, directions=1, **options)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_output_padding_up_to_the_dilation(backend, data):
+    """Against a scatter with nested loops, of which the positions behind the last tap are what they were: zero."""
+    ndim = data.draw(st.integers(1, 2))
+    draw = [
+        (
+            data.draw(st.integers(1, 3)),
+            data.draw(st.integers(1, 3)),
+            t := data.draw(st.integers(1, 3)),
+            d := data.draw(st.integers(1, 4)),
+            data.draw(st.integers(0, max(t, d) - 1)),
+            data.draw(st.integers(0, 2)),
+            data.draw(st.integers(0, 2)),
+        )
+        for _ in range(ndim)
+    ]
+    out, kernel, stride, dilation, extra, before, after = zip(*draw, strict=True)
+    size = [
+        (o - 1) * t + d * (k - 1) + 1 + e - b - a
+        for o, k, t, d, e, b, a in zip(out, kernel, stride, dilation, extra, before, after, strict=True)
+    ]
+    behind = [max(e - a, 0) if e >= t else 0 for e, a, t in zip(extra, after, stride, strict=True)]
+    rng = np.random.default_rng(0)
+    x, w, bias = rng.standard_normal((2, 2, *out)), rng.standard_normal((2, 3, *kernel)), rng.standard_normal(3)
+    options = {
+        "stride": stride,
+        "padding": tuple(zip(before, after, strict=True)),
+        "dilation": dilation,
+        "output_padding": extra,
+    }
+    if any(n - z < 1 for n, z in zip(size, behind, strict=True)):
+        with pytest.raises(ShapeError, match=r"conv_transpose: .* at least 1 is needed"):
+            F.conv_transpose(x, w, bias, **options)
+        return
+    expected = np.zeros((2, 3, *size)) + bias.reshape(-1, *(1,) * ndim)
+    for o in np.ndindex(*out):
+        for tap in np.ndindex(*kernel):
+            place = [i * t + k * d - b for i, t, k, d, b in zip(o, stride, tap, dilation, before, strict=True)]
+            if all(0 <= p < n for p, n in zip(place, size, strict=True)):
+                at = (slice(None), slice(None), *place)
+                expected[at] += x[(slice(None), slice(None), *o)] @ w[(slice(None), slice(None), *tap)]
+    assert_allclose(F.conv_transpose(x, w, bias, **options).numpy(), expected, atol=1e-12)
+    check_gradients(F.conv_transpose, x, w, bias, directions=1, **options)

@@ -133,6 +133,186 @@ class TestCrossEntropy:
             F.cross_entropy(drawn(2, 3), [0, 1])
 
 
+class TestIgnoredTargets:
+    @pytest.mark.parametrize("ignored", [-100, 255, 1])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+    def test_they_are_as_if_they_were_not_there(self, backend, ignored, weighted, smoothing):
+        logits, labels = drawn(3, 4, 5), np.random.default_rng(1).choice([0, 2, 3], (3, 5))
+        labels[0, 1] = labels[2, 2:4] = ignored
+        there = labels != ignored
+        weight = np.array([1.0, 2, 0.5, 3]) if weighted else None
+        rows = logits.transpose(0, 2, 1)[there]
+        options = {"weight": weight, "label_smoothing": smoothing}
+        for reduction in ("mean", "sum"):
+            y = F.cross_entropy(logits, labels, ignore_index=ignored, reduction=reduction, **options)
+            expected = cross_entropy_by_hand(rows, labels[there], weight, smoothing, reduction)
+            assert_allclose(y.item(), expected)
+        each = F.cross_entropy(logits, labels, ignore_index=ignored, reduction="none", **options).numpy()
+        assert_array_equal(each[~there], 0)
+        assert_allclose(each[there], cross_entropy_by_hand(rows, labels[there], weight, smoothing, "none"))
+        check_gradients(F.cross_entropy, logits, target=labels, ignore_index=ignored, entries=True, **options)
+
+    def test_an_ignored_row_may_hold_anything(self, backend):
+        logits = md.tensor(np.array([[np.nan, np.inf], [0, 0]], np.float32), requires_grad=True)
+        with np.errstate(invalid="ignore"):
+            y = F.cross_entropy(logits, np.array([-100, 1]))
+        assert_allclose(y.item(), math.log(2))
+
+    def test_small_integers(self, backend):
+        y = F.cross_entropy(drawn(2, 3), np.array([255, 1], np.uint8), ignore_index=255)
+        assert_allclose(y.item(), F.cross_entropy(drawn(2, 3)[1:], np.array([1])).item())
+
+    @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+    def test_nothing_left(self, backend, name):
+        function, labels = getattr(F, name), np.array([-100, -100])
+        assert_array_equal(function(drawn(2, 3), labels, reduction="none").numpy(), [0, 0])
+        assert function(drawn(2, 3), labels, reduction="sum").item() == 0
+        with pytest.raises(OptionError) as caught:
+            function(drawn(2, 3), labels)
+        message = f"{name}: every target is ignore_index -100, and the mean of no losses is not defined"
+        assert str(caught.value) == message
+
+    def test_other_numbers_are_still_checked(self, backend):
+        with pytest.raises(OptionError, match=r"target holds 0..3 but logits \(3, 3\) have classes 0..2"):
+            F.cross_entropy(drawn(3, 3), np.array([0, -100, 3]))
+
+
+class TestProbabilityTargets:
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    @pytest.mark.parametrize("smoothing", [0.0, 0.3])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (1, 5, 2, 2)])
+    def test_values_and_gradients(self, backend, reduction, smoothing, weighted, shape):
+        logits, classes = drawn(*shape), shape[1]
+        target = np.random.default_rng(1).dirichlet(np.ones(classes), (shape[0], *shape[2:]))
+        target = np.moveaxis(target, -1, 1)
+        weight = np.random.default_rng(2).uniform(0.5, 2, classes) if weighted else None
+        losses = np.zeros((shape[0], *shape[2:]))
+        for c in range(classes):  # by linearity: a mixture of targets of one class each
+            one = np.full(losses.shape, c)
+            of_class = cross_entropy_by_hand(logits, one, weight, 0, "none")
+            losses += ((1 - smoothing) * target[:, c] + smoothing / classes) * of_class
+        expected = losses if reduction == "none" else getattr(losses, reduction)()
+        options = {"target": target, "weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+        assert_allclose(F.cross_entropy(logits, **options).numpy(), expected)
+        check_gradients(F.cross_entropy, logits, directions=1, **options)
+
+    def test_certain_targets_are_class_numbers(self, backend):
+        labels = np.array([2, 0, 1])
+        expected = F.cross_entropy(drawn(3, 4), labels).item()
+        assert_allclose(F.cross_entropy(drawn(3, 4), np.eye(4)[labels]).item(), expected)
+
+    def test_masked_classes(self, backend):
+        logits = md.tensor(np.array([[0.0, -np.inf, 0.0]]), requires_grad=True)
+        y = F.cross_entropy(logits, np.array([[0.5, 0, 0.5]]))
+        y.backward()
+        assert_allclose(y.item(), math.log(2))
+        assert_allclose(logits.grad.numpy(), [[0, 0, 0]], atol=1e-15)
+
+    def test_refused(self, backend):
+        with pytest.raises(DtypeError, match="cross_entropy: logits is float64 but target is float32"):
+            F.cross_entropy(drawn(2, 3), np.ones((2, 3), np.float32) / 3)
+        with pytest.raises(
+            OptionError, match="cross_entropy: ignore_index 255 is a class number, but target holds prob"
+        ):
+            F.cross_entropy(drawn(2, 3), np.ones((2, 3)) / 3, ignore_index=255)
+        with pytest.raises(md.errors.GraphError, match="target is a constant here"):
+            F.cross_entropy(drawn(2, 3), md.tensor(np.ones((2, 3)) / 3, requires_grad=True))
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1]), np.array([0.0, 1.0], np.float32), md.tensor([1, 0])])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_swapped_arguments_are_recognised(backend, name, labels):
+    with pytest.raises(ShapeError) as caught:
+        getattr(F, name)(labels, md.tensor(np.zeros((2, 3), np.float32)))
+    assert str(caught.value) == (
+        f"{name}: logits (2,) look like class numbers and target (2, 3) like logits (N, K, *S): swapped? "
+        f"The call is {name}(logits, target)"
+    )
+
+
+def test_logits_are_floating(backend):
+    with pytest.raises(DtypeError, match="cross_entropy: logits must be floating, not int64; use astype"):
+        F.cross_entropy(np.ones((2, 3), int), np.array([0, 1]))
+
+
+class TestNLL:
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (1, 5, 2, 3)])
+    def test_values_and_gradients(self, backend, reduction, shape):
+        scores, weight = drawn(*shape), np.random.default_rng(2).uniform(0.5, 2, shape[1])
+        labels = np.random.default_rng(1).integers(0, shape[1], (shape[0], *shape[2:]))
+        labels.flat[-1] = -100
+        losses, weights = np.zeros(labels.shape), np.zeros(labels.shape)
+        for n, *s in np.ndindex(*labels.shape):
+            t = labels[(n, *s)]
+            if t >= 0:
+                losses[(n, *s)], weights[(n, *s)] = -weight[t] * scores[(n, t, *s)], weight[t]
+        expected = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / weights.sum()}[reduction]
+        options = {"target": labels, "weight": weight, "reduction": reduction}
+        assert_allclose(F.nll_loss(scores, **options).numpy(), expected)
+        check_gradients(F.nll_loss, scores, directions=1, **options)
+
+    def test_after_log_softmax_it_is_cross_entropy(self, backend):
+        logits, labels = md.tensor(drawn(3, 4, 2), requires_grad=True), np.array([[0, 3], [1, 1], [2, 0]])
+        F.nll_loss(F.log_softmax(logits, axis=1), labels).backward()
+        found, logits.grad = logits.grad.numpy(), None
+        F.cross_entropy(logits, labels).backward()
+        assert_allclose(found, logits.grad.numpy(), atol=1e-15)
+
+    def test_refused(self, backend):
+        with pytest.raises(DtypeError, match=r"nll_loss: target must hold class numbers \(integers\), not float64"):
+            F.nll_loss(drawn(2, 3), np.zeros(2))
+        with pytest.raises(
+            ShapeError, match=r"nll_loss: logits \(2, 3\) are .* so target must be \(2,\), not \(2, 3\)"
+        ):
+            F.nll_loss(drawn(2, 3), np.zeros((2, 3)))
+
+
+class TestPositiveWeight:
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    @pytest.mark.parametrize("weight", [(), (3,), (2, 1), (2, 3)])
+    def test_values_and_gradients(self, backend, reduction, weight):
+        x, t = drawn(2, 3), np.random.default_rng(1).random((2, 3))
+        w = np.asarray(np.random.default_rng(2).uniform(0.5, 4, weight))
+        p = 1 / (1 + np.exp(-x))
+        losses = -w * t * np.log(p) - (1 - t) * np.log(1 - p)
+        expected = losses if reduction == "none" else getattr(losses, reduction)()
+        options = {"target": t, "pos_weight": w, "reduction": reduction}
+        assert_allclose(F.binary_cross_entropy_with_logits(x, **options).numpy(), expected)
+        check_gradients(F.binary_cross_entropy_with_logits, x, entries=True, **options)
+
+    def test_far_out(self, backend):
+        x = md.tensor(np.array([-1e4, 1e4, -1e4, 1e4], np.float32), requires_grad=True)
+        target, weight = np.array([0, 1, 1, 0], np.float32), np.full(4, 3, np.float32)
+        y = F.binary_cross_entropy_with_logits(x, target, pos_weight=weight, reduction="none")
+        y.backward(gradient=np.ones(4, np.float32))
+        assert_array_equal(y.numpy(), [0, 0, 3e4, 1e4])
+        assert_array_equal(x.grad.numpy(), [0, 0, -3, 1])
+
+    def test_refused(self, backend):
+        function, name = F.binary_cross_entropy_with_logits, "binary_cross_entropy_with_logits"
+        with pytest.raises(ShapeError, match=rf"{name}: pos_weight \(2, 3\) must broadcast to the shape of x \(3,\)"):
+            function(drawn(3), np.ones(3), pos_weight=np.ones((2, 3)))
+        with pytest.raises(ShapeError, match=rf"{name}: shapes \(3,\) and \(2,\) do not broadcast"):
+            function(drawn(3), np.ones(3), pos_weight=np.ones(2))
+        with pytest.raises(DtypeError, match=rf"{name}: x is float64 but pos_weight is float32"):
+            function(drawn(3), np.ones(3), pos_weight=np.ones(3, np.float32))
+        with pytest.raises(DtypeError, match=rf"{name}: pos_weight must be an array or a tensor, not float"):
+            function(drawn(3), np.ones(3), pos_weight=2.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "range"), [([3, -2], "-2..3"), ([0, 1.5], "0..1.5"), ([-0.5, 0], "-0.5..0"), ([0, np.nan], "nan..nan")]
+)
+def test_binary_targets_lie_between_0_and_1(backend, target, range):
+    with pytest.raises(OptionError) as caught:
+        F.binary_cross_entropy_with_logits(drawn(2), np.array(target, float))
+    message = "binary_cross_entropy_with_logits: targets are probabilities in 0..1, but target holds "
+    assert str(caught.value) == message + range
+
+
 class TestBinaryCrossEntropy:
     @pytest.mark.parametrize("reduction", REDUCTIONS)
     @pytest.mark.parametrize("shape", [(), (4,), (2, 3, 2)])

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minidil as md
 import minidil.functional as F
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.testing import check_adjoint, check_gradients
 
 NAMES = ["sum", "mean", "max", "min", "var"]
@@ -151,3 +151,27 @@ def test_the_length_of_nothing_has_gradient_0() -> None:
     assert x.grad.tolist() == [0, 0, 0]
     with pytest.raises(OptionError, match="norm: p is 1 or 2, not 3"):
         x.norm(3)
+
+
+class TestLogSumExp:
+    @given(case=shapes_and_axes(), keepdims=st.booleans())
+    def test_against_the_formula(self, backend, case, keepdims):
+        shape, axis = case
+        x = np.asarray(30 * drawn(shape))
+        expected = np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+        assert_allclose(F.logsumexp(x, axis=axis, keepdims=keepdims).numpy(), expected, atol=1e-12)
+        check_gradients(F.logsumexp, x, axis=axis, keepdims=keepdims, directions=1)
+
+    def test_infinities(self, backend):
+        rows = np.array([[-np.inf, -np.inf], [-np.inf, 3], [np.inf, 3], [-np.inf, np.inf], [1e4, 1e4]], np.float32)
+        x = md.tensor(rows, requires_grad=True)
+        y = F.logsumexp(x, axis=1)
+        y.backward(gradient=np.ones(5, np.float32))
+        assert_allclose(y.numpy(), [-np.inf, 3, np.inf, np.inf, 1e4 + np.log(2)])
+        assert_allclose(x.grad.numpy(), [[0, 0], [0, 1], [1, 0], [0, 1], [0.5, 0.5]])
+
+    def test_refused(self, backend):
+        with pytest.raises(ShapeError, match=r"logsumexp: x \(2, 0\) has no elements along axes \(1,\)"):
+            F.logsumexp(np.zeros((2, 0)), axis=1)
+        with pytest.raises(DtypeError, match="logsumexp: x must be floating to hold a logarithm, not int64"):
+            F.logsumexp(np.arange(3))
