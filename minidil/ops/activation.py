@@ -9,17 +9,21 @@ from minidil.kernels.backend import Array, active
 from minidil.ops.common import Vjps, axis_of
 from minidil.random import default_rng
 
+_SIGMOID_ENDS = 1000
+
 
 def relu(x: Array) -> tuple[Array, Vjps]:
-    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0."""
+    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0; a NaN stays one, and its gradient passes."""
     k = active()
     y = k.relu(x)
-    # dy/dx = 1 where x > 0, which is where y > 0: y is kept anyway, x need not be.
+    # dy/dx = 0 where x <= 0, which is where y = 0, else 1: y is kept anyway, x need not be.
     return y, (lambda grad: k.relu_grad(grad, y),)
 
 
 def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
     """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
+    if slope == 0:
+        return relu(x)  # whose limit at minus infinity is 0, where 0 x would be NaN
     k = active()
 
     # dy/dx = 1 where x > 0, slope elsewhere
@@ -49,9 +53,13 @@ def silu(x: Array) -> tuple[Array, Vjps]:
     """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
     k = active()
     gate = k.sigmoid(x)
-    y = k.multiply(x, gate)
+    # Beyond -1000 the sigmoid is 0 in float64 too, and beyond 1000 its distance to 1: limited to that, what multiplies them
+    # leaves 0 in the limit, and not infinity times 0.
+    y = k.multiply(k.maximum(x, -_SIGMOID_ENDS), gate)
     # dy/dx = s + x s (1 - s) = s + y (1 - s)
-    return y, (lambda grad: k.multiply(grad, k.add(gate, k.multiply(y, k.subtract(1, gate)))),)
+    return y, (
+        lambda grad: k.multiply(grad, k.add(gate, k.multiply(k.minimum(y, _SIGMOID_ENDS), k.subtract(1, gate)))),
+    )
 
 
 def gelu(x: Array) -> tuple[Array, Vjps]:
@@ -63,7 +71,11 @@ def gelu(x: Array) -> tuple[Array, Vjps]:
 
 
 def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis."""
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis.
+
+    An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
+    throughout: which y is the limit depends on the way there.
+    """
     k = active()
     along = _axis("softmax", x, axis)
     y = k.softmax(x, along)
@@ -76,7 +88,7 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
 
 
 def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = x_i - log sum_j e^(x_j) along an axis."""
+    """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN."""
     k = active()
     along = _axis("log_softmax", x, axis)
     y = k.log_softmax(x, along)

@@ -50,13 +50,19 @@ def cross_entropy(
 
 
 def binary_cross_entropy_with_logits(x: Array, *, target: Array, reduction: str = "mean") -> tuple[Array, Vjps]:
-    """-t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape."""
+    """-t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape.
+
+    An infinite logit on the side of a target of 0 or 1 costs nothing; on the other side, or for a target between, infinity.
+    """
     k = active()
     _check_same("binary_cross_entropy_with_logits", x, target)
-    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so the loss is log(1 + e^x) - t x; and
-    # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) cannot overflow.
-    softplus = k.add(k.relu(x), k.log1p(k.exp(k.negative(k.absolute(x)))))
-    losses = k.subtract(softplus, k.multiply(x, target))
+    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so the loss is log(1 + e^x) - t x. It is written as
+    #   u |x| + log(1 + e^-|x|),      u = 1 - t where x > 0, t elsewhere,
+    # in which no power overflows. Where u = 0 the first term is 0, however large x is.
+    size = k.absolute(x)
+    against = k.where(k.greater(x, 0), k.subtract(1, target), target)
+    counted = k.where(k.equal(against, 0), against, size)
+    losses = k.add(k.multiply(against, counted), k.log1p(k.exp(k.negative(size))))
     # dloss/dx = s(x) - t
     return _reduced(
         k,
