@@ -1,4 +1,8 @@
-"""Functions of tensors: every op, lifted. Tensors come by position, options by keyword; the formulas stand in `minidil.ops`."""
+"""Functions of tensors: every op, lifted. Tensors come by position, options by keyword; the formulas stand in `minidil.ops`.
+
+Arithmetic with integers wraps around where their type ends, as in NumPy; what would hide that refuses them and names astype
+(the rule stands in `minidil.ops.common`).
+"""
 
 from __future__ import annotations
 

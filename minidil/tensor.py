@@ -18,10 +18,10 @@ from minidil.errors import DtypeError, GraphError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
-from minidil.operand import Holder, Operand, as_array, check_dtypes, copied, operand, placed, unwrapped
+from minidil.operand import Holder, Operand, as_array, as_tensors, check_dtypes, copied, operand, placed, unwrapped
 from minidil.ops import elementwise, linear, reduce
 from minidil.ops import shape as shaping
-from minidil.ops.common import Vjps, check_broadcast
+from minidil.ops.common import Axis, Vjps, check_broadcast
 
 Function: TypeAlias = "Callable[..., Tensor]"
 
@@ -40,7 +40,7 @@ def lift(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     def function(*operands: Operand, **options: Any) -> Tensor:
         record = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
         kernels = active()
-        arrays = [operand(op.__name__, kernels, x, keep=record) for x in operands]
+        arrays = as_tensors(kernels, [operand(op.__name__, kernels, x, keep=record) for x in operands])
         check_dtypes(op.__name__, names, arrays)
         for name, value in options.items():
             if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
@@ -69,7 +69,12 @@ def _swapped(op: Callable[..., tuple[Array, Vjps]]) -> Function:
 def _over_axes(op: Callable[..., tuple[Array, Vjps]]) -> Function:
     """A reduction as a method: the axis may be given by position."""
     function = lift(op)
-    return lambda self, axis=None, keepdims=False, **options: function(self, axis=axis, keepdims=keepdims, **options)
+
+    def method(self: Tensor, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        return function(self, axis=axis, keepdims=keepdims, **options)
+
+    method.__name__, method.__doc__ = op.__name__, op.__doc__
+    return method
 
 
 def _comparison(kernel: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Vjps, axis_of
+from minidil.ops.common import Vjps, axis_of, check_floating
 from minidil.random import default_rng
 
 _SIGMOID_ENDS = 1000
@@ -22,6 +22,7 @@ def relu(x: Array) -> tuple[Array, Vjps]:
 
 def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
     """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
+    check_floating("leaky_relu", x=x)
     if slope == 0:
         return relu(x)  # whose limit at minus infinity is 0, where 0 x would be NaN
     k = active()
@@ -35,6 +36,7 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
 
 def sigmoid(x: Array) -> tuple[Array, Vjps]:
     """s(x) = 1 / (1 + e^-x)."""
+    check_floating("sigmoid", x=x)
     k = active()
     y = k.sigmoid(x)
     # dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y)
@@ -43,6 +45,7 @@ def sigmoid(x: Array) -> tuple[Array, Vjps]:
 
 def tanh(x: Array) -> tuple[Array, Vjps]:
     """The hyperbolic tangent."""
+    check_floating("tanh", x=x)
     k = active()
     y = k.tanh(x)
     # dy/dx = 1 - tanh(x)^2
@@ -51,6 +54,7 @@ def tanh(x: Array) -> tuple[Array, Vjps]:
 
 def silu(x: Array) -> tuple[Array, Vjps]:
     """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
+    check_floating("silu", x=x)
     k = active()
     gate = k.sigmoid(x)
     # Beyond -1000 the sigmoid is 0 in float64 too, and beyond 1000 its distance to 1: limited to that, what multiplies them
@@ -64,6 +68,7 @@ def silu(x: Array) -> tuple[Array, Vjps]:
 
 def gelu(x: Array) -> tuple[Array, Vjps]:
     """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); exact, by the error function."""
+    check_floating("gelu", x=x)
     k = active()
     # P(Z <= x) = (1 + erf(x / sqrt 2)) / 2, and its slope is the normal density phi(x) = e^(-x^2/2) / sqrt(2 pi), so
     # dy/dx = P(Z <= x) + x phi(x)
@@ -76,6 +81,7 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
     throughout: which y is the limit depends on the way there.
     """
+    check_floating("softmax", x=x)
     k = active()
     along = _axis("softmax", x, axis)
     y = k.softmax(x, along)
@@ -89,6 +95,7 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
 
 def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN."""
+    check_floating("log_softmax", x=x)
     k = active()
     along = _axis("log_softmax", x, axis)
     y = k.log_softmax(x, along)
@@ -108,6 +115,7 @@ def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None)
     """
     if not 0 <= p < 1:
         raise OptionError(f"dropout: p is the probability to drop and must satisfy 0 <= p < 1, not {p}")
+    check_floating("dropout", x=x)
     k = active()
     mask = k.keep_mask(default_rng() if rng is None else rng, x.shape, p, x.dtype)
     # y = m x, so dy/dx = m

@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike
 
 from minidil.errors import DtypeError, OptionError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Scalar, Vjps, check_broadcast, shape_of, sum_to
+from minidil.ops.common import Scalar, Vjps, check_broadcast, check_wide, shape_of, sum_to
 
 
 def add(a: Array, b: Array) -> tuple[Array, Vjps]:
@@ -81,6 +81,7 @@ def negative(x: Array) -> tuple[Array, Vjps]:
 
 def exp(x: Array) -> tuple[Array, Vjps]:
     """e^x."""
+    check_wide("exp", x=x)
     k = active()
     y = k.exp(x)
     # dy/dx = e^x = y
@@ -89,6 +90,7 @@ def exp(x: Array) -> tuple[Array, Vjps]:
 
 def log(x: Array) -> tuple[Array, Vjps]:
     """The natural logarithm."""
+    check_wide("log", x=x)
     k = active()
     # dy/dx = 1/x
     return k.log(x), (lambda grad: k.divide(grad, x),)
@@ -96,6 +98,7 @@ def log(x: Array) -> tuple[Array, Vjps]:
 
 def sqrt(x: Array) -> tuple[Array, Vjps]:
     """The square root."""
+    check_wide("sqrt", x=x)
     k = active()
     y = k.sqrt(x)
     # y^2 = x, so 2 y dy = dx
@@ -110,7 +113,8 @@ def absolute(x: Array) -> tuple[Array, Vjps]:
 
 
 def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> tuple[Array, Vjps]:
-    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high. A NaN stays one, without gradient.
+    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high. A NaN stays one,
+    without gradient.
 
     Raises: OptionError if both are None, or low > high.
     """
@@ -125,12 +129,18 @@ def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> 
 
 
 def maximum(a: Array, b: Array) -> tuple[Array, Vjps]:
-    """The larger of a and b, element by element. A tie gives half of the gradient to each; a NaN on either side wins for both."""
+    """The larger of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
     return _extremum("maximum", "less", a, b)
 
 
 def minimum(a: Array, b: Array) -> tuple[Array, Vjps]:
-    """The smaller of a and b, element by element. A tie gives half of the gradient to each; a NaN on either side wins for both."""
+    """The smaller of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
     return _extremum("minimum", "greater", a, b)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, Kernels, active
-from minidil.ops.common import Vjp, Vjps
+from minidil.ops.common import Vjp, Vjps, check_floating
 
 
 def cross_entropy(
@@ -28,6 +28,7 @@ def cross_entropy(
     Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits.
     """
     k = active()
+    check_floating("cross_entropy", logits=logits)
     _check_target(logits, target)
     if not 0 <= label_smoothing <= 1:
         raise OptionError(f"cross_entropy: label_smoothing must lie in 0..1, not {label_smoothing}")
@@ -154,6 +155,7 @@ def _check_same(op: str, x: Array, target: Array) -> None:
         raise ShapeError(f"{op}: x {x.shape} and target {target.shape} must have one shape")
     if x.dtype != target.dtype:
         raise DtypeError(f"{op}: x is {x.dtype} but target is {target.dtype}; convert one with astype")
+    check_floating(op, x=x)
 
 
 def _check_target(logits: Array, target: Any) -> None:

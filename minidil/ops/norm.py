@@ -9,7 +9,7 @@ from typing import Any
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Vjps
+from minidil.ops.common import Vjps, check_floating
 
 Observer = Callable[[Array, Array], None]
 
@@ -38,6 +38,7 @@ def batch_norm(
         DtypeError if mean or var are of another type than x.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
     """
+    check_floating("batch_norm", x=x)
     k = active()
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must be (N, C, *S), not {x.shape}")
@@ -118,6 +119,7 @@ def layer_norm(
     Raises: ShapeError if x does not end in normalized_shape.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
     """
+    check_floating("layer_norm", x=x)
     k = active()
     sizes: Any = (normalized_shape,) if isinstance(normalized_shape, Integral) else normalized_shape
     tail = tuple(int(n) for n in sizes)

@@ -91,7 +91,7 @@ def _window(op: str, x: Array, kernel_size: Ints, stride: Ints | None, padding: 
 
 def _check_floating(op: str, x: Array) -> None:
     if x.dtype.kind != "f":
-        raise DtypeError(f"{op}: x must be floating to hold a mean, not {x.dtype}; use astype")
+        raise DtypeError(f"{op}: x must be floating to hold a mean, not {x.dtype}; use astype('float32')")
 
 
 def _check_hits(op: str, window: Window) -> None:

@@ -130,3 +130,15 @@ class TestTies:
         x = md.tensor(np.array([1.0, np.inf, -np.inf]), requires_grad=True)
         x.max().backward()
         assert_array_equal(x.grad.numpy(), [0, 1, 0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_method_is_documented_like_the_function(name):
+    assert getattr(md.Tensor, name).__doc__ == getattr(F, name).__doc__
+    assert getattr(md.Tensor, name).__name__ == name
+
+
+def test_what_differs_from_pytorch_is_said():
+    assert "PyTorch's `var` has 1" in F.var.__doc__
+    for name in ("max", "min"):
+        assert "without its position" in getattr(F, name).__doc__
