@@ -1,6 +1,9 @@
 """Functions of tensors: every op, lifted. Arguments come by position or by name; the formulas stand in `minidil.ops`.
 
 PyTorch's names work here or say what to write: `minidil.naming` has the table.
+
+Arithmetic with integers wraps around where their type ends, as in NumPy; what would hide that refuses them and names astype
+(the rule stands in `minidil.ops.common`).
 """
 
 from __future__ import annotations

@@ -44,16 +44,23 @@ def absolute(x: Operand) -> Tensor:
     """|x|. At 0 the gradient is taken as 0."""
 
 def clip(x: Operand, low: Scalar | None = None, high: Scalar | None = None) -> Tensor:
-    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high.
+    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high. A NaN stays one,
+    without gradient.
 
     Raises: OptionError if both are None, or low > high.
     """
 
 def maximum(a: Operand, b: Operand) -> Tensor:
-    """The larger of a and b, element by element. A tie gives half of the gradient to each."""
+    """The larger of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
 
 def minimum(a: Operand, b: Operand) -> Tensor:
-    """The smaller of a and b, element by element. A tie gives half of the gradient to each."""
+    """The smaller of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
 
 def astype(x: Operand, dtype: DTypeLike) -> Tensor:
     """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
@@ -65,13 +72,22 @@ def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over the given axes (all of them by default)."""
 
 def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-    """The variance sum((x - mean)^2) / (n - ddof): NumPy's meaning, biased unless ddof = 1."""
+    """The variance sum((x - mean)^2) / (n - ddof). As in NumPy, ddof is 0 unless given; PyTorch's `var` has 1 there.
+
+    ddof: 0 for the variance of the numbers themselves; 1 for an unbiased estimate from a sample, PyTorch's `correction=1`.
+    """
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest element over the given axes. Ties share the gradient equally."""
+    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest.
+
+    PyTorch's `amax`: its `max` over an axis returns the positions as well.
+    """
 
 def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over the given axes. Ties share the gradient equally."""
+    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest.
+
+    PyTorch's `amin`: its `min` over an axis returns the positions as well.
+    """
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log sum_i e^(x_i) over the given axes (all of them by default), shifted by the maximum, so that nothing overflows.
@@ -155,14 +171,14 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     """The matrix product over the last two axes, NumPy's `@`: leading axes broadcast, a vector counts as a row or a column.
 
     Shapes: (..., M, K) @ (..., K, N) -> (..., M, N); (K,) @ and @ (K,) drop the axis that the vector lacks.
-    Raises: ShapeError if the inner sizes differ or an operand has no axis.
+    Raises: ShapeError if the inner sizes differ or an operand has no axis; DtypeError for bools and narrow integers.
     """
 
 def linear(x: Operand, weight: Operand, bias: Operand = None) -> Tensor:
     """An affine map of the last axis, y = x W^T + b.
 
     Shapes: x (..., I), weight (O, I), bias (O,) -> y (..., O).
-    Raises: ShapeError if the sizes do not fit.
+    Raises: ShapeError if the sizes do not fit; DtypeError for bools and narrow integers.
     """
 
 def conv(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, padding: Padding = 0, dilation: Ints = 1, groups: int = 1) -> Tensor:
@@ -174,7 +190,8 @@ def conv(x: Operand, weight: Operand, bias: Operand = None, stride: Ints = 1, pa
         O = (S + padding_before + padding_after - dilation (K - 1) - 1) // stride + 1.
         One image x (C, *S) gives y (F, *O).
     padding: an int, one per axis, (before, after) pairs, "same", "valid" or "causal" (see `Window.of`).
-    Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input.
+    Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input; DtypeError for bools
+        and narrow integers.
     Sources: im2col, Chellapilla et al. 2006; dilation, Yu & Koltun 2016, arXiv:1511.07122.
     """
 
@@ -239,7 +256,7 @@ def interpolate(x: Operand, size: Ints | None = None, scale_factor: float | Sequ
     """
 
 def relu(x: Operand) -> Tensor:
-    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0."""
+    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0; a NaN stays one, and its gradient passes."""
 
 def leaky_relu(x: Operand, slope: float = 0.01) -> Tensor:
     """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
@@ -267,10 +284,17 @@ def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """
 
 def softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing."""
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing.
+
+    An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
+    throughout: which y is the limit depends on the way there.
+    """
 
 def log_softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = x_i - log sum_j e^(x_j) along an axis. A number without axes is alone and gives 0; nothing gives nothing."""
+    """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN.
+
+    A number without axes is alone and gives 0; nothing gives nothing.
+    """
 
 def dropout(x: Operand, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
@@ -287,6 +311,8 @@ def batch_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, mean
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
     activation: "relu" or "gelu", computed in the same pass over the memory; None leaves y = u. Of all that lies between, x
         alone is kept for the backward pass.
+    In training, an infinity or a NaN makes NaN of its channel, since infinity less an infinite mean has no value. Where the type
+    cannot hold the variance, in float32 for deviations beyond 1e19, it is infinite, and x counts as nothing: h = 0.
     Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0;
         DtypeError if mean or var are of another type than x.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
@@ -296,6 +322,7 @@ def layer_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, norm
     """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
 
     Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    An infinity or a NaN makes NaN of its sample, and what is too large to be squared makes h = 0, as in `batch_norm`.
     Raises: ShapeError if x does not end in normalized_shape.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
     """
@@ -325,6 +352,7 @@ def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, pos_wei
 
     pos_weight: the factor w of the positive targets, of a shape that broadcasts to that of x; 1 by default.
     Raises: ShapeError or DtypeError if target or pos_weight does not fit x; OptionError if a target lies outside 0..1.
+    An infinite logit on the side of a target of 0 or 1 costs nothing; on the other side, or for a target between, infinity.
     """
 
 def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:

@@ -108,8 +108,16 @@ def unwrapped(kernels: Kernels, option: Any, keep: bool) -> Any:
     return option.copy() if keep and isinstance(option, np.ndarray | list) else option
 
 
+def as_tensors(kernels: Kernels, arrays: list[Array | int | float | None]) -> list[Array | int | float | None]:
+    """What an op gets. Numbers adapt to arrays; without one, floats are float32, as they would be in `tensor`."""
+    if not any(isinstance(x, float) for x in arrays) or any(hasattr(x, "dtype") for x in arrays):
+        return arrays
+    return [kernels.constant(x, like=np.empty((), np.float32)) if isinstance(x, float) else x for x in arrays]
+
+
 def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | None]) -> None:
-    """Raise a DtypeError unless all arrays of numbers have one type; bools may join them as masks.
+    """Raise a DtypeError unless all arrays of numbers have one type, which holds the ints among the operands; bools may join
+    them as masks.
 
     Of the floating types float32 and float64 are for computing; a tensor of another one, such as float16, is for storage.
     names: what the message calls the arrays; those beyond (an op can take any number) go by their position.
@@ -124,5 +132,12 @@ def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | N
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())
         raise DtypeError(f"{op}: {listed}; nothing is cast silently, so convert one with astype")
     for name, dtype in kinds.items():
+        if dtype.kind in "iu":
+            ends = np.iinfo(dtype)
+            for number in arrays:
+                if isinstance(number, int) and not ends.min <= number <= ends.max:
+                    raise DtypeError(
+                        f"{op}: {name} is {dtype}, which holds {ends.min}..{ends.max} and not {number}; use astype first"
+                    )
         if dtype.kind == "f" and dtype not in (np.float32, np.float64) and op != "astype":
             raise DtypeError(f"{op}: {name} is {dtype}, and computing is done in float32 and float64; use astype first")

@@ -22,7 +22,7 @@ from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.numpy_calls import with_numpy
-from minidil.operand import Holder, Operand, as_array, check_dtypes, copied, operand, placed, unwrapped
+from minidil.operand import Holder, Operand, as_array, as_tensors, check_dtypes, copied, operand, placed, unwrapped
 from minidil.ops import activation, elementwise, linear, places, rearrange, reduce, scan
 from minidil.ops import shape as shaping
 from minidil.ops.common import Vjps, check_broadcast
@@ -47,10 +47,13 @@ def lift(
         operands, options = call.bind(given, named)
         record = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
         kernels = active()
-        arrays = [
-            operand(op.__name__, kernels, x, record, name)
-            for x, name in zip(operands, chain(call.operands, repeat("")), strict=False)
-        ]
+        arrays = as_tensors(
+            kernels,
+            [
+                operand(op.__name__, kernels, x, record, name)
+                for x, name in zip(operands, chain(call.operands, repeat("")), strict=False)
+            ],
+        )
         check_dtypes(op.__name__, call.operands, arrays)
         for name, value in options.items():
             if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():

@@ -170,13 +170,13 @@ POOL = [
 ]
 SMALL = [
     ("elementwise", "elementwise", "0 if x[i] < 0 else x[i]", "x[i] if x[i] > 0 else 0", "relu"),
-    ("elementwise", "elementwise", "grad[i] if y[i] > 0 else 0", "grad[i] if y[i] >= 0 else 0", "relu"),
+    ("elementwise", "elementwise", "0 if y[i] <= 0 else grad[i]", "0 if y[i] < 0 else grad[i]", "relu"),
     ("channel", "channel", "squares / count - shift**2", "squares / count", "channels"),
     ("channel", "channel", "grad[r, c] * (x[r, c] - centre[c])", "grad[r, c] * x[r, c]", "channels"),
     ("channel", "channel", "y[r, c] = scale[c] * x[r, c] + shift[c]", "y[r, c] = scale[c] * x[r, c]", "channels"),
     ("channel", "channel", "y[r, c] = 0 if u < 0 else u", "y[r, c] = u", "channels"),
-    ("channel", "channel", "h = grad[r, c] * (below + u * density)", "h = grad[r, c] * below", "channels"),
-    ("elementwise", "elementwise", "grad[i] * (below + x[i] * density)", "grad[i] * below", "gelu"),
+    ("channel", "gaussian", "return below + min(max(x, -_ENDS), _ENDS) * density", "return below", "channels"),
+    ("elementwise", "gaussian", "return below + min(max(x, -_ENDS), _ENDS) * density", "return below", "gelu"),
 ]
 UPDATE = [
     ("flat", "        array = moved\n", "        pass\n", "sgd"),

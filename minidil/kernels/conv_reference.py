@@ -76,7 +76,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
 
 def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
     """The largest tap of every window, y (N, C, *O), and which tap it was: of equal ones the first in row-major order."""
-    fill = -np.inf if np.issubdtype(x.dtype, np.floating) else np.iinfo(x.dtype).min
+    fill = -np.inf if x.dtype.kind == "f" else False if x.dtype == bool else np.iinfo(x.dtype).min
     taps = patches(x, window, fill).reshape(*x.shape[:2], window.taps, *window.out)
     winner = np.argmax(taps, axis=2)
     y = np.take_along_axis(taps, np.expand_dims(winner, 2), axis=2).squeeze(2)

@@ -128,6 +128,10 @@ __all__ = [
 
 Array = NDArray[Any]
 
+# Beyond this, P(Z > x) and the normal density are 0 in float64 too (e^-800). What multiplies them is limited to it, as x^2 would
+# overflow and infinity times 0 is NaN, where the limit is 0.
+NORMAL_ENDS = 40
+
 
 def place(x: Any) -> Array:
     """x where this backend computes: on the host, which copies what is in a device's memory."""
@@ -182,8 +186,8 @@ def relu(x: Array) -> Array:
 
 
 def relu_grad(grad: Array, y: Array) -> Array:
-    """grad where the output y is positive, 0 elsewhere."""
-    return np.where(y > 0, grad, grad.dtype.type(0))
+    """0 where the output y is 0, grad elsewhere, also where y is NaN."""
+    return np.where(y <= 0, grad.dtype.type(0), grad)
 
 
 def sigmoid(x: Array) -> Array:
@@ -199,13 +203,14 @@ def erf(x: Array) -> Array:
 
 def gelu(x: Array) -> Array:
     """x P(Z <= x) for a standard normal Z."""
-    return np.multiply(x, _normal_below(x))
+    return np.multiply(np.maximum(x, -NORMAL_ENDS), _normal_below(x))
 
 
 def gelu_grad(grad: Array, x: Array) -> Array:
     """grad times the slope of gelu: P(Z <= x) + x times the normal density at x."""
-    density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi, dtype=x.dtype)
-    return np.multiply(grad, _normal_below(x) + x * density)
+    near = np.clip(x, -NORMAL_ENDS, NORMAL_ENDS)
+    density = np.exp(-0.5 * near * near) / np.sqrt(2 * np.pi, dtype=x.dtype)
+    return np.multiply(grad, _normal_below(x) + near * density)
 
 
 def _normal_below(x: Array) -> Array:

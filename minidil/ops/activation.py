@@ -9,20 +9,25 @@ import numpy as np
 
 from minidil.errors import OptionError
 from minidil.kernels.backend import Array, Kernels, active
-from minidil.ops.common import Vjps, axis_of
+from minidil.ops.common import Vjps, axis_of, check_floating
 from minidil.random import default_rng
+
+_SIGMOID_ENDS = 1000
 
 
 def relu(x: Array) -> tuple[Array, Vjps]:
-    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0."""
+    """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0; a NaN stays one, and its gradient passes."""
     k = active()
     y = k.relu(x)
-    # dy/dx = 1 where x > 0, which is where y > 0: y is kept anyway, x need not be.
+    # dy/dx = 0 where x <= 0, which is where y = 0, else 1: y is kept anyway, x need not be.
     return y, (lambda grad: k.relu_grad(grad, y),)
 
 
 def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
     """x where x > 0, slope x elsewhere (Maas et al. 2013)."""
+    check_floating("leaky_relu", x=x)
+    if slope == 0:
+        return relu(x)  # whose limit at minus infinity is 0, where 0 x would be NaN
     k = active()
 
     # dy/dx = 1 where x > 0, slope elsewhere
@@ -34,6 +39,7 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> tuple[Array, Vjps]:
 
 def sigmoid(x: Array) -> tuple[Array, Vjps]:
     """s(x) = 1 / (1 + e^-x)."""
+    check_floating("sigmoid", x=x)
     k = active()
     y = k.sigmoid(x)
     # dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y)
@@ -42,6 +48,7 @@ def sigmoid(x: Array) -> tuple[Array, Vjps]:
 
 def tanh(x: Array) -> tuple[Array, Vjps]:
     """The hyperbolic tangent."""
+    check_floating("tanh", x=x)
     k = active()
     y = k.tanh(x)
     # dy/dx = 1 - tanh(x)^2
@@ -50,11 +57,16 @@ def tanh(x: Array) -> tuple[Array, Vjps]:
 
 def silu(x: Array) -> tuple[Array, Vjps]:
     """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
+    check_floating("silu", x=x)
     k = active()
     gate = k.sigmoid(x)
-    y = k.multiply(x, gate)
+    # Beyond -1000 the sigmoid is 0 in float64 too, and beyond 1000 its distance to 1: limited to that, what multiplies them
+    # leaves 0 in the limit, and not infinity times 0.
+    y = k.multiply(k.maximum(x, -_SIGMOID_ENDS), gate)
     # dy/dx = s + x s (1 - s) = s + y (1 - s)
-    return y, (lambda grad: k.multiply(grad, k.add(gate, k.multiply(y, k.subtract(1, gate)))),)
+    return y, (
+        lambda grad: k.multiply(grad, k.add(gate, k.multiply(k.minimum(y, _SIGMOID_ENDS), k.subtract(1, gate)))),
+    )
 
 
 def gelu(x: Array, *, approximate: str = "none") -> tuple[Array, Vjps]:
@@ -63,6 +75,7 @@ def gelu(x: Array, *, approximate: str = "none") -> tuple[Array, Vjps]:
     approximate: "none" is exact, by the error function; "tanh" is the paper's x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
     Raises: OptionError for another word.
     """
+    check_floating("gelu", x=x)
     k = active()
     if approximate == "tanh":
         return _gelu_tanh(k, x)
@@ -87,7 +100,8 @@ def _gelu_tanh(k: Kernels, x: Array) -> tuple[Array, Vjps]:
         bend = k.multiply(k.multiply(near, k.subtract(1, k.multiply(wave, wave))), slope)
         return k.multiply(grad, k.add(half, bend))
 
-    return k.multiply(x, half), (grad_x,)
+    # far out on the left half is 0, and -1000 serves as well as minus infinity, of which no product could be taken
+    return k.multiply(k.maximum(x, -_SIGMOID_ENDS), half), (grad_x,)
 
 
 def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> tuple[Array, Vjps]:
@@ -107,7 +121,12 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> tuple[A
 
 
 def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing."""
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing.
+
+    An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
+    throughout: which y is the limit depends on the way there.
+    """
+    check_floating("softmax", x=x)
     k = active()
     along = _axis("softmax", x, axis)
     if not x.ndim or not x.size:
@@ -122,7 +141,11 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
 
 
 def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = x_i - log sum_j e^(x_j) along an axis. A number without axes is alone and gives 0; nothing gives nothing."""
+    """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN.
+
+    A number without axes is alone and gives 0; nothing gives nothing.
+    """
+    check_floating("log_softmax", x=x)
     k = active()
     along = _axis("log_softmax", x, axis)
     if not x.ndim or not x.size:
@@ -144,6 +167,7 @@ def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None)
     """
     if not 0 <= p < 1:
         raise OptionError(f"dropout: p is the probability to drop and must satisfy 0 <= p < 1, not {p}")
+    check_floating("dropout", x=x)
     k = active()
     mask = k.keep_mask(default_rng() if rng is None else rng, x.shape, p, x.dtype)
     # y = m x, so dy/dx = m

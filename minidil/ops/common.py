@@ -1,4 +1,11 @@
-"""What every family of ops needs: the types, and the two helpers behind broadcasting and axes."""
+"""What every family of ops needs: the types, the rule for whole numbers, and the two helpers behind broadcasting and axes.
+
+Whole numbers and bools. `sum` adds them in 64 bits; mean, variance and quotient are float64; comparing and moving them, maxima
+and max-pooling among them, changes none. Arithmetic keeps their type, so it wraps around where that ends, as in NumPy and
+PyTorch: the uint8 200 + 100 is 44. All else would wrap where nobody sees it, or be computed in 16 bits, and refuses them with a
+DtypeError: activations (but relu), normalisations, losses and means over windows any whole numbers (`check_floating`), and
+products that are summed (matmul, linear, conv), exp, log and sqrt those that are narrower than 64 bits (`check_wide`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, Kernels
 
 Vjp: TypeAlias = Callable[[Array], Array]
@@ -31,6 +38,24 @@ def check_shapes(op: str, *shapes: tuple[int, ...]) -> None:
         raise ShapeError(
             f"{op}: shapes {listed} do not broadcast; aligned from the right, two sizes must be equal or one of them 1"
         ) from None
+
+
+def check_floating(op: str, **arrays: Any) -> None:
+    """Raise a DtypeError if one of the arrays holds whole numbers or bools."""
+    for name, x in arrays.items():
+        if isinstance(x, int) or (hasattr(x, "dtype") and x.dtype.kind != "f"):
+            kind = type(x).__name__ if isinstance(x, int) else x.dtype
+            raise DtypeError(f"{op}: {name} must be floating, not {kind}; use astype('float32')")
+
+
+def check_wide(op: str, **arrays: Any) -> None:
+    """Raise a DtypeError if the arrays hold whole numbers of fewer than 64 bits, or bools; a mask may join a floating array."""
+    kinds = {name: x.dtype for name, x in arrays.items() if hasattr(x, "dtype")}
+    if any(dtype.kind == "f" for dtype in kinds.values()):
+        return
+    for name, dtype in kinds.items():
+        if dtype.itemsize < 8:
+            raise DtypeError(f"{op}: {name} is {dtype}, in which results would wrap around; use astype('float32')")
 
 
 def shape_of(operand: Array | Scalar) -> tuple[int, ...]:

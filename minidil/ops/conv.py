@@ -7,7 +7,7 @@ from numbers import Integral
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
-from minidil.ops.common import Vjps, without_batch
+from minidil.ops.common import Vjps, check_wide, without_batch
 
 
 def conv(
@@ -29,7 +29,8 @@ def conv(
         One image x (C, *S) gives y (F, *O).
     padding: an int, one per axis, (before, after) pairs, "same", "valid" or "causal" (see `Window.of`).
     Returns: y and (grad_x, grad_weight, grad_bias), each mapping G = dL/dy to that input's gradient.
-    Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input.
+    Raises: ShapeError if ranks or channels differ, or the dilated kernel overruns the padded input; DtypeError for bools
+        and narrow integers.
     Sources: im2col, Chellapilla et al. 2006; dilation, Yu & Koltun 2016, arXiv:1511.07122.
     """
     kernels = active()  # captured, so backward runs where forward ran
@@ -183,6 +184,7 @@ def _transposed_window(
 
 
 def _check(op: str, x: Array, weight: Array, groups: int) -> None:
+    check_wide(op, x=x, weight=weight)
     if not 3 <= x.ndim <= 5 or x.ndim != weight.ndim:
         raise ShapeError(
             f"{op}: x (N, C, *S) and weight (F, C/groups, *K) need 1 to 3 spatial axes, the same number; "

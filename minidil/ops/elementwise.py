@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike
 
 from minidil.errors import DtypeError, OptionError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Scalar, Vjps, check_broadcast, shape_of, sum_to
+from minidil.ops.common import Scalar, Vjps, check_broadcast, check_wide, shape_of, sum_to
 
 
 def add(a: Array, b: Array) -> tuple[Array, Vjps]:
@@ -58,11 +58,11 @@ def power(a: Array, b: Array) -> tuple[Array, Vjps]:
     k = active()
     y = k.power(a, b)
 
-    # dy/da = b a^(b-1). Where b = 0 that is 0 for every a, also for a = 0, where a^(b-1) has no value.
+    # dy/da = b a^(b-1). Where b = 0 that is 0 for every a, also where a^(b-1) has no value: 0 a^0 is 0.
     def grad_base(grad: Array) -> Array:
         if isinstance(b, int | float):
-            return k.multiply(grad, k.multiply(k.power(a, b - 1 if b else 1), b))
-        one_less = k.where(k.equal(b, 0), k.constant(1, like=b), k.subtract(b, 1))
+            return k.multiply(grad, k.multiply(k.power(a, b - 1 if b else 0), b))
+        one_less = k.where(k.equal(b, 0), b, k.subtract(b, 1))
         return sum_to(k, k.multiply(grad, k.multiply(b, k.power(a, one_less))), a.shape)
 
     # dy/db = a^b log a
@@ -81,6 +81,7 @@ def negative(x: Array) -> tuple[Array, Vjps]:
 
 def exp(x: Array) -> tuple[Array, Vjps]:
     """e^x."""
+    check_wide("exp", x=x)
     k = active()
     y = k.exp(x)
     # dy/dx = e^x = y
@@ -89,6 +90,7 @@ def exp(x: Array) -> tuple[Array, Vjps]:
 
 def log(x: Array) -> tuple[Array, Vjps]:
     """The natural logarithm."""
+    check_wide("log", x=x)
     k = active()
     # dy/dx = 1/x
     return k.log(x), (lambda grad: k.divide(grad, x),)
@@ -96,6 +98,7 @@ def log(x: Array) -> tuple[Array, Vjps]:
 
 def sqrt(x: Array) -> tuple[Array, Vjps]:
     """The square root."""
+    check_wide("sqrt", x=x)
     k = active()
     y = k.sqrt(x)
     # y^2 = x, so 2 y dy = dx
@@ -110,7 +113,8 @@ def absolute(x: Array) -> tuple[Array, Vjps]:
 
 
 def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> tuple[Array, Vjps]:
-    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high.
+    """x limited to low..high; None leaves that side open. The gradient passes where low <= x <= high. A NaN stays one,
+    without gradient.
 
     Raises: OptionError if both are None, or low > high.
     """
@@ -125,23 +129,30 @@ def clip(x: Array, *, low: Scalar | None = None, high: Scalar | None = None) -> 
 
 
 def maximum(a: Array, b: Array) -> tuple[Array, Vjps]:
-    """The larger of a and b, element by element. A tie gives half of the gradient to each."""
-    return _extremum("maximum", "greater", a, b)
+    """The larger of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
+    return _extremum("maximum", "less", a, b)
 
 
 def minimum(a: Array, b: Array) -> tuple[Array, Vjps]:
-    """The smaller of a and b, element by element. A tie gives half of the gradient to each."""
-    return _extremum("minimum", "less", a, b)
+    """The smaller of a and b, element by element, NaN if one of them is.
+
+    A tie gives half of the gradient to each, a NaN all of it to both.
+    """
+    return _extremum("minimum", "greater", a, b)
 
 
 def _extremum(op: str, comparison: str, a: Array, b: Array) -> tuple[Array, Vjps]:
     check_broadcast(op, a, b)
     k = active()
-    wins = getattr(k, comparison)
+    loses = getattr(k, comparison)
 
-    # dy/da = 1 where a wins, 1/2 where a = b, 0 elsewhere; the same for b with the roles exchanged.
+    # dy/da = 0 where a loses, 1/2 where a = b, 1 elsewhere; the same for b with the roles exchanged. With a NaN neither loses.
     def share(grad: Array, mine: Array, other: Array) -> Array:
-        return k.where(k.equal(mine, other), k.multiply(grad, 0.5), k.multiply(grad, wins(mine, other)))
+        won = k.where(loses(mine, other), k.constant(0, like=grad), grad)
+        return k.where(k.equal(mine, other), k.multiply(grad, 0.5), won)
 
     return getattr(k, op)(a, b), (
         lambda grad: sum_to(k, share(grad, a, b), shape_of(a)),

@@ -6,15 +6,16 @@ import math
 
 from minidil.errors import ShapeError
 from minidil.kernels.backend import Array, Kernels, active
-from minidil.ops.common import Vjps, check_shapes, sum_to
+from minidil.ops.common import Vjps, check_shapes, check_wide, sum_to
 
 
 def matmul(a: Array, b: Array) -> tuple[Array, Vjps]:
     """The matrix product over the last two axes, NumPy's `@`: leading axes broadcast, a vector counts as a row or a column.
 
     Shapes: (..., M, K) @ (..., K, N) -> (..., M, N); (K,) @ and @ (K,) drop the axis that the vector lacks.
-    Raises: ShapeError if the inner sizes differ or an operand has no axis.
+    Raises: ShapeError if the inner sizes differ or an operand has no axis; DtypeError for bools and narrow integers.
     """
+    check_wide("matmul", a=a, b=b)
     k = active()
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
         raise ShapeError(f"matmul: the last axis of a {a.shape} must have the size of the last but one of b {b.shape}")
@@ -42,8 +43,9 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, V
     """An affine map of the last axis, y = x W^T + b.
 
     Shapes: x (..., I), weight (O, I), bias (O,) -> y (..., O).
-    Raises: ShapeError if the sizes do not fit.
+    Raises: ShapeError if the sizes do not fit; DtypeError for bools and narrow integers.
     """
+    check_wide("linear", x=x, weight=weight)
     k = active()
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(f"linear: x {x.shape} must end in the second size of weight {weight.shape} (outputs, inputs)")

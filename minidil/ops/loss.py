@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, Kernels, active
-from minidil.ops.common import Vjp, Vjps, check_shapes
+from minidil.ops.common import Vjp, Vjps, check_floating, check_shapes
 from minidil.ops.target import check_logits, class_numbers, masked
 
 
@@ -33,6 +33,7 @@ def cross_entropy(
     """
     k = active()
     check_logits("cross_entropy", logits, target, weight)
+    check_floating("cross_entropy", logits=logits)
     if not 0 <= label_smoothing <= 1:
         raise OptionError(f"cross_entropy: label_smoothing must lie in 0..1, not {label_smoothing}")
     if target.shape == logits.shape and target.dtype.kind == "f":
@@ -117,27 +118,31 @@ def binary_cross_entropy_with_logits(
 
     pos_weight: the factor w of the positive targets, of a shape that broadcasts to that of x; 1 by default.
     Raises: ShapeError or DtypeError if target or pos_weight does not fit x; OptionError if a target lies outside 0..1.
+    An infinite logit on the side of a target of 0 or 1 costs nothing; on the other side, or for a target between, infinity.
     """
     op = "binary_cross_entropy_with_logits"
     k = active()
     _check_same(op, x, target)
     _check_fractions(k, op, target)
-    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so without w the loss is log(1 + e^x) - t x; and
-    # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) cannot overflow.
-    softplus = k.add(k.relu(x), k.log1p(k.exp(k.negative(k.absolute(x)))))
     if pos_weight is None:
-        losses, share = k.subtract(softplus, k.multiply(x, target)), None
+        mass, positive = None, target
     else:
-        # With w it is w t (log(1 + e^x) - x) + (1 - t) log(1 + e^x) = m log(1 + e^x) - w t x for m = 1 + (w - 1) t.
         _check_pos_weight(op, x, pos_weight)
-        share = k.add(k.multiply(k.subtract(pos_weight, 1), target), 1)
-        losses = k.subtract(k.multiply(share, softplus), k.multiply(x, k.multiply(pos_weight, target)))
+        mass, positive = k.add(k.multiply(k.subtract(pos_weight, 1), target), 1), k.multiply(pos_weight, target)
+    # log s(x) = x - log(1 + e^x) and log(1 - s(x)) = -log(1 + e^x), so the loss is m log(1 + e^x) - w t x, with the mass
+    # m = 1 + (w - 1) t, which is 1 without w. Since m - w t = 1 - t, it can be written as
+    #   u |x| + m log(1 + e^-|x|),      u = 1 - t where x > 0, w t elsewhere,
+    # in which no power overflows. Where u = 0 the first term is 0, however large x is.
+    size = k.absolute(x)
+    against = k.where(k.greater(x, 0), k.subtract(1, target), positive)
+    counted = k.where(k.equal(against, 0), against, size)
+    rest = k.log1p(k.exp(k.negative(size)))
+    losses = k.add(k.multiply(against, counted), rest if mass is None else k.multiply(mass, rest))
 
-    # dloss/dx = s(x) - t, or m s(x) - w t
+    # dloss/dx = m s(x) - w t
     def grad_x(grad: Array) -> Array:
-        if share is None:
-            return k.multiply(grad, k.subtract(k.sigmoid(x), target))
-        return k.multiply(grad, k.subtract(k.multiply(share, k.sigmoid(x)), k.multiply(pos_weight, target)))
+        chance = k.sigmoid(x)
+        return k.multiply(grad, k.subtract(chance if mass is None else k.multiply(mass, chance), positive))
 
     return _reduced(k, op, losses, reduction, losses.size, (grad_x,))
 
@@ -222,6 +227,7 @@ def _check_same(op: str, x: Array, target: Array) -> None:
         raise ShapeError(f"{op}: x {x.shape} and target {target.shape} must have one shape")
     if x.dtype != target.dtype:
         raise DtypeError(f"{op}: x is {x.dtype} but target is {target.dtype}; convert one with astype")
+    check_floating(op, x=x)
 
 
 def _check_fractions(k: Kernels, op: str, target: Array) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
-from minidil.ops.common import Vjps
+from minidil.ops.common import Vjps, check_floating
 
 Observer = Callable[[Array, Array], None]
 
@@ -32,10 +32,13 @@ def batch_norm(
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
     activation: "relu" or "gelu", computed in the same pass over the memory; None leaves y = u. Of all that lies between, x
         alone is kept for the backward pass.
+    In training, an infinity or a NaN makes NaN of its channel, since infinity less an infinite mean has no value. Where the type
+    cannot hold the variance, in float32 for deviations beyond 1e19, it is infinite, and x counts as nothing: h = 0.
     Raises: ShapeError if sizes do not fit, or if a training batch has a single value per channel, whose variance is 0;
         DtypeError if mean or var are of another type than x.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
     """
+    check_floating("batch_norm", x=x)
     k = active()
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must be (N, C, *S), not {x.shape}")
@@ -85,6 +88,8 @@ def batch_norm(
         return shared[1], shared[2], shared[3]
 
     def grad_x(grad: Array) -> Array:
+        if not training and activation is None:
+            return k.channel_affine(grad, scale, k.multiply(scale, 0))
         slope, total, product = slope_and_sums(grad)
         if not training:
             return k.channel_affine(slope, scale, k.multiply(scale, 0))
@@ -110,9 +115,11 @@ def layer_norm(
     """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
 
     Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    An infinity or a NaN makes NaN of its sample, and what is too large to be squared makes h = 0, as in `batch_norm`.
     Raises: ShapeError if x does not end in normalized_shape.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
     """
+    check_floating("layer_norm", x=x)
     k = active()
     sizes: Any = (normalized_shape,) if isinstance(normalized_shape, Integral) else normalized_shape
     tail = tuple(int(n) for n in sizes)

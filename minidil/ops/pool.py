@@ -180,7 +180,7 @@ def _places(kernels: Kernels, winner: Array, window: Window) -> Array:
 
 def _check_floating(op: str, x: Array) -> None:
     if x.dtype.kind != "f":
-        raise DtypeError(f"{op}: x must be floating to hold a mean, not {x.dtype}; use astype")
+        raise DtypeError(f"{op}: x must be floating to hold a mean, not {x.dtype}; use astype('float32')")
 
 
 def _check_hits(op: str, window: Window) -> None:

@@ -33,7 +33,10 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array,
 
 
 def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
-    """The variance sum((x - mean)^2) / (n - ddof): NumPy's meaning, biased unless ddof = 1."""
+    """The variance sum((x - mean)^2) / (n - ddof). As in NumPy, ddof is 0 unless given; PyTorch's `var` has 1 there.
+
+    ddof: 0 for the variance of the numbers themselves; 1 for an unbiased estimate from a sample, PyTorch's `correction=1`.
+    """
     k = active()
     axes = axes_of("var", axis, x.ndim)
     count = _count("var", x.shape, axes)
@@ -50,12 +53,18 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
 
 
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The largest element over the given axes. Ties share the gradient equally."""
+    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest.
+
+    PyTorch's `amax`: its `max` over an axis returns the positions as well.
+    """
     return _extreme("max", x, axis, keepdims)
 
 
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The smallest element over the given axes. Ties share the gradient equally."""
+    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest.
+
+    PyTorch's `amin`: its `min` over an axis returns the positions as well.
+    """
     return _extreme("min", x, axis, keepdims)
 
 
@@ -128,10 +137,12 @@ def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps
     _count(op, x.shape, axes)
     y = getattr(k, op)(x, axis=axes, keepdims=keepdims)
 
-    # dy/dx = 1/(number of ties) at the elements that equal y, 0 elsewhere.
+    # dy/dx = 1/(number of ties) at the elements that equal y, 0 elsewhere. NaNs equal nothing, but where there are some they tie:
+    # for each of them one of the two comparisons is true, and for a number the second one is false.
     def grad_x(grad: Array) -> Array:
         kept = _kept(x.shape, axes)
-        attained = k.astype(k.equal(x, k.reshape(y, kept)), x.dtype)
+        ties = k.not_equal(k.equal(x, k.reshape(y, kept)), k.not_equal(x, x))
+        attained = k.astype(ties, x.dtype)
         return k.multiply(attained, k.divide(k.reshape(grad, kept), k.sum(attained, axis=axes, keepdims=True)))
 
     return y, (grad_x,)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.kernels.geometry import Ints, per_axis
 from minidil.ops.common import Vjps, axis_of
@@ -119,4 +119,7 @@ def _is_pair(pair: Any) -> bool:
 def _first(op: str, arrays: tuple[Array, ...]) -> Array:
     if not arrays:
         raise ShapeError(f"{op}: needs at least one array")
+    for array in arrays:
+        if not hasattr(array, "shape"):
+            raise DtypeError(f"{op}: takes tensors and arrays, not the number {array!r}; wrap it with minidil.tensor")
     return arrays[0]

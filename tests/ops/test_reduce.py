@@ -175,3 +175,15 @@ class TestLogSumExp:
             F.logsumexp(np.zeros((2, 0)), axis=1)
         with pytest.raises(DtypeError, match="logsumexp: x must be floating to hold a logarithm, not int64"):
             F.logsumexp(np.arange(3))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_method_is_documented_like_the_function(name):
+    assert getattr(md.Tensor, name).__doc__ == getattr(F, name).__doc__
+    assert getattr(md.Tensor, name).__name__ == name
+
+
+def test_what_differs_from_pytorch_is_said():
+    assert "PyTorch's `var` has 1" in F.var.__doc__
+    for name in ("max", "min"):
+        assert "without its position" in getattr(F, name).__doc__

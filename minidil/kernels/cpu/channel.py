@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.gaussian import normal
+from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.threads import run_sliced
 
@@ -120,8 +120,7 @@ def _affine_gelu(x: Array, y: Array, scale: Array, shift: Array) -> None:
     rows, channels = x.shape
     for r in range(rows):
         for c in range(channels):
-            u = scale[c] * x[r, c] + shift[c]
-            y[r, c] = u * normal(u)[0]
+            y[r, c] = gelu_of(scale[c] * x[r, c] + shift[c])
 
 
 @compiled
@@ -130,7 +129,7 @@ def _slope_dots_relu(grad: Array, x: Array, slope: Array, scale: Array, shift: A
     sums = np.zeros((2, channels))
     for r in range(rows):
         for c in range(channels):
-            h = grad[r, c] if scale[c] * x[r, c] + shift[c] > 0 else grad.dtype.type(0)
+            h = grad.dtype.type(0) if scale[c] * x[r, c] + shift[c] <= 0 else grad[r, c]
             slope[r, c] = h
             sums[0, c] += h
             sums[1, c] += h * (x[r, c] - centre[c])
@@ -143,9 +142,7 @@ def _slope_dots_gelu(grad: Array, x: Array, slope: Array, scale: Array, shift: A
     sums = np.zeros((2, channels))
     for r in range(rows):
         for c in range(channels):
-            u = scale[c] * x[r, c] + shift[c]
-            below, density = normal(u)
-            h = grad[r, c] * (below + u * density)
+            h = grad[r, c] * gelu_slope_of(scale[c] * x[r, c] + shift[c])
             slope[r, c] = h
             sums[0, c] += h
             sums[1, c] += h * (x[r, c] - centre[c])

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu.flat import mapped
-from minidil.kernels.cpu.gaussian import normal
+from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import compiled
 
 Array = NDArray[Any]
@@ -20,7 +20,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_grad(grad: Array, y: Array) -> Array:
-    """grad where the output y is positive, 0 elsewhere."""
+    """0 where the output y is 0, grad elsewhere, also where y is NaN."""
     return mapped(_relu_grad, y, grad)[0]
 
 
@@ -48,20 +48,19 @@ def _relu(x: Array, y: Array) -> None:
 @compiled
 def _relu_grad(y: Array, grad: Array, dx: Array) -> None:
     for i in range(len(y)):
-        dx[i] = grad[i] if y[i] > 0 else 0
+        dx[i] = 0 if y[i] <= 0 else grad[i]
 
 
 @compiled
 def _gelu(x: Array, y: Array) -> None:
     for i in range(len(x)):
-        y[i] = x[i] * normal(x[i])[0]
+        y[i] = gelu_of(x[i])
 
 
 @compiled
 def _gelu_grad(x: Array, grad: Array, dx: Array) -> None:
     for i in range(len(x)):
-        below, density = normal(x[i])
-        dx[i] = grad[i] * (below + x[i] * density)
+        dx[i] = grad[i] * gelu_slope_of(x[i])
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""The normal distribution for one number inside a compiled loop: what GELU and its gradient are made of.
+"""The normal distribution for one number inside a compiled loop, and what is made of it: GELU and its slope.
 
 In float64 the standard library computes it, number by number. In float32 it is written out with additions, multiplications and
 one division, so that the compiler computes a whole vector at once; the error is below 5e-7 of the largest value of each function.
@@ -15,8 +15,11 @@ from numba import types
 from numba.extending import overload
 
 from minidil.kernels.cpu.exponential import clipped_exp_of_minus
+from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.reference import NORMAL_ENDS
 
 _F = np.float32
+_ENDS = _F(NORMAL_ENDS)  # in this type the limits leave a float32 what it is, and become float64 beside a float64
 _DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
@@ -43,3 +46,16 @@ def _normal32(x: Any) -> tuple[Any, Any]:
     series = _F(0.254829592) + t * (_F(-0.284496736) + t * series)
     above = _F(0.5) * t * series * power
     return above if x < _F(0) else _F(1) - above, _F(_DENSITY_AT_0) * power
+
+
+@compiled
+def gelu_of(x: Any) -> Any:
+    """x P(Z <= x)."""
+    return max(x, -_ENDS) * normal(x)[0]
+
+
+@compiled
+def gelu_slope_of(x: Any) -> Any:
+    """P(Z <= x) + x times the density at x."""
+    below, density = normal(x)
+    return below + min(max(x, -_ENDS), _ENDS) * density

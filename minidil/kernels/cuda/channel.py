@@ -16,7 +16,7 @@ import numpy as np
 
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import take_slice
-from minidil.kernels.cuda.elementwise import below, gelu_slope
+from minidil.kernels.cuda.elementwise import gelu_of, gelu_slope
 from minidil.kernels.cuda.grid import THREADS, Array, ceil_div, inline, run, run_each, thread_index, types
 from minidil.kernels.cuda.lanes import WARPS, block_sum
 from minidil.kernels.cuda.launch import Kernel, kernel
@@ -103,8 +103,7 @@ def affine_gelu(x: Array, scale: Array, shift: Array, y: Array, channels: int, i
     i = thread_index()
     if i < y.size:
         channel = uint32(uint32(i // inner) % channels)
-        u = scale[channel] * x[i] + shift[channel]
-        y[i] = u * below(u)
+        y[i] = gelu_of(scale[channel] * x[i] + shift[channel])
 
 
 @kernel(types("fffffuu"))
@@ -113,7 +112,7 @@ def slope_relu(grad: Array, x: Array, scale: Array, shift: Array, y: Array, chan
     if i < y.size:
         channel = uint32(uint32(i // inner) % channels)
         u = scale[channel] * x[i] + shift[channel]
-        y[i] = grad[i] if u > float32(0) else float32(0)
+        y[i] = float32(0) if u <= float32(0) else grad[i]
 
 
 @kernel(types("fffffuu"))

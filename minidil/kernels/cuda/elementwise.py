@@ -7,6 +7,7 @@ import math
 from minidil.kernels.cuda.grid import Array, inline
 from minidil.kernels.cuda.maps import binary, comparison, of_floats, ternary, unary
 from minidil.kernels.cuda.seam import float32
+from minidil.kernels.reference import NORMAL_ENDS
 
 # --- pieces of several maps
 
@@ -18,10 +19,17 @@ def below(x: float) -> float:
 
 
 @inline
+def gelu_of(x: float) -> float:
+    """x P(Z <= x)."""
+    return max(x, float32(-NORMAL_ENDS)) * below(x)
+
+
+@inline
 def gelu_slope(x: float) -> float:
     """The slope of gelu, P(Z <= x) + x times the normal density at x."""
-    density = math.exp(float32(-0.5) * x * x) * float32(1 / math.sqrt(2 * math.pi))
-    return below(x) + x * density
+    near = min(max(x, float32(-NORMAL_ENDS)), float32(NORMAL_ENDS))
+    density = math.exp(float32(-0.5) * near * near) * float32(1 / math.sqrt(2 * math.pi))
+    return below(x) + near * density
 
 
 # --- arithmetic
@@ -131,14 +139,14 @@ def relu(x: float) -> float:
 
 @of_floats
 def relu_grad(grad: float, y: float) -> float:
-    """grad where the output y is positive, 0 elsewhere."""
-    return grad if y > float32(0) else float32(0)
+    """0 where the output y is 0, grad elsewhere, also where y is NaN."""
+    return float32(0) if y <= float32(0) else grad
 
 
 @unary
 def gelu(x: float) -> float:
     """x P(Z <= x) for a standard normal Z."""
-    return x * below(x)
+    return gelu_of(x)
 
 
 @of_floats
