@@ -98,8 +98,9 @@ def evaluate(
     figures = measure(model, loader, Goal.of(loss, metrics), observe)
     if tuple(figures) == Metrics._fields:
         return Metrics(**figures)
-    kind: Any = namedtuple("Metrics", tuple(figures))  # its fields are known only here
-    return kind(**figures)
+    make: Any = namedtuple  # what its fields are is known only here
+    measured: Metrics = make("Metrics", tuple(figures))(**figures)
+    return measured
 
 
 def measure(

@@ -47,8 +47,8 @@ def close(outputs: Any, targets: Any) -> Any:
 def fitted(out: Path | None = None, lr: float = 0.2, **options: Any) -> tuple[nn.Linear, train.History]:
     model = nn.Linear(3, 1, rng=np.random.default_rng(0))
     optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
-    options = {"loss": F.mse_loss, "metrics": {"mae": mae, "close": close}, "best": "loss"} | options
-    history = train.fit(model, Points(0), Points(1), optimizer, epochs=4, out=out, progress=False, **options)
+    options = {"loss": F.mse_loss, "metrics": {"mae": mae, "close": close}, "best": "loss", "progress": False} | options
+    history = train.fit(model, Points(0), Points(1), optimizer, epochs=4, out=out, **options)
     return model, history
 
 
