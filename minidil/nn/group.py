@@ -31,7 +31,7 @@ class _GroupNorm(Module):
         self._channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = Tensor(x) if isinstance(x, np.ndarray) else x
         if x.ndim < 2 or x.shape[1] != self._channels:
             raise ShapeError(f"{type(self).__name__}: x must be (N, {self._channels}, *S), not {x.shape}")
         row = math.prod(x.shape[1:]) // self._groups
