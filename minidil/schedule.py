@@ -42,6 +42,12 @@ class Schedule:
         """What the base rate is multiplied by once `step` steps are taken: a pure function."""
         raise NotImplementedError(f"{type(self).__name__} has no factor()")
 
+    def __repr__(self) -> str:
+        hidden = ("optimizer", "base", "taken")
+        settings = [f"{name}={value!r}" for name, value in vars(self).items() if name not in hidden]
+        rates = ", ".join(f"{group['lr']:.4g}" for group in self.optimizer.param_groups)
+        return f"{type(self).__name__}({', '.join([*settings, f'{self.taken} steps taken', f'lr now {rates}'])})"
+
     def step(self) -> None:
         """Set the rates for the next step. Call it after every step of the optimizer."""
         self.taken += 1

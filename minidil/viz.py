@@ -74,6 +74,7 @@ def save(figure: Figure, path: str | Path) -> None:
 def curves(rows: Sequence[Mapping[str, float]], path: str | Path | None = None) -> Figure:
     """Loss and accuracy over the epochs, training and validation together, the best validation epoch marked.
 
+    Other metrics have a panel each in place of accuracy; which of their values is best is not known here.
     Args:
         rows: one mapping an epoch, with epoch, train_loss, train_accuracy, val_loss and val_accuracy (0..1); NaN
             leaves a gap, and so does a key that is missing.
@@ -83,15 +84,17 @@ def curves(rows: Sequence[Mapping[str, float]], path: str | Path | None = None) 
     if not rows or any("epoch" not in row for row in rows):
         raise OptionError("viz.curves: needs at least one row, each with an 'epoch'")
     epochs = [row["epoch"] for row in rows]
+    others = [name.removeprefix("train_") for name in rows[0] if name.startswith("train_") and name != "train_loss"]
+    names = ["loss", *others]
     with style():
-        figure = _figure(9.0, 3.4)
-        loss, accuracy = figure.subplots(1, 2)
-        for part, label in (("train", "training"), ("val", "validation")):
-            _line(loss, epochs, _column(rows, f"{part}_loss"), label, best=np.nanargmin)
-            _line(accuracy, epochs, 100 * _column(rows, f"{part}_accuracy"), label, best=np.nanargmax)
-        loss.set(title="loss", xlabel="epoch")
-        accuracy.set(title="accuracy in %", xlabel="epoch")
-        for axes in (loss, accuracy):
+        figure = _figure(4.5 * max(len(names), 2), 3.4)
+        panels = dict(zip(names, np.atleast_1d(figure.subplots(1, len(names))), strict=True))
+        for name, axes in panels.items():
+            percent = name == "accuracy"
+            best = {"loss": np.nanargmin, "accuracy": np.nanargmax}.get(name)
+            for part, label in (("train", "training"), ("val", "validation")):
+                _line(axes, epochs, (100 if percent else 1) * _column(rows, f"{part}_{name}"), label, best)
+            axes.set(title="accuracy in %" if percent else name, xlabel="epoch")
             axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.legend()
     if path is not None:
@@ -103,9 +106,11 @@ def _column(rows: Sequence[Mapping[str, float]], key: str) -> Floats:
     return np.array([row.get(key, math.nan) for row in rows], dtype=np.float64)
 
 
-def _line(axes: Axes, epochs: Sequence[float], values: Floats, label: str, best: Callable[[Floats], np.intp]) -> None:
+def _line(
+    axes: Axes, epochs: Sequence[float], values: Floats, label: str, best: Callable[[Floats], np.intp] | None
+) -> None:
     (line,) = axes.plot(epochs, values, label=label, marker="o", markersize=3)
-    if label == "validation" and not np.isnan(values).all():
+    if best is not None and label == "validation" and not np.isnan(values).all():
         where = int(best(values))
         line.set_label(f"{label}, best {values[where]:.4g} in epoch {epochs[where]:g}")
         axes.plot(epochs[where], values[where], "o", color=line.get_color(), markersize=8, markerfacecolor="none")

@@ -285,6 +285,11 @@ def updates() -> Iterator[Callable[[Any], None]]:
             arrays[3] = np.abs(arrays[3])
             options = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1}
             yield call(name, *arrays, step=step, **options)
+    for centred, momentum in ((False, 0.0), (True, 0.0), (False, 0.9), (True, 0.9)):
+        theta, g, mean, velocity = (drawn(7, 43, seed=seed) for seed in range(4))
+        kept = mean if centred else None, velocity if momentum else None
+        options = {"lr": 0.01, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": momentum}
+        yield call("rmsprop_update", theta, g, mean * mean + 1, *kept, **options)
 
 
 def products() -> Iterator[Callable[[Any], None]]:

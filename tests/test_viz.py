@@ -153,3 +153,13 @@ def test_no_figure_is_kept_alive_by_pyplot() -> None:
 
     viz.image_grid(np.zeros((4, 1, 3, 3)))
     assert pyplot.get_fignums() == []
+
+
+def test_curves_have_a_panel_for_every_metric() -> None:
+    rows = [{"epoch": 1, "train_loss": 2.0, "train_mae": 0.5, "val_loss": 1.5, "val_mae": 0.25, "lr": 0.1}]
+    loss, mae = viz.curves(rows).axes
+    assert (loss.get_title(), mae.get_title()) == ("loss", "mae")
+    assert [line.get_label() for line in mae.lines] == ["training", "validation"]
+    np.testing.assert_allclose(mae.lines[1].get_ydata(), [0.25])
+    (alone,) = viz.curves([{"epoch": 1, "train_loss": 2.0, "val_loss": 1.5, "lr": 0.1}]).axes
+    assert alone.get_title() == "loss"

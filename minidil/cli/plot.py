@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _COMPARISON = Path("runs.png")
-_COMPARED = (("val_loss", "validation loss", 1), ("val_accuracy", "validation accuracy in %", 100))
 
 
 def add(commands: "Commands") -> None:
@@ -41,12 +40,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _compare(runs: dict[str, list[Row]], out: Path) -> None:
-    """One panel for each figure of validation, one line for each run."""
+    """One panel for each figure of validation that all runs have, one line for each run."""
     from matplotlib.figure import Figure
 
+    shared = [name for name in next(iter(runs.values()))[0] if name.startswith("val_")]
+    shared = [name for name in shared if all(name in row for rows in runs.values() for row in rows)]
     with viz.style():
-        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
-        for axes, (column, title, scale) in zip(figure.subplots(1, len(_COMPARED)), _COMPARED, strict=True):
+        figure = Figure(figsize=(4.5 * max(len(shared), 2), 3.4), layout="constrained")
+        for axes, column in zip(figure.subplots(1, len(shared), squeeze=False)[0], shared, strict=True):
+            percent = column == "val_accuracy"
+            scale, title = (100 if percent else 1), column.replace("val_", "validation ") + (" in %" if percent else "")
             for name, rows in runs.items():
                 axes.plot([row["epoch"] for row in rows], [scale * row[column] for row in rows], label=name)
             axes.set(title=title, xlabel="epoch")

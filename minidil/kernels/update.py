@@ -96,6 +96,42 @@ def adamw_update(
     return adam_update(decayed, g, mean, square, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0)
 
 
+def rmsprop_update(
+    theta: Array,
+    g: Array,
+    square: Array,
+    mean: Array | None,
+    velocity: Array | None,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+) -> tuple[Array, Array, Array | None, Array | None]:
+    """RMSprop: the new parameter and the new `square`, `mean` and `velocity`, which start as zeros.
+
+    mean: None leaves the squares as they are; with it they are centred. velocity: None without momentum.
+    Source: Tieleman & Hinton 2012, "Neural networks for machine learning", lecture 6.5; centred, Graves 2013,
+    arXiv:1308.0850, equations 38-41; eps outside the root as in PyTorch.
+    """
+    # s = alpha s + (1 - alpha) g^2                    the average square of the gradient
+    # m = alpha m + (1 - alpha) g                      and, centred, its average: E[g^2] - E[g]^2 is the variance
+    # u = momentum u + g / (sqrt(s - m^2) + eps)       m = 0 if not centred, momentum = 0 if there is no velocity
+    # theta = theta - lr u
+    if weight_decay:
+        g = g + weight_decay * theta
+    square = alpha * square + (1 - alpha) * (g * g)
+    spread = square
+    if mean is not None:
+        mean = alpha * mean + (1 - alpha) * g
+        spread = np.maximum(square - mean * mean, 0)  # rounding can bring a variance of 0 below it
+    direction = g / (np.sqrt(spread) + eps)
+    if velocity is not None:
+        velocity = direction = momentum * velocity + direction
+    return np.asarray(theta - lr * direction), square, mean, velocity
+
+
 def zeros_like(x: Array) -> Array:
     """Zeros of the shape and number type of x: where a moving average starts."""
     return np.zeros_like(x)

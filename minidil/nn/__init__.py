@@ -5,10 +5,27 @@ from typing import Any
 
 from minidil import naming
 from minidil.nn import init
-from minidil.nn.activation import GELU, Dropout, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from minidil.nn.activation import (
+    GELU,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from minidil.nn.container import ModuleList, Sequential
 from minidil.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from minidil.nn.embedding import Embedding
 from minidil.nn.field import Field
+from minidil.nn.group import GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from minidil.nn.keyed import ModuleDict, ParameterList
 from minidil.nn.linear import Linear
 from minidil.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss
 from minidil.nn.module import Module
@@ -55,29 +72,42 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "Embedding",
     "Field",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
     "HuberLoss",
     "Identity",
+    "InstanceNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "Parameter",
+    "ParameterList",
     "ReLU",
     "Residual",
     "ResidualBlock",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Softmax",
     "Summary",
     "Tanh",
     "init",

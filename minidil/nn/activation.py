@@ -1,11 +1,17 @@
-"""Activation functions as layers, and dropout. They work on tensors of any shape."""
+"""Activation functions as layers, and dropout. They work on tensors of any shape.
+
+`inplace`, which PyTorch knows, is refused unless False: results are never written over what a recorded graph may need.
+"""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import numpy as np
 
 import minidil.functional as F
 from minidil.errors import OptionError
+from minidil.nn.checks import check_inplace, check_rank
 from minidil.nn.module import Module
 from minidil.tensor import Tensor
 
@@ -20,6 +26,10 @@ class Identity(Module):
 class ReLU(Module):
     """max(x, 0)."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        check_inplace("ReLU", inplace)
+
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
 
@@ -27,8 +37,9 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where x > 0, negative_slope x elsewhere."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
+        check_inplace("LeakyReLU", inplace)
         self.negative_slope = negative_slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,6 +59,10 @@ class GELU(Module):
 class SiLU(Module):
     """x sigmoid(x), also called swish (Elfwing, Uchibe & Doya 2018, arXiv:1702.03118)."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        check_inplace("SiLU", inplace)
+
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x)
 
@@ -66,6 +81,27 @@ class Tanh(Module):
         return F.tanh(x)
 
 
+class Softmax(Module):
+    """e^(x_i) / sum_j e^(x_j) along the axis dim, by default the last one."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.softmax(x, axis=self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """x_i - log sum_j e^(x_j) along the axis dim, by default the last one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.log_softmax(x, axis=self.dim)
+
+
 class Dropout(Module):
     """In training mode, zero each element with probability p and scale the others by 1/(1 - p); else x itself.
 
@@ -74,10 +110,11 @@ class Dropout(Module):
     Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
-    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: np.random.Generator | None = None) -> None:
         super().__init__()
+        check_inplace(type(self).__name__, inplace)
         if not 0 <= p < 1:
-            raise OptionError(f"Dropout: p is the probability to drop, 0 <= p < 1, not {p!r}")
+            raise OptionError(f"{type(self).__name__}: p is the probability to drop, 0 <= p < 1, not {p!r}")
         self.p = p
         self.rng = rng
 
@@ -86,3 +123,40 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return str(self.p)
+
+
+class _ChannelDropout(Dropout):
+    """In training mode, zero whole channels with probability p and scale the others by 1/(1 - p); else x itself.
+
+    Neighbours in a channel are alike, so that dropping single elements takes little away.
+    Shapes: x (N, C, *S), alike out; one draw for each of the N C channels.
+    Raises: OptionError unless 0 <= p < 1; ShapeError if x has another number of axes.
+    Source: Tompson et al. 2015, arXiv:1411.4280, section 3.2.
+    """
+
+    ndim: ClassVar[int]
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_rank(type(self).__name__, x.shape, self.ndim)
+        if not self.training or not self.p:
+            return x
+        channels = np.ones((*x.shape[:2], *(1,) * self.ndim), x.dtype)
+        return F.multiply(x, F.dropout(channels, p=self.p, rng=self.rng))
+
+
+class Dropout1d(_ChannelDropout):
+    """Dropout of whole channels of (N, C, L)."""
+
+    ndim = 1
+
+
+class Dropout2d(_ChannelDropout):
+    """Dropout of whole channels of (N, C, H, W)."""
+
+    ndim = 2
+
+
+class Dropout3d(_ChannelDropout):
+    """Dropout of whole channels of (N, C, D, H, W)."""
+
+    ndim = 3

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
+from minidil.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from minidil.nn.module import Module
 
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
@@ -30,6 +35,41 @@ def check_rank(layer: str, shape: Sequence[int], ndim: int) -> None:
         raise ShapeError(
             f"{layer}: x must be (N, C, {AXES[ndim]}), with {ndim + 2} axes, but has shape {tuple(shape)}{hint}"
         )
+
+
+def check_inplace(layer: str, inplace: object) -> None:
+    """Raise an OptionError if a result is to be written over its input."""
+    if inplace:
+        raise OptionError(
+            f"{layer}: inplace={inplace!r} is not possible, results are never written in place; leave it out"
+        )
+
+
+def check_channels_first(layer: str, shape: Sequence[int], channels: int) -> None:
+    """Raise a ShapeError if an input (N, *S, C) has its channels last."""
+    if shape[1] != channels == shape[-1]:
+        order = (0, len(shape) - 1, *range(1, len(shape) - 1))
+        raise ShapeError(
+            f"{layer}: x must be (N, {channels}, {AXES[len(shape) - 2]}), but has shape {tuple(shape)}, with the channels "
+            f"last; move them with x.transpose{order}"
+        )
+
+
+def input_advice(module: Module, inputs: tuple[Any, ...], error: Exception) -> str:
+    """What to do about an input that a layer of ours failed on; empty if its kind is not the reason."""
+    layer, kind = type(module).__name__, type(inputs[0]) if inputs else None
+    if kind is None or not type(module).__module__.startswith("minidil.nn.") or module.own_children():
+        return ""
+    if kind.__module__.partition(".")[0] == "torch":
+        return f"{layer}: takes a minidil tensor, not a torch.Tensor; write minidil.tensor(x.detach().numpy())"
+    if issubclass(kind, list | tuple):
+        return f"{layer}: takes a tensor, not a {kind.__name__}; write minidil.tensor(x)"
+    given = str(getattr(inputs[0], "dtype", ""))
+    wanted = {str(value.dtype) for value in vars(module).values() if isinstance(value, Parameter)}
+    if isinstance(error, DtypeError) and wanted and given not in wanted and module.casts:
+        source = " (np.random.rand and other NumPy calls give float64)" if given == "float64" else ""
+        return f"{error}: x.astype('{min(wanted)}') is what this layer takes{source}"
+    return ""
 
 
 def brief(values: object) -> str:

@@ -1,8 +1,8 @@
-"""Modules that hold a sequence of modules under the names "0", "1", ..."""
+"""Modules that hold a sequence of modules, under the names "0", "1", ... or under names of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import index as as_index
 from typing import Self, overload
 
@@ -32,6 +32,26 @@ class _Sequence(Module):
             self.add_module(str(position), module)
         return self
 
+    def insert(self, index: int, module: Module) -> Self:
+        """Put a module before the one at `index`; those from there on move up by one number.
+
+        Raises: OptionError if it is no module, or if the modules have names of their own, which cannot move up.
+        """
+        if not isinstance(module, Module):
+            raise OptionError(f"{type(self).__name__}: entry {index} must be a module, not {_described(module)}")
+        if not self._numbered():
+            raise OptionError(
+                f"{type(self).__name__}: insert works with numbered modules; these have names of their own"
+            )
+        modules = list(self)
+        modules.insert(as_index(index), module)
+        for name in self.own_children():
+            delattr(self, name)
+        return self.extend(modules)
+
+    def _numbered(self) -> bool:
+        return list(self.own_children()) == [str(number) for number in range(len(self))]
+
     def __len__(self) -> int:
         return len(self.own_children())
 
@@ -45,7 +65,11 @@ class _Sequence(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             part = Sequential() if isinstance(self, Sequential) else ModuleList()
-            return part.extend(list(self)[index])
+            if self._numbered():
+                return part.extend(list(self)[index])
+            for name, module in list(self.own_children().items())[index]:
+                part.add_module(name, module)
+            return part
         return self.own_children()[self._name(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
@@ -57,18 +81,24 @@ class _Sequence(Module):
         position = as_index(index)
         if not -len(self) <= position < len(self):
             raise IndexError(f"{type(self).__name__} has {len(self)} modules, and none at index {index}")
-        return str(position % len(self))
+        return list(self.own_children())[position]
 
 
 class Sequential(_Sequence):
     """Modules applied one after the other: Sequential(Conv2d(3, 8, 3), ReLU()).
 
+    A dict (or OrderedDict) in place of the modules gives them names: Sequential({"conv": Conv2d(3, 8, 3), "act": ReLU()}).
     Indexing gives a module, slicing a Sequential of the same modules, which share their parameters with this one.
     Raises: OptionError if an entry is no module.
     """
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(modules)
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else {}
+        super().__init__(() if named else modules)  # type: ignore[arg-type]  # extend says what is no module
+        for name, module in named.items():
+            if not isinstance(module, Module):
+                raise OptionError(f"Sequential: entry {name!r} must be a module, not {_described(module)}")
+            self.add_module(name, module)
 
     def forward(self, x: Tensor) -> Tensor:
         for module in self:

@@ -10,7 +10,7 @@ import numpy as np
 import minidil.functional as F
 from minidil.errors import OptionError
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
-from minidil.nn.checks import brief, check_counts, check_rank
+from minidil.nn.checks import brief, check_channels_first, check_counts, check_rank
 from minidil.nn.field import Field
 from minidil.nn.init import he_normal
 from minidil.nn.module import Module
@@ -96,6 +96,7 @@ class _Conv(_Windowed):
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank(type(self).__name__, x.shape, self.ndim)
+        check_channels_first(type(self).__name__, x.shape, self.in_channels)
         return F.conv(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def multiply_adds(self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> int:

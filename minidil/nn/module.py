@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from types import FunctionType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,7 +13,9 @@ from numpy.typing import DTypeLike
 from minidil.errors import DtypeError, MinidilError, OptionError
 from minidil.kernels.backend import Array
 from minidil.kernels.cuda.array import DeviceArray
+from minidil.nn.checks import input_advice
 from minidil.nn.field import Field
+from minidil.nn.hook import Handle, Hook, PreHook, after, before
 from minidil.nn.parameter import Parameter
 from minidil.nn.state import Ignored, load_state, state_of
 from minidil.nn.summary import Summary, summarise
@@ -49,11 +51,14 @@ class Module(metaclass=_Built):
     After construction only existing attributes can be set, so that a typo raises AttributeError.
     """
 
+    casts: ClassVar[bool] = True  # whether an input has the number type of the parameters
     training: bool
     _buffers: set[str]
+    _hooks: dict[int, Hook]
+    _pre_hooks: dict[int, PreHook]
 
     def __init__(self) -> None:
-        vars(self).update(training=True, _buffers=set(), _built=False)
+        vars(self).update(training=True, _buffers=set(), _hooks={}, _pre_hooks={}, _built=False)
 
     def __setattr__(self, name: str, value: object) -> None:
         own, cls = vars(self), type(self)
@@ -214,6 +219,17 @@ class Module(metaclass=_Built):
             parameter.requires_grad = True
         return self
 
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """PyTorch's name for `unfreeze` (True) and `freeze` (False)."""
+        return self.unfreeze() if requires_grad else self.freeze()
+
+    def apply(self, function: Callable[[Module], object]) -> Self:
+        """Call function(module) for every module below and at last for this one, say to set initial weights."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
@@ -256,10 +272,17 @@ class Module(metaclass=_Built):
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
         try:
-            output = self.forward(*inputs, **options)
-        except MinidilError as error:
+            inputs = before(self, self._pre_hooks, inputs)
+            output = after(self, self._hooks, inputs, self.forward(*inputs, **options))
+        except (MinidilError, AttributeError, TypeError) as error:
+            if advice := input_advice(self, inputs, error):
+                error = DtypeError(advice)
+            elif not isinstance(error, MinidilError):
+                raise
             settings = f"({self.extra_repr()})" if self.extra_repr() else ""
             error.add_note(f"in {type(self).__name__}{settings}")
+            if advice:
+                raise error from None
             raise
         notify(self, inputs, output)
         return output
@@ -267,6 +290,17 @@ class Module(metaclass=_Built):
     def forward(self, *inputs: Any, **options: Any) -> Tensor:
         """The computation. Call the module itself, `module(x)`, so that `watch` sees it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(): define what it computes from its inputs")
+
+    def register_forward_hook(self, hook: Hook) -> Handle:
+        """Call hook(module, inputs, output) after each forward of this module; what it returns, unless None, is the output.
+
+        `remove()` of the handle takes it away. To look into a whole model for a while, use `watch`.
+        """
+        return Handle(self._hooks, hook)
+
+    def register_forward_pre_hook(self, hook: PreHook) -> Handle:
+        """Call hook(module, inputs) before each forward; what it returns, unless None, is the inputs (a tuple, or the one)."""
+        return Handle(self._pre_hooks, hook)
 
     # --- description
 

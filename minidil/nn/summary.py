@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,9 +38,9 @@ class Row:
         return (self.name or "(model)", self.kind, str(self.output_shape), *numbers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
-    """The rows in the order of the computation, and the totals of the model; `str()` of it is the table.
+    """The rows in the order of the computation, and the totals of the model; printed or shown, it is a table.
 
     parameters, trainable: numbers in the whole model, each shared parameter once, whether or not a layer used it
     multiply_adds: for the whole batch; additions alone, activations and normalisation are not counted
@@ -60,9 +61,17 @@ class Summary:
         """The receptive field of the last layer."""
         return self.rows[-1].field if self.rows else None
 
-    def __str__(self) -> str:
+    def _table(self) -> list[tuple[str, ...]]:
+        """The cells: headers, rows, total."""
         total = ("total", self.model, "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "")
-        table = [_HEADERS, *(row.cells() for row in self.rows), total]
+        return [_HEADERS, *(row.cells() for row in self.rows), total]
+
+    def _note(self) -> str:
+        frozen = f", {self.parameters - self.trainable:,} of them frozen" if self.trainable < self.parameters else ""
+        return f"input {self.input_shape}: {self.parameters:,} parameters{frozen}, {self.multiply_adds:,} multiply-adds"
+
+    def __str__(self) -> str:
+        table = self._table()
         widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEADERS))]
         lines = [
             "  ".join(
@@ -72,9 +81,25 @@ class Summary:
             for cells in table
         ]
         rule = "-" * len(lines[0])
-        frozen = f", {self.parameters - self.trainable:,} of them frozen" if self.trainable < self.parameters else ""
-        note = f"input {self.input_shape}: {self.parameters:,} parameters{frozen}, {self.multiply_adds:,} multiply-adds"
-        return "\n".join(line.rstrip() for line in (lines[0], rule, *lines[1:-1], rule, lines[-1], note))
+        return "\n".join(line.rstrip() for line in (lines[0], rule, *lines[1:-1], rule, lines[-1], self._note()))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table for a notebook."""
+        header, *rows = self._table()
+
+        def line(cells: tuple[str, ...], tag: str) -> str:
+            sides = ["left" if i < _LEFT else "right" for i in range(len(cells))]
+            parts = [
+                f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
+                for cell, side in zip(cells, sides, strict=True)
+            ]
+            return f"<tr>{''.join(parts)}</tr>"
+
+        body = "".join(line(cells, "td") for cells in rows)
+        head = f"<thead>{line(header, 'th')}</thead>"
+        return f"<table><caption>{escape(self._note())}</caption>{head}<tbody>{body}</tbody></table>"
 
 
 def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> Summary:
@@ -110,6 +135,10 @@ def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> S
     try:
         with watch(model, record):
             model(x)
+    except ShapeError as error:
+        raise ShapeError(
+            f"{error}; summary adds the batch axis itself, so input_shape {tuple(input_shape)} became {shape}: give (C, *S)"
+        ) from error
     finally:
         for module, mode in modes:
             module.training = mode

@@ -7,9 +7,10 @@ from minidil import naming
 from minidil.optim.adam import Adam, AdamW
 from minidil.optim.clip import clip_grad_norm
 from minidil.optim.optimizer import Optimizer
+from minidil.optim.rmsprop import RMSprop
 from minidil.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "clip_grad_norm"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm"]
 
 
 def __getattr__(name: str) -> Any:

@@ -30,12 +30,16 @@ class Optimizer:
     """
 
     state_arrays: ClassVar[tuple[str, ...]] = ()  # what is kept per parameter, each of the parameter's shape
+    sometimes: ClassVar[tuple[str, ...]] = ()  # what is kept as well, if an option asks for it
 
     def __init__(self, params: Params, **defaults: Any) -> None:
         if isinstance(params, Tensor | Mapping):
             raise OptionError(
                 f"{self._name}: params is an iterable of tensors or groups, so write [params] for a single one"
             )
+        if hasattr(params, "named_parameters") or callable(params):
+            given = "a method; call it" if callable(params) and hasattr(params, "__self__") else "a model"
+            raise OptionError(f"{self._name}: params is {given}: pass model.parameters()")
         entries: list[Any] = list(params)
         if not entries:
             raise OptionError(f"{self._name}: there are no parameters; is params an iterator that was used up before?")
@@ -45,6 +49,36 @@ class Optimizer:
         self._check_parameters()
         self._state: dict[int, dict[str, Any]] = {}  # by the id of the parameter, once it has moved
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.options:
+            raise OptionError(
+                f"{self._name}: {name} is an option of a group, and setting it here would do nothing; "
+                f"write optimizer.param_groups[0][{name!r}] = {value!r}"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the options that each group has."""
+        groups: list[Group] = vars(self).get("param_groups", [])
+        return tuple(name for name in groups[0] if name != "params") if groups else ()
+
+    def __repr__(self) -> str:
+        shared = [
+            name for name in self.options if all(g[name] == self.param_groups[0][name] for g in self.param_groups)
+        ]
+        shown = [f"{name}={self.param_groups[0][name]!r}" for name in shared]
+        if len(self.param_groups) == 1:
+            return f"{self._name}({', '.join([*shown, _counted(self._parameters())])})"
+        own = [
+            ", ".join(
+                [*(f"{name}={group[name]!r}" for name in self.options if name not in shared), _counted(group["params"])]
+            )
+            for group in self.param_groups
+        ]
+        lines = [", ".join(shown), *(f"group {number}: {each}" for number, each in enumerate(own))]
+        return f"{self._name}(\n  " + "\n  ".join(filter(None, lines)) + "\n)"
+
     def step(self) -> None:
         """Move every parameter that has a gradient. Values are replaced, never written into."""
         place = active().place
@@ -53,7 +87,9 @@ class Optimizer:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     state = self._state.setdefault(id(parameter), {})
-                    state.update({name: place(state[name]) for name in self.state_arrays if name in state})
+                    state.update(
+                        {name: place(state[name]) for name in (*self.state_arrays, *self.sometimes) if name in state}
+                    )
                     parameter.data = self.update(place(parameter.data), place(parameter.grad.data), state, group)
 
     def zero_grad(self) -> None:
@@ -119,7 +155,8 @@ class Optimizer:
             if names != wanted
         ]
         for number, (entry, parameter) in enumerate(zip(entries, parameters, strict=True)):
-            for name in self.state_arrays if entry else ():
+            optional = [name for name in self.sometimes if name in entry]
+            for name in (*self.state_arrays, *optional) if entry else ():
                 found = f"shape {np.shape(entry[name])}" if name in entry else "nothing"
                 if found != f"shape {parameter.shape}":
                     faults.append(f"parameter {number} of shape {parameter.shape} has {found} for {name}")
@@ -163,6 +200,12 @@ class Optimizer:
                     f"{self._name}: parameter {number} {parameter.shape} occurs twice and would move twice"
                 )
             seen.add(id(parameter))
+
+
+def _counted(parameters: list[Tensor]) -> str:
+    """2 parameters, 20 numbers."""
+    numbers = sum(parameter.size for parameter in parameters)
+    return f"{len(parameters):,} parameter{'s' * (len(parameters) != 1)}, {numbers:,} number{'s' * (numbers != 1)}"
 
 
 def _saved(state: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from minidil.train.average import WeightAverage
 from minidil.train.callbacks import Callback
 from minidil.train.folder import RunFolder
 from minidil.train.freeze import FreezeAfter
+from minidil.train.goal import Loss, Metric
 from minidil.train.history import COLUMNS, History, Row
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
@@ -21,6 +22,8 @@ __all__ = [
     "FreezeAfter",
     "History",
     "Loader",
+    "Loss",
+    "Metric",
     "Metrics",
     "Optimizer",
     "Row",

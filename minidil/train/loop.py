@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +19,10 @@ from minidil.tensor import tensor
 from minidil.train.callbacks import Callback
 from minidil.train.diagnose import explain
 from minidil.train.folder import RunFolder
-from minidil.train.history import History
+from minidil.train.goal import Goal, Loss, Metric, value_of
+from minidil.train.history import History, Row
 from minidil.train.interrupt import Interrupts
-from minidil.train.metrics import Loader, Metrics, evaluate
+from minidil.train.metrics import Loader, measure
 from minidil.train.progress import Progress, waiting_explained
 from minidil.train.state import Optimizer, Run, Schedule
 
@@ -43,13 +44,22 @@ def fit(
     label_smoothing: float = 0.0,
     save_every: float = 60.0,
     progress: bool = True,
+    loss: Loss = F.cross_entropy,
+    metrics: Mapping[str, Metric] | None = None,
+    best: str | None = None,
 ) -> History:
-    """Train `model` to classify, and leave it with the weights of its best epoch, in evaluation mode.
+    """Train `model`, and leave it with the weights of its best epoch, in evaluation mode.
 
-    An epoch takes every batch of `train` once: cross-entropy, backward, a step of the optimizer, one of the schedule.
-    Then `val` is measured. The best epoch is the latest of those with the highest validation accuracy; with val=None,
-    which leaves all images to learn from, it is the last one, and its figures of validation are NaN.
+    An epoch takes every batch of `train` once: loss, backward, a step of the optimizer, one of the schedule.
+    Then `val` is measured. The best epoch is the latest of those with the highest validation accuracy, unless `best` says
+    otherwise; with val=None, which leaves all images to learn from, it is the last one, and its figures of validation are NaN.
 
+    loss: a function of (what the model gave, the batch's targets) that gives one number, such as F.mse_loss; cross-entropy
+        by default, which learns to classify.
+    metrics: further figures by name, each a function of the same two as arrays that gives the batch's mean, or an array with
+        a number or bool for each target. By default {"accuracy": ...} with cross-entropy, and none with another loss.
+    best: the figure that chooses the best epoch: "accuracy" (the highest), "loss" (the lowest), or "min NAME" or "max NAME"
+        for a metric of your own. By default accuracy where it is measured, else the loss.
     out: a folder for config.json, metrics.csv, curves.png, last.npz and best.npz (see `RunFolder`). The state is saved
         there at the end of every epoch, every `save_every` seconds (0: after every batch), and when Ctrl-C or SIGTERM
         asks the run to stop, which it then does after the batch in work, with KeyboardInterrupt.
@@ -58,8 +68,8 @@ def fit(
         history and metrics.csv end bit for bit as without the interruption. With more, a finished run goes on: the
         schedule, made for the new total, continues at the step where the old one stopped.
     config: what to record in config.json beside what fit itself knows.
-    clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a higher validation accuracy.
-    label_smoothing: share of the target spread evenly over all classes; the figures for `val` are without it.
+    clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a better one.
+    label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
         OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit.
@@ -69,21 +79,34 @@ def fit(
             "fit: needs epochs >= 1, patience >= 1 or None, save_every >= 0, and a folder `out` to resume from; got "
             f"epochs={epochs}, patience={patience}, save_every={save_every}, resume={resume}, out={out}"
         )
+    goal = Goal.of(loss, metrics, best, label_smoothing)
     if val is None and patience is not None:
-        raise OptionError(f"fit: patience={patience} waits for a higher validation accuracy, and val is None")
+        wanted = f"{'lower' if goal.lowest else 'higher'} validation {goal.by}"
+        raise OptionError(f"fit: patience={patience} waits for a {wanted}, and val is None")
     callbacks = tuple(callbacks)
-    run = Run(model, optimizer, schedule, epochs, len(train), callbacks=callbacks)
+    history = History(by=goal.by, lowest=goal.lowest)
+    run = Run(
+        model,
+        optimizer,
+        schedule,
+        epochs,
+        len(train),
+        history=history,
+        callbacks=callbacks,
+        metrics=tuple(goal.metrics),
+    )
     folder = RunFolder(out) if out is not None else None
     if folder:
         options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
-        _open(folder, run, resume, {"fit": _description(run) | options} | (config or {}))
+        described = _description(run) | goal.description | options
+        _open(folder, run, resume, {"fit": described} | (config or {}))
     printer = Progress()
     watchers = [*([printer] if progress else []), *callbacks]
     for watcher in watchers:
         watcher.on_start(run)
 
     with Interrupts(active=folder is not None) as interrupts, closing(printer):
-        loop = _Loop(run, watchers, folder, interrupts, clip_norm, label_smoothing, save_every)
+        loop = _Loop(run, watchers, folder, interrupts, clip_norm, goal, save_every)
         while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
             loop.epoch(train, val)
 
@@ -130,7 +153,7 @@ class _Loop:
     folder: RunFolder | None
     interrupts: Interrupts
     clip_norm: float | None
-    label_smoothing: float
+    goal: Goal
     save_every: float
 
     def __post_init__(self) -> None:
@@ -141,9 +164,9 @@ class _Loop:
         """What is left of the current epoch, and its end."""
         run = self.run
         run.model.train()
-        for inputs, labels in train.batches(run.epoch, run.batch):
+        for inputs, targets in train.batches(run.epoch, run.batch):
             with waiting_explained("the training kernels", first=not self.warm):
-                self.learn(inputs, labels)
+                self.learn(inputs, targets)
             self.warm = True
             for watcher in self.watchers:
                 watcher.on_batch_end(run)
@@ -151,18 +174,12 @@ class _Loop:
                 self.save()
             self.stop_if_asked()
 
-        learnt = run.sums.metrics()
-        measured = Metrics(math.nan, math.nan) if val is None else evaluate(run.model, val)
-        better = run.end_epoch(
-            {
-                "epoch": run.epoch + 1,
-                "train_loss": learnt.loss,
-                "train_accuracy": learnt.accuracy,
-                "val_loss": measured.loss,
-                "val_accuracy": measured.accuracy,
-                "lr": run.lr,
-            }
-        )
+        learnt = run.sums.figures()
+        measured = dict.fromkeys(learnt, math.nan) if val is None else measure(run.model, val, self.goal)
+        row: Row = {"epoch": run.epoch + 1}
+        row |= {f"train_{name}": value for name, value in learnt.items()}
+        row |= {f"val_{name}": value for name, value in measured.items()}
+        better = run.end_epoch(row | {"lr": run.lr})
         for watcher in self.watchers:
             watcher.on_epoch_end(run)
         if self.folder:
@@ -170,14 +187,14 @@ class _Loop:
             self.folder.derive(run, better)
         self.stop_if_asked()
 
-    def learn(self, inputs: Array, labels: Array) -> None:
+    def learn(self, inputs: Array, targets: Array) -> None:
         """One step of gradient descent on one batch."""
         run = self.run
         before = default_rng().bit_generator.state
         run.optimizer.zero_grad()
-        logits = run.model(tensor(inputs))
-        loss = F.cross_entropy(logits, target=labels, label_smoothing=self.label_smoothing)
-        value = loss.item()
+        outputs = run.model(tensor(inputs))
+        loss = self.goal.loss(outputs, targets)
+        value = value_of(loss)
         if not math.isfinite(value):
             where = f"in epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches}"
             raise explain(run.model, inputs, before, value, where)
@@ -188,7 +205,7 @@ class _Loop:
         run.optimizer.step()
         if run.schedule:
             run.schedule.step()
-        run.sums.add(value, logits.numpy(), labels)
+        run.sums.add(value, outputs.numpy(), targets, self.goal.metrics)
         run.batch += 1
 
     def save(self) -> None:

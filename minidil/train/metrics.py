@@ -1,8 +1,9 @@
-"""Loss and accuracy over many batches."""
+"""Loss and metrics over many batches."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from minidil.graph import no_grad
 from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.tensor import tensor
+from minidil.train.goal import Goal, Loss, Metric, value_of
 
 
 class Loader(Protocol):
@@ -31,7 +33,10 @@ class Loader(Protocol):
 
 
 class Metrics(NamedTuple):
-    """loss: mean cross-entropy per label, in nats. accuracy: share of the labels whose logit was the largest, 0..1."""
+    """loss: mean cross-entropy per label, in nats. accuracy: share of the labels whose logit was the largest, 0..1.
+
+    With another loss and other metrics the tuple has theirs instead: loss, then each metric under its name.
+    """
 
     loss: float
     accuracy: float
@@ -39,41 +44,79 @@ class Metrics(NamedTuple):
 
 @dataclass
 class Sums:
-    """Running sums over the labels of an epoch: plain numbers, so that a checkpoint can hold them."""
+    """Running sums over the targets of an epoch: plain numbers, so that a checkpoint can hold them.
+
+    loss: sum over `count` targets. metrics: of each metric [sum, count], by its name.
+    """
 
     loss: float = 0.0
-    correct: int = 0
     count: int = 0
+    metrics: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, loss: float, logits: Array, labels: Array) -> None:
-        """Count one batch. loss: its mean; logits (N, K, *S); labels (N, *S)."""
-        self.loss += loss * labels.size
-        self.correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
-        self.count += labels.size
+    @staticmethod
+    def of(state: Mapping[str, Any]) -> "Sums":
+        """The sums that a checkpoint holds; those of older ones knew accuracy alone."""
+        if "correct" in state:
+            metrics = {"accuracy": [state["correct"], state["count"]]} if state["count"] else {}
+            return Sums(state["loss"], state["count"], metrics)
+        return Sums(**state)
 
-    def metrics(self) -> Metrics:
-        """The means so far. Raises: DataError if nothing has been counted."""
+    def add(self, loss: float, outputs: Array, targets: Array, metrics: Mapping[str, Metric]) -> None:
+        """Count one batch. loss: its mean; outputs and targets: what the metrics are functions of."""
+        self.loss += loss * targets.size
+        self.count += targets.size
+        for name, metric in metrics.items():
+            values = np.asarray(metric(outputs, targets))
+            # Bools are counted, as integers, so that the share of the right ones is exact.
+            total = values.sum().item() if values.ndim else values.item() * targets.size
+            entry = self.metrics.setdefault(name, [0, 0])
+            entry[:] = entry[0] + total, entry[1] + (values.size if values.ndim else targets.size)
+
+    def figures(self) -> dict[str, float]:
+        """The means so far, "loss" first. Raises: DataError if nothing has been counted."""
         if self.count == 0:
             raise DataError("train: the loader has no batch to learn from or to measure; is the set empty?")
-        return Metrics(self.loss / self.count, self.correct / self.count)
+        means = {name: total / count if count else float("nan") for name, (total, count) in self.metrics.items()}
+        return {"loss": self.loss / self.count, **means}
 
 
-def evaluate(model: Module, loader: Loader, observe: Callable[[Array, Array], object] | None = None) -> Metrics:
+def evaluate(
+    model: Module,
+    loader: Loader,
+    observe: Callable[[Array, Array], object] | None = None,
+    *,
+    loss: Loss = F.cross_entropy,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Metrics:
     """Measure `model` in evaluation mode on every batch of `loader`; the mode that it was in comes back afterwards.
 
-    observe: called with (logits, labels) of every batch, for whoever wants to measure more.
-    Raises: DataError if the loader is empty; ShapeError if the batches do not fit the model.
+    observe: called with (outputs, targets) of every batch, for whoever wants to measure more.
+    loss, metrics: as for `fit`, by default cross-entropy and accuracy. The result is a named tuple of loss and metrics.
+    Raises: DataError if the loader is empty; ShapeError if the batches do not fit the model; OptionError for a loss or
+        metrics that are none.
     """
+    figures = measure(model, loader, Goal.of(loss, metrics), observe)
+    if tuple(figures) == Metrics._fields:
+        return Metrics(**figures)
+    make: Any = namedtuple  # what its fields are is known only here
+    measured: Metrics = make("Metrics", tuple(figures))(**figures)
+    return measured
+
+
+def measure(
+    model: Module, loader: Loader, goal: Goal, observe: Callable[[Array, Array], object] | None = None
+) -> dict[str, float]:
+    """What `evaluate` does, for a goal: {"loss": mean, metric: mean, ...}."""
     sums, was_training = Sums(), model.training
     model.eval()
     try:
         with no_grad():
             # The batches of epoch 0, always: a shuffled loader then gives the same sum to the last bit each time.
-            for inputs, labels in loader.batches(0):
-                logits = model(tensor(inputs))
-                sums.add(F.cross_entropy(logits, target=labels).item(), logits.numpy(), labels)
+            for inputs, targets in loader.batches(0):
+                outputs = model(tensor(inputs))
+                sums.add(value_of(goal.measured(outputs, targets)), outputs.numpy(), targets, goal.metrics)
                 if observe:
-                    observe(logits.numpy(), labels)
+                    observe(outputs.numpy(), targets)
     finally:
         model.train(was_training)
-    return sums.metrics()
+    return sums.figures()

@@ -36,19 +36,22 @@ class Progress(Callback):
 
             title = f"epoch {run.epoch + 1}/{run.epochs}"
             self._bar = tqdm(total=run.batches, initial=run.batch - 1, desc=title, unit="batch", leave=False)
-        loss, accuracy = run.sums.metrics()
-        self._bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{accuracy:.2%}", refresh=False)
+        shown = {name: _shown(name, value).strip() for name, value in run.sums.figures().items()}
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_epoch_end(self, run: Run) -> None:
         self.close()
         row, now = run.history.rows[-1], time.monotonic()
         width = len(str(run.epochs))
-        validated = not math.isnan(row["val_accuracy"])
+        validated = not all(math.isnan(value) for name, value in row.items() if name.startswith("val_"))
+
+        def figures(part: str) -> str:
+            return " ".join(f"{name} {_shown(name, row[f'{part}_{name}'])}" for name in ("loss", *run.metrics))
+
         print(
-            f"epoch {row['epoch']:{width}}/{run.epochs}"
-            f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:7.2%}"
-            + (f"  validation loss {row['val_loss']:.4f} accuracy {row['val_accuracy']:7.2%}" if validated else "")
+            f"epoch {row['epoch']:{width}}/{run.epochs}  train {figures('train')}"
+            + (f"  validation {figures('val')}" if validated else "")
             + f"  lr {row['lr']:.2e}  {now - self._began:.1f} s"
             + ("  best so far" if validated and run.history.best_epoch == row["epoch"] else ""),
             flush=True,
@@ -60,6 +63,11 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _shown(name: str, value: float) -> str:
+    """Accuracy in per cent, a loss with four places, what else there is with four digits."""
+    return f"{value:7.2%}" if name == "accuracy" else f"{value:.4f}" if name == "loss" else f"{value:.4g}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.random import default_rng
 from minidil.train.callbacks import Callback
-from minidil.train.history import History
+from minidil.train.history import History, metrics_of
 from minidil.train.metrics import Sums
 
 
@@ -37,9 +37,9 @@ class Run:
     """The state of a training run; callbacks receive it.
 
     epochs: how many are planned. batches: in each of them. epoch: how many are finished. batch: how many batches of the
-    current one the model has learnt from. sums: loss and accuracy over these. lr: learning rate of the latest step.
-    best: state dict of the best epoch so far. waited: epochs since the highest validation accuracy. stop: set it to end after
-    the current epoch. callbacks: those whose state is part of the run's.
+    current one the model has learnt from. sums: loss and metrics over these. lr: learning rate of the latest step.
+    best: state dict of the best epoch so far. waited: epochs since the highest validation accuracy, or whatever chooses the
+    best. stop: set it to end after the current epoch. callbacks: those whose state is part of the run's. metrics: names.
 
     The order of the data and its augmentation are functions of (seed, epoch, batch), so two integers say where in the
     data a run stands. What else is random, dropout, comes from the process-wide generator, which `state_dict` includes.
@@ -59,14 +59,14 @@ class Run:
     waited: int = 0
     stop: bool = False
     callbacks: Sequence[Callback] = ()
+    metrics: Sequence[str] = ("accuracy",)
 
     def end_epoch(self, row: dict[str, float]) -> bool:
         """Close the current epoch with its row and begin the next one; True if it was the best so far."""
-        highest = self.history.best["val_accuracy"] if self.history else -1.0
+        self.waited = 0 if self.history.improves(row) else self.waited + 1
         better = self.history.add(row)
         if better:
             self.best = self.model.state_dict()
-        self.waited = 0 if row["val_accuracy"] > highest else self.waited + 1
         self.epoch, self.batch, self.sums = self.epoch + 1, 0, Sums()
         return better
 
@@ -94,8 +94,8 @@ class Run:
 
         A different number of planned epochs is allowed: the schedule then goes on from the same step of its own, new plan,
         and the patience of early stopping starts again.
-        Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data or other
-            callbacks that have a state, or is of more epochs than are now planned.
+        Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data, other metrics or
+            other callbacks that have a state, or is of more epochs than are now planned.
         """
         if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
             raise CheckpointError("resume: the checkpoint is not the state of a training run, such as fit writes")
@@ -111,6 +111,8 @@ class Run:
         if (state["schedule"] is None) != (self.schedule is None):
             before, now = ("without", "with") if state["schedule"] is None else ("with", "without")
             raise CheckpointError(f"resume: the run was made {before} a schedule and now goes on {now} one")
+        history, sums = History(**state["history"]), Sums.of(state["sums"])
+        self._check_figures(history, sums)
         keeping = [each for each in self.callbacks if each.state_dict()]
         names = [type(each).__name__ for each in keeping]
         if names != (saved := [name for name, _ in state["callbacks"]]):
@@ -123,6 +125,18 @@ class Run:
         for callback, (_, kept) in zip(keeping, state["callbacks"], strict=True):
             callback.load_state_dict(kept)
         default_rng().bit_generator.state = state["random"]
-        self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], Sums(**state["sums"]), state["lr"]
-        self.history, self.best = History(**state["history"]), state["best"]
+        self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], sums, state["lr"]
+        self.history, self.best = history, state["best"]
         self.waited = state["waited"] if state["epochs"] == self.epochs else 0
+
+    def _check_figures(self, history: History, sums: Sums) -> None:
+        """Raise a CheckpointError unless the saved run measured what this one measures, and chose its best alike."""
+        for names in ([metrics_of(history.rows[0])] if history.rows else []) + (
+            [list(sums.metrics)] * (sums.count > 0)
+        ):
+            if names != list(self.metrics):
+                before, now = (", ".join(each) or "none" for each in (names, self.metrics))
+                raise CheckpointError(f"resume: the metrics of the run were {before}, and are now {now}")
+        before, now = (f"{'min' if each.lowest else 'max'} {each.by}" for each in (history, self.history))
+        if before != now:
+            raise CheckpointError(f"resume: the run chose its best epoch by {before!r}, and now would by {now!r}")

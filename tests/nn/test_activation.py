@@ -7,7 +7,7 @@ import pytest
 
 import minidil as md
 from minidil import nn
-from minidil.errors import OptionError
+from minidil.errors import OptionError, ShapeError
 from minidil.tensor import tensor
 
 FORMULAS = [
@@ -67,3 +67,48 @@ def test_repr() -> None:
     assert repr(nn.Dropout(0.3)) == "Dropout(0.3)"
     assert repr(nn.LeakyReLU(0.2)) == "LeakyReLU(0.2)"
     assert repr(nn.ReLU()) == "ReLU()"
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_softmax_and_its_logarithm(dim: int, check_layer) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    powers = np.exp(x)
+    expected = powers / powers.sum(axis=dim, keepdims=True)
+    assert nn.Softmax(dim)(tensor(x)).data == pytest.approx(expected)
+    assert nn.LogSoftmax(dim=dim)(tensor(x)).data == pytest.approx(np.log(expected))
+    check_layer(nn.LogSoftmax(dim), 3, 4)
+    assert repr(nn.Softmax(dim)) == f"Softmax(dim={dim})"
+
+
+@pytest.mark.parametrize(("kind", "size"), [(nn.Dropout1d, (5,)), (nn.Dropout2d, (2, 3)), (nn.Dropout3d, (2, 1, 2))])
+def test_channels_are_dropped_whole(backend, kind, size) -> None:
+    x = tensor(np.ones((40, 50, *size), np.float32), requires_grad=True)
+    layer = kind(0.25, rng=np.random.default_rng(0))
+    y = layer(x)
+    channels = y.numpy().reshape(2000, -1)
+    assert (channels == channels[:, :1]).all()
+    assert set(channels[:, 0]) == {np.float32(0), np.float32(4 / 3)}
+    assert (channels[:, 0] == 0).mean() == pytest.approx(0.25, abs=0.04)
+    y.sum().backward()
+    assert (x.grad.numpy() == y.numpy()).all()
+    assert layer.eval()(x) is x
+    with pytest.raises(ShapeError, match=f"{kind.__name__}: x must be"):
+        layer.train()(tensor(np.ones((2, 2), np.float32)))
+    with pytest.raises(OptionError, match=f"{kind.__name__}: p is the probability to drop"):
+        kind(1.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda inplace: nn.ReLU(inplace=inplace),
+        nn.ReLU,
+        lambda inplace: nn.LeakyReLU(0.1, inplace),
+        lambda inplace: nn.SiLU(inplace=inplace),
+        lambda inplace: nn.Dropout2d(0.1, inplace),
+    ],
+)
+def test_nothing_is_written_in_place(make) -> None:
+    make(False)
+    with pytest.raises(OptionError, match="inplace=True is not possible, results are never written in place"):
+        make(True)

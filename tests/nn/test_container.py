@@ -1,5 +1,7 @@
 """Sequential and ModuleList."""
 
+from collections import OrderedDict
+
 import pytest
 
 from minidil import nn
@@ -82,3 +84,30 @@ def test_mistakes() -> None:
     assert len(model) == 1
     with pytest.raises(NotImplementedError, match="ModuleList is not called itself"):
         model(tensor([1.0]))
+
+
+def test_names_of_your_own() -> None:
+    first, second = nn.Linear(2, 3), nn.ReLU()
+    for named in (OrderedDict(first=first, second=second), {"first": first, "second": second}):
+        model = nn.Sequential(named)
+        assert list(model.state_dict()) == ["first.weight", "first.bias"]
+        assert (model[0], model[-1]) == (first, second)
+        assert [name for name, _ in model[1:].named_children()] == ["second"]
+        assert model(tensor([[1.0, 2.0]])).numpy().tolist() == second(first(tensor([[1.0, 2.0]]))).numpy().tolist()
+        with pytest.raises(OptionError, match="insert works with numbered modules"):
+            model.insert(0, nn.ReLU())
+    with pytest.raises(OptionError, match="entry 'a' must be a module, not 3"):
+        nn.Sequential({"a": 3})
+
+
+@pytest.mark.parametrize("make", [lambda layers: nn.Sequential(*layers), nn.ModuleList])
+@pytest.mark.parametrize("index", [0, 1, 3, -1, 9])
+def test_insert_is_that_of_lists(make, index: int) -> None:
+    layers, new = parts(), nn.Tanh()
+    model = make(layers)
+    assert model.insert(index, new) is model
+    layers.insert(index, new)
+    assert list(model) == layers
+    assert [name for name, _ in model.named_children()] == ["0", "1", "2", "3"]
+    with pytest.raises(OptionError, match="entry 0 must be a module, not the class ReLU"):
+        model.insert(0, nn.ReLU)

@@ -75,6 +75,7 @@ __all__ = [
     "relu",
     "relu_grad",
     "reshape",
+    "rmsprop_update",
     "scatter_add",
     "sgd_update",
     "sigmoid",
@@ -217,4 +218,5 @@ softmax = _entering(_softmax.softmax)
 
 adam_update = _entering(update.adam_update)
 adamw_update = _entering(update.adamw_update)
+rmsprop_update = _entering(update.rmsprop_update)
 sgd_update = _entering(update.sgd_update)

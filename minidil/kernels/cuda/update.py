@@ -1,5 +1,5 @@
-"""One step of each optimizer, in one launch: a thread moves one number of a parameter. The formulas are derived in
-`minidil.kernels.update`, whose functions these replace.
+"""One step of each optimizer: a thread moves one number of a parameter, in one launch but for RMSprop. The formulas are derived
+in `minidil.kernels.update`, whose functions these replace.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from minidil.kernels.cuda import elementwise
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import zeros_like
 from minidil.kernels.cuda.grid import Array, run_each, thread_index, types
@@ -135,6 +136,34 @@ def adamw_update(
 ) -> tuple[Array, Array, Array]:
     """Adam with decoupled weight decay."""
     return _adam(theta, g, mean, square, step, lr, beta1, beta2, eps, decay=0.0, shrink=1 - lr * weight_decay)
+
+
+def rmsprop_update(
+    theta: Array,
+    g: Array,
+    square: Array,
+    mean: Array | None,
+    velocity: Array | None,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+) -> tuple[Array, Array, Array | None, Array | None]:
+    """RMSprop, composed of elementwise kernels: a launch for each operation."""
+    add, multiply, subtract = elementwise.add, elementwise.multiply, elementwise.subtract
+    if weight_decay:
+        g = add(g, multiply(theta, weight_decay))
+    square = add(multiply(square, alpha), multiply(multiply(g, g), 1 - alpha))
+    spread = square
+    if mean is not None:
+        mean = add(multiply(mean, alpha), multiply(g, 1 - alpha))
+        spread = elementwise.maximum(subtract(square, multiply(mean, mean)), 0)
+    direction = elementwise.divide(g, add(elementwise.sqrt(spread), eps))
+    if velocity is not None:
+        velocity = direction = add(multiply(velocity, momentum), direction)
+    return subtract(theta, multiply(direction, lr)), square, mean, velocity
 
 
 def _adam(
