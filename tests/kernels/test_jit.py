@@ -95,7 +95,7 @@ def package(monkeypatch, tmp_path):
     (folder / "one.py").write_text("x = 1\n")
     (folder / "two.py").write_text("y = 2\n")
     monkeypatch.setattr(jit, "_PACKAGE", folder)
-    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(jit._config, "CACHE_DIR", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -132,10 +132,10 @@ def test_the_cache_lies_where_it_can_be_written(monkeypatch, package, tmp_path):
     found = jit._folder.__wrapped__()
     assert found.name == name
     assert found.is_relative_to(tmp_path / "home")
-    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path / "chosen"))
+    monkeypatch.setattr(jit._config, "CACHE_DIR", str(tmp_path / "chosen"))
     assert jit._folder.__wrapped__() == tmp_path / "chosen" / name
     (tmp_path / "file").touch()
-    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(jit._config, "CACHE_DIR", str(tmp_path / "file"))
     assert jit._folder.__wrapped__() is None
 
 
@@ -143,14 +143,14 @@ def test_a_function_is_compiled_with_a_cache_only_where_there_is_one(monkeypatch
     def plus_one(x):
         return x + 1
 
-    before = jit.numba.config.CACHE_DIR
+    before = jit._config.CACHE_DIR
     monkeypatch.setattr(jit, "_folder", lambda: tmp_path)
     assert jit.njit(plus_one, cache=True)(1) == 2
     assert [file.suffix for file in sorted(tmp_path.rglob("*.nb?"))] == [".nbc", ".nbi"]
     monkeypatch.setattr(jit, "_folder", lambda: None)
     assert jit.njit(plus_one, cache=True)(1) == 2
     assert len(list(tmp_path.rglob("*.nb?"))) == 2
-    assert jit.numba.config.CACHE_DIR == before
+    assert before == jit._config.CACHE_DIR
 
 
 def test_folders_that_nobody_uses_are_removed_but_for_the_last(package):

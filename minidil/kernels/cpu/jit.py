@@ -30,6 +30,7 @@ import numba
 _PACKAGE = Path(__file__).parent
 _KEPT = 4  # folders of other fingerprints that stay, however old: other environments may share the place
 _UNUSED = 24 * 3600  # seconds; of two versions that run today, neither removes the other's
+_config: Any = numba.config
 _directing = Lock()
 
 
@@ -46,14 +47,14 @@ def _cached_in(folder: Path | None) -> Iterator[None]:
     """Let Numba choose this folder: a function's is fixed when it is decorated."""
     settings = {"CACHE_DIR": str(folder or ""), "CACHE_LOCATOR_CLASSES": ""}  # the second is not in every version
     with _directing:
-        before = {name: getattr(numba.config, name) for name in settings if hasattr(numba.config, name)}
+        before = {name: getattr(_config, name) for name in settings if hasattr(_config, name)}
         for name in before:
-            setattr(numba.config, name, settings[name])
+            setattr(_config, name, settings[name])
         try:
             yield
         finally:
             for name, value in before.items():
-                setattr(numba.config, name, value)
+                setattr(_config, name, value)
 
 
 @cache
@@ -84,8 +85,8 @@ def _fingerprint() -> str | None:
 
 
 def _bases() -> list[Path]:
-    if numba.config.CACHE_DIR:
-        return [Path(numba.config.CACHE_DIR)]
+    if _config.CACHE_DIR:
+        return [Path(_config.CACHE_DIR)]
     if sys.platform == "win32":
         user = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
