@@ -1,12 +1,12 @@
 """Whether numbers are such that a fast convolution may be trusted with them, read off a sixteenth of what it computes anyway.
 
 The fast convolutions add their factors before they multiply. A number that is infinite, not a number or out of all proportion
-then reaches results whose window does not see it. Each of their maps has a place that takes up all numbers of its tile (the sum of
-all weights, say), so it is enough to look at that one.
+then reaches results whose window does not see it. Each of their maps has a place that takes up all numbers of its tile (the sum
+of all weights, say), so it is enough to look at that one.
 
-A float is sign, exponent e (8 bits, or 11 in float64) and fraction, in this order. Without the sign its bits, taken as an integer,
-are in the order of magnitude; infinities and NaNs come last. The mean of e over all numbers but 0 is the logarithm of a typical
-magnitude, which a few large numbers, or many zeros, hardly move.
+A float is sign, exponent e (8 bits, or 11 in float64) and fraction, in this order. Without the sign its bits, taken as an
+integer, are in the order of magnitude; infinities and NaNs come last. The mean of e over all numbers but 0 is the logarithm
+of a typical magnitude, which a few large numbers, or many zeros, hardly move.
 """
 
 from __future__ import annotations
