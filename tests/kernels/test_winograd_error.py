@@ -95,7 +95,7 @@ def test_the_error_is_bounded_by_the_largest_factors_of_the_tile(channels, dilat
 @pytest.mark.parametrize("draw", ["sparse", "one-hot", "two taps", "badly scaled"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_bound_holds_for_unusual_factors(channels, draw):
-    for seed in range(20):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         given, window = arguments(channels, 1 + seed % 2, np.float32, seed=seed)
         for a, b in given.values():

@@ -26,8 +26,8 @@ going through the maps with absolute values everywhere, and counting the roundin
     |found - exact| <= (C + 26) eps / 2 * 48^2 * sum over c of max |x_c| max |w_c|      (to first order in eps, before the bias)
 
 with the maxima over the tile and over the 9 weights; 48 is the largest sum of |A^T| (|G| 1 * |B^T| 1). For dL/dw, 48 becomes
-160/3, and the sum and the roundings run over the tiles. This is a bound for all finite numbers that neither overflow nor underflow;
-ordinary errors are far below it, and about ten times those of im2col.
+160/3, and the sum and the roundings run over the tiles. This is a bound for all finite numbers that neither overflow nor
+underflow; ordinary errors are far below it, and about ten times those of im2col.
 
 So an error is in proportion to the largest number of the tile, not to those that the result's own window sees. To keep that
 harmless, a call is computed by im2col instead if in one of its images (or of their gradients) a sum over a tile is 2^8 times the
