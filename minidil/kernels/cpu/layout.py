@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.jit import njit
 from minidil.kernels.geometry import Window
 
 Array = NDArray[Any]

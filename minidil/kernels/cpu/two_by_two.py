@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cpu import memory
+from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows
 from minidil.kernels.geometry import Window
@@ -50,13 +50,30 @@ def applies(window: Window, channels: int, filters: int, groups: int) -> bool:
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, H, W), weight (F, C, 3, 3) -> (N, F, H, W)."""
+    y = _correlate(x, weight, window, bias)
+    return im2col.conv_forward(x, weight, window, groups, bias) if y is None else y
+
+
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
+    """dL/dx: with the taps reversed that is the same convolution of dL/dy."""
+    dx = _correlate(grad, weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), window, None)
+    return im2col.conv_grad_input(grad, weight, window, groups) if dx is None else dx
+
+
+def _correlate(x: Array, weight: Array, window: Window, bias: Array | None) -> Array | None:
+    """The convolution; None if a number is not finite, for which sums and differences lose which output sees it, and its sign."""
     source, taps, filters = _halved(x, window), transformed(weight, FILTER), weight.shape[0]
+    if not scale.finite(taps[0], taps[2], taps[6], taps[8]):  # rows 0 and 2 of G take up all weights between them
+        return None
     y = memory.empty((*source.shape[:-1], filters), x.dtype)
 
-    def work(start: int, stop: int) -> None:
+    def work(start: int, stop: int) -> bool:
+        fit = True
         for first in range(start, stop, _IMAGES):
             part = slice(first, min(first + _IMAGES, stop))
-            m = np.matmul(_sums(source[part]), taps)
+            sums = _sums(source[part])
+            fit = fit and scale.finite(sums[4])  # x0 + x1 along both axes
+            m = np.matmul(sums, taps)
             (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = m.reshape(3, 3, *y[part, 0, :, 0].shape)
             y[part, 0, :, 0] = m11 + m12 + m21 + m22
             y[part, 0, :, 1] = m10 + m11 + m20 + m21
@@ -64,14 +81,9 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
             y[part, 1, :, 1] = m00 + m01 + m10 + m11
             if bias is not None:
                 y[part] += bias
+        return fit
 
-    run_sliced(work, len(x))
-    return _whole(y, window)
-
-
-def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dx: with the taps reversed that is the same convolution of dL/dy."""
-    return conv_forward(grad, weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), window)
+    return _whole(y, window) if all(run_sliced(work, len(x))) else None
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
@@ -79,16 +91,18 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     source, upstream = _halved(x, window), _halved(grad, window)
     channels, filters = x.shape[1], grad.shape[1]
 
-    def work(start: int, stop: int) -> Array:
-        total = np.zeros((9, channels, filters), x.dtype)
+    def work(start: int, stop: int) -> tuple[Array, bool]:
+        total, fit = np.zeros((9, channels, filters), x.dtype), True
         for first in range(start, stop, _IMAGES):
             part = slice(first, min(first + _IMAGES, stop))
             # A, along one axis, is (g1, g0 + g1, g0): B^T with its two inputs exchanged.
-            slopes = _sums(upstream[part, ::-1, :, ::-1])
-            total += np.matmul(_sums(source[part]).transpose(0, 2, 1), slopes)
-        return total
+            sums, slopes = _sums(source[part]), _sums(upstream[part, ::-1, :, ::-1])
+            fit = fit and scale.finite(sums[4], slopes[4])
+            total += np.matmul(sums.transpose(0, 2, 1), slopes)
+        return total, fit
 
-    return gradient(run_sliced(work, len(x)), FILTER)
+    totals, fits = zip(*run_sliced(work, len(x)), strict=True)
+    return gradient(totals, FILTER) if all(fits) else im2col.conv_grad_weight(x, grad, window, groups)
 
 
 def _halved(x: Array, window: Window) -> Array:

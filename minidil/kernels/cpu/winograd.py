@@ -20,8 +20,19 @@ The gradients are the chain rule through the same linear maps, with G = dL/dy:
 
 and dL/dx is a convolution of dL/dy with the filters turned by 180 degrees.
 
-The price is rounding, since the entries of B and A are up to 8 and cancel. The error of a result stays below 64 eps times the
-largest sum of |factor| |factor| that makes one (32 eps from 16 channels on). It is typically ten times that of im2col.
+The price is rounding, since the entries of B and A are up to 8 and cancel. A rounding is at most eps / 2 of what is rounded;
+going through the maps with absolute values everywhere, and counting the roundings on the way (10 in U, 8 in V, C in M, 8 in y),
+
+    |found - exact| <= (C + 26) eps / 2 * 48^2 * sum over c of max |x_c| max |w_c|      (to first order in eps, before the bias)
+
+with the maxima over the tile and over the 9 weights; 48 is the largest sum of |A^T| (|G| 1 * |B^T| 1). For dL/dw, 48 becomes
+160/3, and the sum and the roundings run over the tiles. This is a bound for all finite numbers that neither overflow nor
+underflow; ordinary errors are far below it, and about ten times those of im2col.
+
+So an error is in proportion to the largest number of the tile, not to those that the result's own window sees. To keep that
+harmless, a call is computed by im2col instead if in one of its images (or of their gradients) a sum over a tile is 2^8 times the
+typical one (scale.py), or if any number is infinite, not a number, or so large that products overflow: these would reach all
+results of their tile. Even if this algorithm is forced.
 Source: Lavin & Gray 2016, arXiv:1509.09308, sections 4.1 and 5.3.
 """
 
@@ -34,7 +45,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cpu import memory
+from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
 from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
@@ -53,6 +64,9 @@ FILTER = np.array(
         [1 / 24, -1 / 12, 1 / 6],
         [0, 0, 1],
     ]
+)
+ALL = (
+    7  # the place of U, and of dL/dM, that takes up all numbers of the filter or of the tile: row 1 of G and A has no 0
 )
 _CACHE_BYTES = 3 << 19  # of V and M at a time: what a core's level-2 cache holds
 _LEAST_TILES = 64  # matrix products of fewer rows leave BLAS idle
@@ -111,9 +125,9 @@ def tiling(window: Window) -> Tiles:
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, H, W), weight (F, C/groups, 3, 3) -> (N, F, *O)."""
-    filters = transformed(weight, FILTER)
     offset = np.zeros(weight.shape[0], x.dtype) if bias is None else writable(bias)
-    return _correlate(x, filters, groups, tiling(window), window.out, offset)
+    y = _correlate(x, transformed(weight, FILTER), groups, tiling(window), window.out, offset)
+    return im2col.conv_forward(x, weight, window, groups, bias) if y is None else y
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
@@ -124,7 +138,8 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     reach = [2 * d - before for d, (before, _) in zip(window.dilation, window.padding, strict=True)]
     tiles = Tiles.over(window.size, window.dilation, reach)
     offset = np.zeros(groups * channels, grad.dtype)
-    return _correlate(grad, transformed(turned, FILTER), groups, tiles, window.size, offset)
+    dx = _correlate(grad, transformed(turned, FILTER), groups, tiles, window.size, offset)
+    return im2col.conv_grad_input(grad, weight, window, groups) if dx is None else dx
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
@@ -132,6 +147,8 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     tiles = tiling(window)
     source, upstream = _images(x), _images(grad)
     channels, filters = x.shape[1], grad.shape[1]
+    places = watched(tiles, window.size)
+    seen, seen_slopes = (np.zeros((len(x) * tiles.rows, 3), np.int64) for _ in range(2))
 
     def work(start: int, stop: int) -> Array:
         step = _rows_at_once(tiles, channels, filters, 2, x.dtype, stop - start)
@@ -144,18 +161,40 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
             count = (last - first) * tiles.per_row
             input_tiles(source, inputs, first, last, *tiles)
             slope_tiles(upstream, slopes, first, last, tiles.dilation, tiles.grid)
+            for place in places:
+                scale.scan(inputs[place], seen, first, last, tiles.per_row)
+            scale.scan(slopes[ALL], seen_slopes, first, last, tiles.per_row)
             by_group = _by_group(inputs[:, :count], groups).transpose(0, 1, 3, 2)
             np.matmul(by_group, _by_group(slopes[:, :count], groups), out=_by_group(product, groups))
             total += product
         return total
 
-    return gradient(run_sliced(work, len(x) * tiles.rows), FILTER)
+    totals = run_sliced(work, len(x) * tiles.rows)
+    if not scale.fits(x.dtype, len(x), seen, seen_slopes):
+        return im2col.conv_grad_weight(x, grad, window, groups)
+    return gradient(totals, FILTER)
 
 
-def _correlate(x: Array, filters: Array, groups: int, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array:
+def watched(tiles: Tiles, size: Sequence[int]) -> list[int]:
+    """Places of V that together take up all of an input of this size.
+
+    Row 1 of B^T takes up positions 1 to 4 of a tile; positions 0 and 5 are 4 and 1 of its neighbours. Where the first or the
+    last tile has no neighbour and no padding there, rows 0 and 5 are looked at too.
+    """
+    axes = []
+    for d, before, grid, n in zip(tiles.dilation, tiles.before, tiles.grid, size, strict=True):
+        axes.append([1] + [0] * (before < d) + [5] * ((4 * grid + 1) * d - before < n))
+    return [6 * i + j for i in axes[0] for j in axes[1]]
+
+
+def _correlate(x: Array, filters: Array, groups: int, tiles: Tiles, out: tuple[int, ...], bias: Array) -> Array | None:
+    """The convolution with these tiles; None if the numbers are not fit for it."""
+    if not scale.finite(filters[ALL]):
+        return None
     source, channels, count_out = _images(x), x.shape[1], filters.shape[2]
     by_group = _by_group(filters, groups)
     y = memory.empty((len(x), *out, count_out), x.dtype)
+    places, seen = watched(tiles, x.shape[2:]), np.zeros((len(x) * tiles.rows, 3), np.int64)
 
     def work(start: int, stop: int) -> None:
         step = _rows_at_once(tiles, channels, count_out, 1, x.dtype, stop - start)
@@ -165,10 +204,14 @@ def _correlate(x: Array, filters: Array, groups: int, tiles: Tiles, out: tuple[i
             last = min(first + step, stop)
             count = (last - first) * tiles.per_row
             input_tiles(source, inputs, first, last, *tiles)
+            for place in places:
+                scale.scan(inputs[place], seen, first, last, tiles.per_row)
             np.matmul(_by_group(inputs[:, :count], groups), by_group, out=_by_group(products[:, :count], groups))
             output_tiles(products, y, bias, first, last, tiles.dilation, tiles.grid)
 
     run_sliced(work, len(x) * tiles.rows)
+    if not scale.fits(x.dtype, len(x), seen):
+        return None
     return as_channels(y.reshape(-1, count_out), len(x), out)
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cpu import memory, winograd
+from minidil.kernels.cpu import im2col, memory, scale, winograd
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
-from minidil.kernels.cpu.winograd import FILTER, Tiles
+from minidil.kernels.cpu.winograd import ALL, FILTER, Tiles, watched
 from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -39,7 +39,8 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     """x (N, C, D, H, W), weight (F, C, K, 3, 3) -> (N, F, *O)."""
     offset = np.zeros(weight.shape[0], x.dtype) if bias is None else writable(bias)
     tiles = winograd.tiling(_of_slices(window))
-    return _correlate(x, weight, tiles, window.dilation[0], window.padding[0][0], window.out, offset)
+    y = _correlate(x, weight, tiles, window.dilation[0], window.padding[0][0], window.out, offset)
+    return im2col.conv_forward(x, weight, window, groups, bias) if y is None else y
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
@@ -49,9 +50,8 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
         d * (k - 1) - before for d, k, (before, _) in zip(window.dilation, window.kernel, window.padding, strict=True)
     )
     tiles = Tiles.over(window.size[1:], window.dilation[1:], (height, width))
-    return _correlate(
-        grad, turned, tiles, window.dilation[0], depth, window.size, np.zeros(weight.shape[1], grad.dtype)
-    )
+    dx = _correlate(grad, turned, tiles, window.dilation[0], depth, window.size, np.zeros(weight.shape[1], grad.dtype))
+    return im2col.conv_grad_input(grad, weight, window, groups) if dx is None else dx
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
@@ -60,6 +60,8 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     source, upstream = _slices(x), _slices(grad)
     (depth, channels), (out, filters), taps = (x.shape[2], x.shape[1]), (grad.shape[2], grad.shape[1]), window.kernel[0]
     per_slice = tiles.rows * tiles.per_row
+    places = watched(tiles, window.size[1:])
+    seen, seen_slopes = (np.zeros((len(x) * slices * tiles.rows, 3), np.int64) for slices in (depth, out))
 
     def work(start: int, stop: int) -> Array:
         inputs = memory.empty((36, depth * per_slice, channels), x.dtype)
@@ -68,20 +70,28 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         for n in range(start, stop):
             input_tiles(source, inputs, n * depth * tiles.rows, (n + 1) * depth * tiles.rows, *tiles)
             slope_tiles(upstream, slopes, n * out * tiles.rows, (n + 1) * out * tiles.rows, tiles.dilation, tiles.grid)
+            for place in places:
+                scale.scan(inputs[place], seen, n * depth * tiles.rows, (n + 1) * depth * tiles.rows, tiles.per_row)
+            scale.scan(slopes[ALL], seen_slopes, n * out * tiles.rows, (n + 1) * out * tiles.rows, tiles.per_row)
             for k, met, used in _meetings(taps, depth, out, window.dilation[0], window.padding[0][0], per_slice):
                 total[k] += np.matmul(inputs[:, met].transpose(0, 2, 1), slopes[:, used])
         return total
 
     parts = run_sliced(work, len(x))
+    if not scale.fits(x.dtype, len(x), seen, seen_slopes):
+        return im2col.conv_grad_weight(x, grad, window, groups)
     return np.stack([gradient([part[k] for part in parts], FILTER) for k in range(taps)], axis=2)
 
 
 def _correlate(
     x: Array, weight: Array, tiles: Tiles, dilation: int, before: int, size: tuple[int, ...], bias: Array
-) -> Array:
+) -> Array | None:
     filters, channels, taps = weight.shape[:3]
     matrices = [transformed(weight[:, :, k], FILTER) for k in range(taps)]
+    if not scale.finite(*(matrix[ALL] for matrix in matrices)):
+        return None
     source, depth, (out, *spatial) = _slices(x), x.shape[2], size
+    places, seen = watched(tiles, x.shape[3:]), np.zeros((len(x) * depth * tiles.rows, 3), np.int64)
     y = memory.empty((len(x) * out, *spatial, filters), x.dtype)
     per_slice = tiles.rows * tiles.per_row
 
@@ -90,6 +100,8 @@ def _correlate(
         products = memory.empty((36, out * per_slice, filters), x.dtype)
         for n in range(start, stop):
             input_tiles(source, inputs, n * depth * tiles.rows, (n + 1) * depth * tiles.rows, *tiles)
+            for place in places:
+                scale.scan(inputs[place], seen, n * depth * tiles.rows, (n + 1) * depth * tiles.rows, tiles.per_row)
             products.fill(0)
             for k, met, used in _meetings(taps, depth, out, dilation, before, per_slice):
                 products[:, used] += np.matmul(inputs[:, met], matrices[k])
@@ -98,6 +110,8 @@ def _correlate(
             )
 
     run_sliced(work, len(x))
+    if not scale.fits(x.dtype, len(x), seen):
+        return None
     return as_channels(y.reshape(-1, filters), len(x), size)
 
 
