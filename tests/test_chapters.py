@@ -67,7 +67,7 @@ def _said(cell: Any) -> list[tuple[str, str]]:
             said.append((output.name, output.text))
         else:
             kinds = output.get("data", {})
-            said += [(kind, text if kind.startswith("text/") else "") for kind, text in kinds.items()]
+            said += [(kind, text if kind.startswith("text/") else "") for kind, text in sorted(kinds.items())]
     return said
 
 
