@@ -226,8 +226,13 @@ OPS = [
         "batch_norm",
     ),
     ("norm", "k.subtract(centred_grad, k.multiply(h, product))", "centred_grad", "layer_norm"),
-    ("loss", "k.cross_entropy_grad(grad, logits, target, weight, label_smoothing)", "logits", "cross_entropy"),
-    ("loss", "k.sum(k.take(weight, target))", "math.prod(target.shape)", "weighted mean"),
+    (
+        "loss",
+        "k.cross_entropy_grad(masked(k, kept, grad), logits, labels, weight, label_smoothing)",
+        "logits",
+        "cross_entropy",
+    ),
+    ("loss", "k.sum(masked(k, kept, k.take(weight, labels)))", "math.prod(labels.shape)", "weighted mean"),
 ]
 MUTANTS = [
     *(Mutant("reference", *mutant) for mutant in REFERENCE),
