@@ -47,6 +47,7 @@ from minidil.nn.pool import (
     MaxPool3d,
 )
 from minidil.nn.residual import Residual, ResidualBlock
+from minidil.nn.resize import Upsample
 from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
 
@@ -110,6 +111,7 @@ __all__ = [
     "Softmax",
     "Summary",
     "Tanh",
+    "Upsample",
     "init",
     "watch",
 ]
