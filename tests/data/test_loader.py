@@ -239,7 +239,9 @@ def test_collate_gets_the_items_of_any_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "dataset", [iter([1]), {0: 1}, {1, 2}, "text", b"text", 3, None, np.array(1.0), (x for x in [1])], ids=repr
+    "dataset",
+    [iter([1]), {0: 1}, {1, 2}, "text", b"text", 3, None, np.array(1.0), (x for x in [1])],
+    ids=lambda each: type(each).__name__,
 )
 def test_what_is_no_data_set_is_refused_when_the_loader_is_built(dataset: object) -> None:
     name = type(dataset).__name__
