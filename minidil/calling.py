@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minidil.errors import CallError
@@ -39,20 +39,23 @@ class Call:
         self._least = sum(name not in self._defaults for name in self.operands)
         self._needed = self.options - self._defaults.keys()
         self._plain = float("inf") if self._any_number else len(self.operands) if leading else 0
-        self.signature = signature.replace(
-            parameters=[
-                parameters[name].replace(
-                    kind=inspect.Parameter.KEYWORD_ONLY
-                    if by_name and name in self.options
-                    else inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                    annotation="Operand" if name in self.operands else parameters[name].annotation,
-                )
-                for name in self._order
-            ]
-            if not self._any_number
-            else [p.replace(annotation="Operand") if p.kind is p.VAR_POSITIONAL else p for p in parameters.values()],
-            return_annotation="Tensor",
-        )
+        self.signature = self._signature(parameters)
+
+    def _signature(self, parameters: Mapping[str, inspect.Parameter]) -> inspect.Signature:
+        """What `help` shows. Options are keyword-only where their position would not do, or a default stands before them."""
+        required = [name not in self._defaults for name in self._order]
+        by_name = self._by_name or self._any_number or required != sorted(required, reverse=True)
+        shown = [
+            parameters[name].replace(
+                kind=inspect.Parameter.KEYWORD_ONLY
+                if by_name and name in self.options
+                else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                annotation="Operand" if name in self.operands else parameters[name].annotation,
+            )
+            for name in self._order
+        ]
+        several = [p.replace(annotation="Operand") for p in parameters.values() if p.kind is p.VAR_POSITIONAL]
+        return inspect.Signature([*several, *shown], return_annotation="Tensor")
 
     def bind(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
         """The operands in order, and the options by name.

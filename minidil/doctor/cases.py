@@ -36,7 +36,7 @@ def cases() -> list[Case]:
     """All cases, from the plain to the composed. A test holds their names against `minidil.functional`."""
     x, grid = _real(3, 5, 17, 13), _real(7, 33, 3)
     signs = [_case(name, getattr(F, name), grid) for name in ("absolute", "exp", "negative", "relu", "leaky_relu")]
-    curves = [_case(name, getattr(F, name), 2 * grid) for name in ("gelu", "sigmoid", "silu", "tanh")]
+    curves = [_case(name, getattr(F, name), 2 * grid) for name in ("gelu", "sigmoid", "silu", "softplus", "tanh")]
     roots = [_case(name, getattr(F, name), _positive(1, 257)) for name in ("log", "sqrt")]
     pairs = [
         _case(name, getattr(F, name), _real(7, 1, 31), _positive(65, 1))
@@ -82,6 +82,19 @@ def _shapes(x: Floats) -> list[Case]:
         _case("pad", lambda x: F.pad(x, width=((0, 0), (1, 0), (2, 3), (0, 1)), value=1.5), x),
         _case("insert_zeros", lambda x: F.insert_zeros(x, factor=(2, 3)), x),
         _case("concatenate", lambda a, b: F.concatenate([a, b, a], 1), _real(3, 5, 7), _real(3, 1, 7)),
+        _case("squeeze", F.squeeze, _real(3, 1, 5)),
+        _case("unsqueeze", lambda x: F.unsqueeze(x, 1), _real(3, 5)),
+        _case("expand", lambda x: F.expand(x, (2, -1, 5)), _real(3, 1)),
+        _case("repeat", lambda x: F.repeat(x, (2, 3)), _real(3, 5)),
+        _case("flip", lambda x: F.flip(x, 1), _real(3, 5)),
+        _case("split", lambda x: F.split(x, [1, 4], 1)[1], _real(3, 5)),
+        _case("chunk", lambda x: F.chunk(x, 2, 1)[0], _real(3, 5)),
+        _case("sort", lambda x: F.sort(x, 1)[0], _distinct(3, 67)),
+        _case("topk", lambda x: F.topk(x, 5)[0], _distinct(3, 67)),
+        _case("unfold", lambda x: F.unfold(x, kernel_size=3, dilation=2), _real(2, 3, 9, 8)),
+        _case("fold", lambda x: F.fold(x, output_size=(6, 5), kernel_size=2), _real(2, 12, 20)),
+        _case("interpolate", lambda x: F.interpolate(x, (7, 5)), x),
+        _case("interpolate", lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear"), x),
         _case("stack", lambda a, b: F.stack([a, b], -1), _real(3, 5), _real(3, 5)),
     ]
 
@@ -94,6 +107,11 @@ def _reductions() -> list[Case]:
         _case("var", lambda x: F.var(x, axis=0, ddof=1), _real(129, 7)),
         _case("max", lambda x: F.max(x, axis=1), _distinct(3, 67, 5)),
         _case("min", F.min, _distinct(1031)),
+        _case("std", lambda x: F.std(x, axis=0, ddof=1), _real(129, 7)),
+        _case("norm", lambda x: F.norm(x, axis=1), _real(33, 65)),
+        _case("prod", lambda x: F.prod(x, axis=1), _positive(9, 13)),
+        _case("cumsum", lambda x: F.cumsum(x, 1), _real(9, 33)),
+        _case("logsumexp", lambda x: F.logsumexp(x, axis=1), _real(9, 257)),
         _case("softmax", lambda x: F.softmax(x, axis=1), _real(9, 257)),
         _case("log_softmax", lambda x: F.log_softmax(x, axis=0), _real(33, 5)),
     ]
@@ -104,6 +122,7 @@ def _products() -> list[Case]:
         _case("matmul", F.matmul, _real(1, 1), _real(1, 1)),
         _case("matmul", F.matmul, _real(67, 129), _real(129, 31)),
         _case("matmul", F.matmul, _real(3, 1, 17, 33), _real(5, 33, 9)),
+        _case("einsum", lambda a, b: F.einsum("nij,njk->ki", a, b), _real(3, 5, 7), _real(3, 7, 4)),
         _case("linear", F.linear, _real(65, 33), _real(10, 33), _real(10)),
     ]
 
@@ -159,6 +178,7 @@ def _losses() -> list[Case]:
             3 * _real(33, 5),
             target=_positive(33, 5) / 2,
         ),
+        _case("nll_loss", F.nll_loss, _real(33, 11), target=classes),
         _case("mse_loss", F.mse_loss, _real(257), _positive(257)),
         _case("l1_loss", F.l1_loss, _distinct(33, 7), _distinct(33, 7)[::-1] + np.float32(0.3)),
         _case("huber_loss", lambda x, t: F.huber_loss(x, t, delta=0.7), 2 * _real(33, 7), _positive(33, 7)),

@@ -31,7 +31,7 @@ def check_logits(op: str, logits: Array, target: Any, weight: Array | None) -> N
     if not logits.shape[1]:
         raise ShapeError(f"{op}: logits {logits.shape} have no classes")
     if logits.dtype.kind != "f":
-        raise DtypeError(f"{op}: logits must be floating, not {logits.dtype}; use astype")
+        raise DtypeError(f"{op}: logits must be floating, not {logits.dtype}; use astype('float32')")
     if not probabilities and target.dtype.kind not in "iu":
         raise DtypeError(f"{op}: target must hold class numbers (integers), not {target.dtype}")
     if weight is not None and weight.shape != (logits.shape[1],):

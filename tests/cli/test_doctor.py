@@ -167,7 +167,8 @@ def test_every_public_function_is_compared():
         and not name.startswith("_")
         and value.__module__.startswith(("minidil.ops.", "minidil.functional"))
     }
-    assert {case.name for case in doctor.cases()} == public
+    answered_on_the_host = {"all", "any", "argmax", "argmin", "one_hot"}  # without a gradient to compare
+    assert {case.name for case in doctor.cases()} == public - answered_on_the_host
 
 
 def test_the_backends_of_a_cpu_agree_with_float64():
