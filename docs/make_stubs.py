@@ -24,7 +24,7 @@ from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops.common import Axis, Scalar
 from minidil.ops.norm import Observer
-from minidil.tensor import Tensor
+from minidil.tensor import Sorted, Tensor
 '''
 
 

@@ -33,7 +33,7 @@ from minidil.ops import reduce as _reduce
 from minidil.ops import scan as _scan
 from minidil.ops import select as _select
 from minidil.ops import shape as _shape
-from minidil.tensor import Tensor, lift
+from minidil.tensor import Sorted, Tensor, lift
 
 add = lift(_elementwise.add)
 subtract = lift(_elementwise.subtract)
@@ -149,12 +149,12 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
     return x.chunk(chunks, axis)
 
 
-def sort(x: Tensor, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+def sort(x: Tensor, axis: int = -1, descending: bool = False) -> Sorted:
     """The elements in order along an axis, and where each came from."""
     return x.sort(axis, descending)
 
 
-def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> Sorted:
     """The k largest (or smallest) elements along an axis, in order, and where each stands."""
     return x.topk(k, axis, largest)
 

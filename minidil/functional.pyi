@@ -11,7 +11,7 @@ from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops.common import Axis, Scalar
 from minidil.ops.norm import Observer
-from minidil.tensor import Tensor
+from minidil.tensor import Sorted, Tensor
 
 def add(a: Operand, b: Operand) -> Tensor:
     """a + b."""
@@ -390,10 +390,10 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
 def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
     """x in this number of parts along an axis, all but the last of one size."""
 
-def sort(x: Tensor, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+def sort(x: Tensor, axis: int = -1, descending: bool = False) -> Sorted:
     """The elements in order along an axis, and where each came from."""
 
-def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> Sorted:
     """The k largest (or smallest) elements along an axis, in order, and where each stands."""
 
 def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:

@@ -219,6 +219,8 @@ HINTS: dict[str, dict[str, str]] = {
         "is_floating_point": "look at x.dtype.kind",
         "is_complex": "there are no complex numbers here",
         "is_contiguous": "the memory order is the backend's business",
+        "values": "max and min return the values; sort and topk have .values",
+        "indices": "argmax and argmin say where; sort and topk have .indices",
         "storage*": "the memory order is the backend's business",
         "stride": "the memory order is the backend's business",
         "data_ptr": "the memory order is the backend's business",

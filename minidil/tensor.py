@@ -10,14 +10,14 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from itertools import chain, repeat
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil import naming
 from minidil.calling import Call, documentation
-from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
+from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
@@ -112,6 +112,10 @@ def _comparison(kernel: str) -> Callable[..., Any]:
         return Tensor.of(getattr(kernels, kernel)(placed(kernels, self), array))
 
     return compare
+
+
+def _without_gradient(self: Tensor, other: Any) -> Tensor:
+    raise CallError("whole quotients and remainders have no gradient; compute them with NumPy, on x.numpy()")
 
 
 def _on_masks(symbol: str, combine: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -322,6 +326,12 @@ class Tensor(Holder):
         """The axes in another order, as ints or one tuple; reversed by default. (PyTorch's transpose exchanges two axes.)"""
         if axes == (0, 1) and self.ndim == 2:
             raise OptionError("transpose: (0, 1) is the order that the axes have; write x.T, or transpose(1, 0)")
+        if len(axes) == 2 < self.ndim and all(isinstance(a, int) and -self.ndim <= a < self.ndim for a in axes):
+            order = list(range(self.ndim))
+            order[axes[0]], order[axes[1]] = order[axes[1]], order[axes[0]]
+            raise OptionError(
+                f"transpose: takes all {self.ndim} axes; to exchange {axes}, write transpose{tuple(order)}"
+            )
         return _transpose(self, axes=_spread(axes) or None)
 
     def tolist(self) -> Any:
@@ -358,15 +368,15 @@ class Tensor(Holder):
             raise OptionError(f"chunk: the number of chunks is at least 1, not {chunks}")
         return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
 
-    def sort(self, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+    def sort(self, axis: int = -1, descending: bool = False) -> Sorted:
         """The elements in order along an axis, and where each came from (int64); equal ones stay in their order."""
         order, index = places.order("sort", self.numpy(), axis, descending)
-        return self[index], Tensor.of(order)
+        return Sorted(self[index], Tensor.of(order))
 
-    def topk(self, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> Sorted:
         """The k largest (or smallest) elements along an axis, in order, and where each stands (int64)."""
         order, index = places.order("topk", self.numpy(), axis, largest, k)
-        return self[index], Tensor.of(order)
+        return Sorted(self[index], Tensor.of(order))
 
     def cpu(self) -> Tensor:
         """This tensor: tensors move to where they are used, and `numpy()` brings the value here."""
@@ -391,6 +401,7 @@ class Tensor(Holder):
     __matmul__, __rmatmul__ = lift(linear.matmul), _swapped(linear.matmul)
     __isub__, __imul__ = _in_place(elementwise.subtract), _in_place(elementwise.multiply)
     __itruediv__ = _in_place(elementwise.divide)
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _without_gradient
     __neg__, __abs__ = lift(elementwise.negative), lift(elementwise.absolute)
     __lt__, __le__ = _comparison("less"), _comparison("less_equal")
     __gt__, __ge__ = _comparison("greater"), _comparison("greater_equal")
@@ -415,6 +426,13 @@ class Tensor(Holder):
     flip = lift(rearrange.flip)
     relu, sigmoid, tanh = lift(activation.relu), lift(activation.sigmoid), lift(activation.tanh)
     softmax, log_softmax = lift(activation.softmax), lift(activation.log_softmax)
+
+
+class Sorted(NamedTuple):
+    """Elements in order, and where each came from."""
+
+    values: Tensor
+    indices: Tensor
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:

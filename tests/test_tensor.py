@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import minidil as md
 from minidil import functional as F
-from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
+from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.tensor import Tensor, lift
 
 
@@ -217,6 +217,19 @@ def test_a_transposition_that_keeps_the_order_is_refused() -> None:
     with pytest.raises(OptionError, match=r"write x.T"):
         md.tensor([[1.0, 2.0]]).transpose(0, 1)
     assert md.tensor([[1.0, 2.0]]).transpose(1, 0).shape == (2, 1)
+    with pytest.raises(OptionError, match=r"takes all 3 axes; to exchange \(0, -1\), write transpose\(2, 1, 0\)"):
+        md.zeros(2, 3, 4).transpose(0, -1)
+
+
+def test_whole_quotients_are_numpys() -> None:
+    for operate in (operator.floordiv, operator.mod):
+        with pytest.raises(CallError, match=r"no gradient; compute them with NumPy, on x.numpy\(\)"):
+            operate(leaf(3.0), 2)
+
+
+def test_what_is_sorted_has_names() -> None:
+    found = md.tensor([3.0, 1.0, 2.0]).sort()
+    assert (found.values.tolist(), found.indices.tolist()) == ([1, 2, 3], [1, 2, 0])
 
 
 def test_to_changes_the_number_type_and_no_device() -> None:

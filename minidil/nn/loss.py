@@ -13,27 +13,43 @@ class CrossEntropyLoss(Module):
 
     weight: Array | None
 
-    def __init__(self, weight: Array | None = None, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
+    def __init__(
+        self,
+        weight: Array | None = None,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        *,
+        ignore_index: int = -100,
+    ) -> None:
         super().__init__()
+        self.ignore_index = ignore_index
         self.register_buffer("weight", weight)
         self.label_smoothing = label_smoothing
         self.reduction = reduction
 
     def forward(self, logits: Tensor, target: Tensor | Array) -> Tensor:
         return F.cross_entropy(
-            logits, target, weight=self.weight, label_smoothing=self.label_smoothing, reduction=self.reduction
+            logits,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction=self.reduction,
         )
 
 
 class BCEWithLogitsLoss(Module):
     """`functional.binary_cross_entropy_with_logits` of logits and targets in 0..1 of one shape."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    pos_weight: Array | None
+
+    def __init__(self, reduction: str = "mean", *, pos_weight: Array | None = None) -> None:
         super().__init__()
+        self.register_buffer("pos_weight", pos_weight)
         self.reduction = reduction
 
     def forward(self, x: Tensor, target: Tensor | Array) -> Tensor:
-        return F.binary_cross_entropy_with_logits(x, target=target, reduction=self.reduction)
+        return F.binary_cross_entropy_with_logits(x, target, pos_weight=self.pos_weight, reduction=self.reduction)
 
 
 class MSELoss(Module):

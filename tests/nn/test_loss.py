@@ -35,3 +35,13 @@ def test_value(value, expected) -> None:
 def test_class_weights_are_state() -> None:
     assert list(nn.CrossEntropyLoss(WEIGHT).state_dict()) == ["weight"]
     assert list(nn.CrossEntropyLoss().state_dict()) == []
+
+
+def test_ignored_classes_and_weighed_positives() -> None:
+    labels = np.array([0, 2])
+    logits = tensor(np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32))
+    found = nn.CrossEntropyLoss(ignore_index=0)(logits, labels).item()
+    assert found == pytest.approx(F.cross_entropy(logits[1:], labels[1:]).item())
+    targets, factor = np.array([[1, 0, 1]] * 2, np.float32), np.array([2, 3, 4], np.float32)
+    found = nn.BCEWithLogitsLoss(pos_weight=factor)(logits, targets).item()
+    assert found == pytest.approx(F.binary_cross_entropy_with_logits(logits, targets, pos_weight=factor).item())
