@@ -61,7 +61,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "exp": (F.exp, (real(3, 4),)),
     "expand": (lambda x: F.expand(x, (2, -1, 4)), (real(3, 1),)),
     "flatten": (lambda x: F.flatten(x, start=1, end=2), (X,)),
-    "flip": (lambda x: F.flip(x, 0) * real(3, 4), (real(3, 4),)),
+    "flip": (lambda x: F.flip(x, 0), (real(3, 4),)),
     "fold": (
         lambda x: F.fold(x, output_size=(6, 5), kernel_size=2, **WINDOW),
         (real(2, 8, 15),),
@@ -91,7 +91,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "negative": (F.negative, (real(3, 4),)),
     "norm": (lambda x: F.norm(x, axis=1), (real(3, 4),)),
     "nll_loss": (lambda x: F.nll_loss(x, np.array([[0, 2], [-100, 1]])), (real(2, 3, 2),)),
-    "one_hot": (lambda x: F.one_hot(np.array([0, 2, 1]), num_classes=3).astype(x.dtype) * x, (real(3, 3),)),
+    "one_hot": (lambda x: F.one_hot(np.array([0, 2, 1], np.int32), num_classes=3).astype(x.dtype) * x, (real(3, 3),)),
     "pad": (lambda x: F.pad(x, width=((1, 0), (0, 2)), value=3), (real(3, 4),)),
     "power": (F.power, (positive(3, 4), real(4))),
     "prod": (lambda x: F.prod(x, axis=(0, 2)), (real(2, 3, 4),)),
