@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import pkgutil
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from minidil.kernels.cuda.target import problem
 
 CHAPTERS = Path(__file__).parent.parent / "chapters"
 NAMES = sorted(path.name for path in CHAPTERS.glob("*.ipynb"))
+# A chapter whose metadata are {"minidil": {"outputs": "compared"}, ...} keeps all rules of this file
+COMPARED = [
+    name for name in NAMES if nbformat.read(CHAPTERS / name, 4).metadata.get("minidil") == {"outputs": "compared"}
+]
+VARIES = {"timing", "rounding"}  # tags of cells whose text may be another one on another machine
 MOST_BYTES = 2_000_000
 SHOWS_SOURCE = re.compile(r"print\(inspect\.getsource\([\w.]+\)\)")
 HERE = re.escape(str(CHAPTERS.parent))
@@ -51,6 +57,31 @@ def _warnings(notebook: Any) -> list[str]:
     """What the cells wrote to standard error."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [output.text for output in outputs if output.get("name") == "stderr"]
+
+
+def _said(cell: Any) -> list[tuple[str, str]]:
+    """The outputs of a cell as (kind, text); of a picture only that it is there, since fonts and versions draw it differently."""
+    said = []
+    for output in cell.get("outputs", []):
+        if output.output_type == "stream":
+            said.append((output.name, output.text))
+        else:
+            kinds = output.get("data", {})
+            said += [(kind, text if kind.startswith("text/") else "") for kind, text in sorted(kinds.items())]
+    return said
+
+
+def _differences(stored: Any, fresh: Any) -> list[str]:
+    """Where two runs of a chapter say different things, but for cells that are tagged as varying."""
+    return [
+        f"cell {number}: stored {_said(old)}, fresh {_said(new)}"
+        for number, (old, new) in enumerate(zip(stored.cells, fresh.cells, strict=True))
+        if not VARIES & set(old.metadata.get("tags", [])) and _said(old) != _said(new)
+    ]
+
+
+def _code(notebook: Any) -> list[tuple[int, str]]:
+    return [(number, cell.source) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
 
 def _public_names() -> set[str]:
@@ -117,16 +148,114 @@ def test_runs_in_a_fresh_kernel(name: str, monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("MINIDIL_DATA", str(tmp_path))  # the embedded data only
     notebook = _execute_module().execute(CHAPTERS / name)
     assert _warnings(notebook) == []
+    if name in COMPARED:
+        assert _differences(_read(name), notebook) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("choice", [0, 1])
+@pytest.mark.parametrize("name", COMPARED)
+def test_runs_with_other_numbers(name: str, choice: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MINIDIL_DATA", str(tmp_path))
+    notebook = _execute_module().execute(CHAPTERS / name, choice)
+    assert _warnings(notebook) == []
+
+
+def test_some_chapters_are_compared() -> None:
+    assert COMPARED
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_what_a_reader_may_change_has_two_other_settings(name: str) -> None:
+    notebook = _read(name)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged
+    assert [cell.source for cell in tagged if len(cell.metadata.get("alternatives", [])) < 2] == []
+    for choice in (0, 1):
+        changed = _execute_module().with_settings(_read(name), choice)
+        different = [new.source != old.source for new, old in zip(changed.cells, notebook.cells, strict=True)]
+        assert different == [cell in tagged for cell in notebook.cells]
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_every_assertion_says_what_it_means(name: str) -> None:
+    bare = [
+        (number, node.lineno)
+        for number, source in _code(_read(name))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assert) and node.msg is None
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_it_leads_to_its_neighbours(name: str) -> None:
+    cells, place = _read(name).cells, NAMES.index(name)
+    neighbours = [*NAMES[max(place - 1, 0) : place], *NAMES[place + 1 : place + 2]]
+    for cell in (cells[0], cells[-1]):
+        assert [other for other in neighbours if f"]({other})" not in cell.source] == []
+    linked = re.findall(r"\]\((\d\d_\w+\.ipynb)[)#]", "\n".join(cell.source for cell in cells))
+    assert sorted(set(linked) - set(NAMES)) == []
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_its_sources_are_links(name: str) -> None:
+    plain = r"(?<![\[/])(?:arXiv:\d{4}\.\d{5}|doi:10\.\S+)"
+    assert [
+        found for cell in _read(name).cells if cell.cell_type == "markdown" for found in re.findall(plain, cell.source)
+    ] == []
+
+
+def test_other_settings_take_the_place_of_what_is_assigned() -> None:
+    v4 = nbformat.v4
+    metadata = {"tags": ["parameters"], "alternatives": [{"d": "3"}, {"d": "1", "x": "np.arange(\n    9)"}]}
+    source = "x = np.arange(\n    8)\nd = 2  # the dilation\nprint(x, d)"
+    whole = v4.new_notebook(cells=[v4.new_code_cell(source, metadata=metadata), v4.new_code_cell("d = 5")])
+    with_settings = _execute_module().with_settings
+    assert (
+        with_settings(deepcopy(whole), 0).cells[0].source
+        == "x = np.arange(\n    8)\nd = 3  # the dilation\nprint(x, d)"
+    )
+    assert (
+        with_settings(deepcopy(whole), 1).cells[0].source
+        == "x = np.arange(\n    9)\nd = 1  # the dilation\nprint(x, d)"
+    )
+    assert with_settings(deepcopy(whole), 1).cells[1].source == "d = 5"
+    whole.cells[0].metadata["alternatives"] = [{"e": "3"}]
+    with pytest.raises(LookupError, match="no line of its own assigns e"):
+        with_settings(whole, 0)
+
+
+def test_what_is_compared_are_texts_and_the_presence_of_pictures() -> None:
+    v4 = nbformat.v4
+
+    def ran(text: str, tags: list[str], picture: str = "a") -> Any:
+        cell = v4.new_code_cell("f()", metadata={"tags": tags})
+        cell.outputs = [
+            v4.new_output("stream", name="stdout", text=text),
+            v4.new_output("display_data", data={"image/png": picture}),
+        ]
+        return v4.new_notebook(cells=[cell])
+
+    assert _differences(ran("1", []), ran("1", [], picture="b")) == []
+    assert len(_differences(ran("1", []), ran("2", []))) == 1
+    assert _differences(ran("1", ["timing"]), ran("2", ["timing"])) == []
+    assert _differences(ran("1", ["rounding"]), ran("2", ["rounding"])) == []
 
 
 def test_streams_are_joined_and_what_changes_is_left_out() -> None:
     v4 = nbformat.v4
-    cell = v4.new_code_cell("print(1)", metadata={"execution": {"when": "now"}, "tags": ["figure"]})
+    kept = {"tags": ["figure"], "alternatives": [{"d": "3"}]}
+    cell = v4.new_code_cell("print(1)", metadata={"execution": {"when": "now"}, **kept})
     cell.outputs = [v4.new_output("stream", name="stdout", text=text) for text in ("1\n", "2\n")]
     notebook = _execute_module().tidy(
-        v4.new_notebook(cells=[cell], metadata={"language_info": {"name": "python", "version": "3.99"}})
+        v4.new_notebook(
+            cells=[cell],
+            metadata={"language_info": {"name": "python", "version": "3.99"}, "minidil": {"outputs": "compared"}},
+        )
     )
     assert [output.text for output in notebook.cells[0].outputs] == ["1\n2\n"]
-    assert notebook.cells[0].metadata == {"tags": ["figure"]}
+    assert notebook.cells[0].metadata == kept
+    assert notebook.metadata["minidil"] == {"outputs": "compared"}
     assert notebook.cells[0].id == "cell-001"
     assert "3.99" not in str(notebook.metadata)
