@@ -29,8 +29,9 @@ MOST_REGISTERS, MOST_SHARED, LEAST_SHARE = 128, 48 << 10, 0.75
 class Row:
     """One kernel on one architecture. registers: of a thread; stack, spills and shared memory in bytes; occupancy in 0..1.
 
-    loop: instructions of the innermost loop with the most multiply-adds; share: how many of them are multiply-adds, the ceiling
-    that the issue of instructions sets to the arithmetic; shared_loads: its loads from shared memory by their width in bits.
+    loop: instructions of the innermost loop with the most multiply-adds; share: how many of them are multiply-adds, from which
+    `sass.issue_ceiling` tells how much of the peak they can reach; shared_loads: its loads from shared memory by their width in
+    bits.
     fast: built for speed, so that this loop has limits of its own.
     """
 
@@ -227,8 +228,10 @@ float32, int32 and bool; u, n and r the numbers uint32, int32 and float32; a dig
 
 ## Hot loops
 
-The innermost loop with the most multiply-adds: their share of its instructions, which is the most that the arithmetic can
-reach of the peak, and its loads from shared memory by their width in bits.
+The innermost loop with the most multiply-adds: their share of its instructions, and its loads from shared memory by their
+width in bits. A share s is a ceiling on the arithmetic: s of the peak where a multiprocessor has 128 float32 units, but 2 s,
+at most all of it, where it has 64 (sm_75 and sm_80), since there a multiply-add takes its units two cycles and every second
+instruction may be another one. From sm_100 on an instruction may do two multiply-adds, and s is no ceiling.
 
 {loops}
 """

@@ -27,12 +27,14 @@ Capability = tuple[int, int]
 class Multiprocessor:
     """What one multiprocessor of an architecture holds; reserved: bytes of shared memory that every block gives to the system.
 
-    Source: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
+    units: float32 multiply-adds of threads that it can do in a cycle.
+    Source: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability" and "Arithmetic Instructions".
     """
 
     shared: int
     warps: int
     blocks: int
+    units: int = 128
     reserved: int = 1024
 
     registers = 65_536
@@ -40,8 +42,8 @@ class Multiprocessor:
 
 
 ARCHITECTURES: dict[Capability, Multiprocessor] = {
-    (7, 5): Multiprocessor(shared=64 << 10, warps=32, blocks=16, reserved=0),
-    (8, 0): Multiprocessor(shared=164 << 10, warps=64, blocks=32),
+    (7, 5): Multiprocessor(shared=64 << 10, warps=32, blocks=16, units=64, reserved=0),
+    (8, 0): Multiprocessor(shared=164 << 10, warps=64, blocks=32, units=64),
     (8, 6): Multiprocessor(shared=100 << 10, warps=48, blocks=16),
     (8, 9): Multiprocessor(shared=100 << 10, warps=48, blocks=24),
     (9, 0): Multiprocessor(shared=228 << 10, warps=64, blocks=32),
@@ -136,6 +138,15 @@ def parse(listing: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
 def multiply_adds(instructions: Sequence[str]) -> int:
     """How many are float32 multiply-adds; from sm_100 on one instruction, FFMA2, may do two of them."""
     return sum(name.split(".")[0] in ("FFMA", "FFMA2") for name in instructions)
+
+
+def issue_ceiling(share: float, capability: Capability) -> float:
+    """The share of the peak that arithmetic can reach if so much of what is issued are multiply-adds, each an instruction.
+
+    Four schedulers issue an instruction for a warp each, 128 threads in a cycle. Where there are 64 units, a multiply-add keeps
+    those of its scheduler busy for two cycles, so that half of the issues suffice for the peak.
+    """
+    return min(1.0, share * 128 / ARCHITECTURES[capability].units)
 
 
 def float64(instructions: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from cuda_tools import needs_tools
 
 from minidil.doctor import static
-from minidil.kernels.cuda import kernel
+from minidil.kernels.cuda import kernel, sass
 from minidil.kernels.cuda.sass import ARCHITECTURES
 
 FOLDER = Path(__file__).parents[3] / "docs" / "cuda"
@@ -170,3 +170,11 @@ def test_the_table_is_what_the_kernels_of_today_become():
     assert [fault for one in rows for fault in static.broken(one)] == []
     if tools == static.tools():  # another compiler may use a register more or less
         assert rows == committed
+
+
+@pytest.mark.parametrize(
+    ("share", "capability", "ceiling"),
+    [(0.25, (8, 6), 0.25), (0.25, (8, 0), 0.5), (0.25, (7, 5), 0.5), (0.75, (8, 0), 1.0), (0.75, (9, 0), 0.75)],
+)
+def test_half_of_the_issues_suffice_where_a_multiply_add_takes_two_cycles(share, capability, ceiling):
+    assert sass.issue_ceiling(share, capability) == ceiling
