@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import data, models
-from minidil.cli.experiment import TTA_HELP, Experiment, testing_images, training_images
+from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images, training_images
 from minidil.cli.settings import FLIP_RULES, OPTIMIZERS, RECIPES, SCHEDULES, Settings
 from minidil.data.transforms import FILLS
 from minidil.errors import OptionError
@@ -91,8 +91,11 @@ def run(args: argparse.Namespace) -> None:
     del given["run"]
 
     if resume:
-        experiment = _resumed(RunFolder(resume), given)
-        learn, validate = training_images(experiment.settings)
+        folder = RunFolder(resume)
+        experiment = _resumed(folder, given)
+        with blaming(folder):
+            learn, validate = training_images(experiment.settings)
+        experiment.check_learnt(learn, folder)
     else:
         settings = Settings.of({"backend": given.get("backend", backend())} | given)
         learn, validate = training_images(settings)
@@ -109,9 +112,11 @@ def _train(
     out: Path | None,
     resume: Path | None,
 ) -> None:
-    settings, model = experiment.settings, experiment.untrained(learn)
-    batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    callbacks = experiment.callbacks(model)
+    settings = experiment.settings
+    with blaming(RunFolder(resume) if resume else None):
+        model = experiment.untrained(learn)
+        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
+        callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
     number = f"{len(validate):,}" if validate else "none"
     print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
     with waiting_explained("the forward kernels"):
@@ -124,7 +129,7 @@ def _train(
             batches,
             experiment.measuring(validate) if validate else None,
             optimizer,
-            experiment.schedule(optimizer, len(batches)),
+            schedule,
             settings.epochs,
             callbacks,
             out=folder,
@@ -153,8 +158,7 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
             f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
             f"but not {names}"
         )
-    recorded = folder.config().get("fit")
-    then = recorded if isinstance(recorded, dict) else {}
+    then = folder.config().get("fit", {})
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from minidil import checkpoint
-from minidil.errors import CheckpointError, OptionError
+from minidil.errors import CheckpointError, DataError, OptionError
+from minidil.nn import Module
+from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
 from minidil.train.state import Run
 
@@ -49,7 +51,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path} is not the folder of a run: it has no {CONFIG}")
         try:
             config = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from error
         if not isinstance(config, dict):
             raise CheckpointError(f"{path} is damaged: it holds {type(config).__name__} instead of named settings")
@@ -60,23 +62,59 @@ class RunFolder:
         path = self.path / LAST
         return checkpoint.load(path) if path.exists() else None
 
+    def take_up(self, run: Run) -> bool:
+        """Set `run` to the state in last.npz, and write again what follows from it; False if there is none yet.
+
+        Raises: CheckpointError that names the file and the value in it that does not fit.
+        """
+        state = self.last()
+        if state is None:
+            return False
+        try:
+            run.load_state_dict(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"resume: {self.path / LAST}: {error}") from error
+        self.derive(run)
+        return True
+
     def best(self) -> dict[str, Any]:
         """The tree in best.npz: {"model": state dict, "row": figures of its epoch}.
 
-        Raises: CheckpointError if no epoch has ended yet, or the file is damaged.
+        Raises: CheckpointError if no epoch has ended yet, or the file is missing, damaged or not of a model's weights.
         """
         path = self.path / BEST
         if not path.exists():
+            if (self.path / METRICS).exists():
+                raise CheckpointError(f"{path} is missing; resume the run, which writes it again from {LAST}")
             raise CheckpointError(f"{self.path} has no {BEST}: no epoch of the run has ended; resume it first")
         tree: dict[str, Any] = checkpoint.load(path)
+        if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
+            raise CheckpointError(f"{path} is a checkpoint, but not of a model's weights")
         return tree
 
+    def load_best(self, model: Module) -> None:
+        """Give `model` the weights in best.npz. Raises: CheckpointError as `best` does, or if they do not fit."""
+        tree = self.best()
+        try:
+            check_arrays(tree["model"], model.state_dict(), "model")
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.path / BEST}: {error}") from error
+        model.load_state_dict(tree["model"])
+
     def rows(self) -> list[Row]:
-        """The rows of metrics.csv. Raises: CheckpointError if it is missing, DataError if it is damaged."""
+        """The rows of metrics.csv. Raises: CheckpointError if it is missing, DataError if it is damaged.
+
+        Nothing but a plot is made from it: a run that is resumed writes it again from last.npz, whatever it held.
+        """
         path = self.path / METRICS
         if not path.is_file():
             raise CheckpointError(f"{self.path} has no {METRICS}: it is no run, or no epoch of it has ended")
-        return rows_from_csv(path.read_text("utf-8", errors="replace"), str(path))
+        rows = rows_from_csv(path.read_text("utf-8", errors="replace"), str(path))
+        try:
+            check_rows(rows, "rows")
+        except CheckpointError as error:
+            raise DataError(f"{path}: {error}") from error
+        return rows
 
     def save(self, run: Run) -> None:
         """Write last.npz."""

@@ -103,10 +103,7 @@ def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> 
         folder.create(config)
         return
     config = folder.config() | config
-    state = folder.last()
-    if state is not None:
-        run.load_state_dict(state)
-        folder.derive(run)
+    folder.take_up(run)
     folder.write_config(config)
 
 
@@ -184,7 +181,7 @@ class _Loop:
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm(run.model.parameters(), self.clip_norm)
-        run.lr = run.optimizer.param_groups[0]["lr"]
+        run.lr = float(run.optimizer.param_groups[0]["lr"])
         run.optimizer.step()
         if run.schedule:
             run.schedule.step()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from minidil.errors import CheckpointError
 from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.random import default_rng
 from minidil.train.callbacks import Callback
+from minidil.train.check import check_state
 from minidil.train.history import History
 from minidil.train.metrics import Sums
 
@@ -95,31 +95,14 @@ class Run:
         A different number of planned epochs is allowed: the schedule then goes on from the same step of its own, new plan,
         and the patience of early stopping starts again.
         Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data or other
-            callbacks that have a state, or is of more epochs than are now planned.
+            callbacks that have a state, is of more epochs than are now planned, or holds what `state_dict` never gives.
         """
-        if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
-            raise CheckpointError("resume: the checkpoint is not the state of a training run, such as fit writes")
-        if state["epoch"] > self.epochs:
-            raise CheckpointError(
-                f"resume: {state['epoch']} epochs are done already, more than the {self.epochs} planned now"
-            )
-        if state["batches"] != self.batches:
-            raise CheckpointError(
-                f"resume: the run was made with {state['batches']} batches an epoch and the loader now has {self.batches}; "
-                "its position in the data means nothing there, use the same data and batch size"
-            )
-        if (state["schedule"] is None) != (self.schedule is None):
-            before, now = ("without", "with") if state["schedule"] is None else ("with", "without")
-            raise CheckpointError(f"resume: the run was made {before} a schedule and now goes on {now} one")
+        check_state(state, self)
         keeping = [each for each in self.callbacks if each.state_dict()]
-        names = [type(each).__name__ for each in keeping]
-        if names != (saved := [name for name, _ in state["callbacks"]]):
-            before, now = (", ".join(each) or "none" for each in (saved, names))
-            raise CheckpointError(f"resume: the callbacks that keep a state were {before}, and are now {now}")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])  # first, as it may refuse
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
+        self.model.load_state_dict(state["model"])
         for callback, (_, kept) in zip(keeping, state["callbacks"], strict=True):
             callback.load_state_dict(kept)
         default_rng().bit_generator.state = state["random"]

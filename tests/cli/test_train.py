@@ -187,9 +187,13 @@ def test_what_is_wrong_with_a_run_folder_is_one_line(capsys: pytest.CaptureFixtu
         ("{", "config.json is damaged"),
         ("[]", "config.json is damaged"),
         ("{}", "not made by `minidil train`"),
-        (json.dumps(config | {"shape": [1, 8]}), "not made by `minidil train`"),
+        ("{}", "run/config.json has no shape, classes, mean, std, settings: it was not made"),
+        (json.dumps(config | {"shape": [1, 8]}), "run/config.json: shape must be a list of 3, each a whole number"),
         (json.dumps(config | {"settings": {"epochs": 1}}), "must hold exactly"),
-        (json.dumps(config | {"settings": config["settings"] | {"epochs": "x"}}), "makes no sense"),
+        (
+            json.dumps(config | {"settings": config["settings"] | {"epochs": "x"}}),
+            "epochs must be a whole number, not 'x'",
+        ),
         (json.dumps(config | {"settings": config["settings"] | {"widths": [5]}}), "does not fit"),
     ):
         (run / "config.json").write_text(text)

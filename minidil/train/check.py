@@ -1,0 +1,186 @@
+"""Whether the tree of a checkpoint is the state of this training run: every value of it, before any of them is used."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minidil.errors import CheckpointError
+from minidil.random import default_rng
+from minidil.train.history import COLUMNS, History
+from minidil.train.rules import MAPPING, Rule, listed, named, number, shown, whole
+
+if TYPE_CHECKING:
+    from minidil.train.state import Run
+
+_COUNTS = {
+    "epochs": whole(1),
+    "batches": whole(1),
+    "epoch": whole(),
+    "batch": whole(),
+    "waited": whole(),
+    "lr": number(0),
+    "model": MAPPING,
+    "optimizer": MAPPING,
+    "sums": MAPPING,
+    "history": MAPPING,
+    "best": MAPPING,
+}
+ROW: dict[str, Rule] = {
+    "epoch": whole(1),
+    "train_loss": number(),
+    "train_accuracy": number(0, 1),
+    "val_loss": number(or_nan=True),
+    "val_accuracy": number(0, 1, or_nan=True),
+    "lr": number(0),
+}
+"""What the figures of an epoch must be, in the order of `COLUMNS`."""
+
+_ARRAY = Rule("an array", lambda value: isinstance(value, np.ndarray))
+
+
+def check_state(state: Any, run: "Run") -> None:
+    """Raises: CheckpointError, naming the place in the tree, unless `state` can be taken up by `run`."""
+    fresh = run.state_dict()
+    if not isinstance(state, dict) or state.keys() != fresh.keys():
+        raise CheckpointError("the checkpoint is not the state of a training run, such as fit writes")
+    named(state, _COUNTS, "")
+    _check_plan(state, run)
+    check_arrays(state["model"], fresh["model"], "model")
+    _check_sums(state, fresh["sums"])
+    _check_history(state)
+    if state["history"]["best_epoch"] or state["best"]:
+        check_arrays(state["best"], fresh["model"], "best")
+    _check_random(state["random"])
+    _check_schedule(state, run)
+    _check_callbacks(state["callbacks"], run)
+
+
+def check_arrays(state: Any, like: Mapping[str, Any], place: str) -> None:
+    """Raises: CheckpointError unless `state` holds finite arrays under the names, in the shapes and of the kinds of `like`."""
+    MAPPING.check(state, place)
+    if state.keys() != like.keys():
+        missing, odd = (", ".join(sorted(names)) for names in (like.keys() - state.keys(), state.keys() - like.keys()))
+        raise CheckpointError(
+            f"{place} does not fit the model: "
+            + " and ".join(([f"it lacks {missing}"] if missing else []) + ([f"the model has no {odd}"] if odd else []))
+        )
+    for name, value in state.items():
+        _ARRAY.check(value, f"{place}.{name}")
+        if value.shape != like[name].shape or not np.can_cast(value.dtype, like[name].dtype, "same_kind"):
+            raise CheckpointError(
+                f"{place}.{name} has the shape {value.shape} of {value.dtype} and does not fit the model, "
+                f"which needs {like[name].shape} of {like[name].dtype}"
+            )
+        check_finite(value, f"{place}.{name}")
+
+
+def check_finite(value: Any, place: str) -> None:
+    """Raises: CheckpointError if NaN or an infinity is among the values of an array."""
+    if bad := value.size - int(np.count_nonzero(np.isfinite(value))):
+        raise CheckpointError(f"{place} holds {bad:,} of {value.size:,} values that are not finite")
+
+
+def _check_plan(state: dict[str, Any], run: "Run") -> None:
+    """Epochs and batches, done and to come."""
+    if state["epoch"] > run.epochs:
+        raise CheckpointError(f"{state['epoch']} epochs are done already, more than the {run.epochs} planned now")
+    if state["batches"] != run.batches:
+        raise CheckpointError(
+            f"the run was made with {state['batches']} batches an epoch and the loader now has {run.batches}; "
+            "its position in the data means nothing there, use the same data and batch size"
+        )
+    if state["epoch"] > state["epochs"]:
+        raise CheckpointError(f"epoch is {state['epoch']}, and only {state['epochs']} epochs were planned")
+    if state["batch"] > (state["batches"] if state["epoch"] < state["epochs"] else 0):
+        raise CheckpointError(
+            f"batch is {state['batch']}, after epoch {state['epoch']} of {state['epochs']} with {state['batches']} batches"
+        )
+
+
+def _check_sums(state: dict[str, Any], fresh: dict[str, Any]) -> None:
+    sums = state["sums"]
+    if sums.keys() != fresh.keys():
+        raise CheckpointError(f"sums must hold {', '.join(fresh)}, not {', '.join(map(str, sums)) or 'nothing'}")
+    named(sums, {name: whole() if type(value) is int else number() for name, value in fresh.items()}, "sums.")
+    if sums["correct"] > sums["count"] or (sums["count"] == 0) != (state["batch"] == 0):
+        raise CheckpointError(
+            f"sums.correct of sums.count is {sums['correct']} of {sums['count']} in {state['batch']} batches"
+        )
+
+
+def _check_history(state: dict[str, Any]) -> None:
+    """Every figure, that there is a row for every epoch, and that the best of them is the best."""
+    history = state["history"]
+    if history.keys() != {"rows", "best_epoch"} or not isinstance(history["rows"], list):
+        raise CheckpointError(f"history must hold a list of rows and best_epoch, not {shown(history)}")
+    check_rows(history["rows"], "history.rows")
+    if len(history["rows"]) != state["epoch"]:
+        raise CheckpointError(f"history.rows has {len(history['rows'])} rows, and epoch is {state['epoch']}")
+    again, waited, highest = History(), 0, -1.0
+    for row in history["rows"]:
+        waited = 0 if row["val_accuracy"] > highest else waited + 1
+        again.add(row)
+        highest = again.best["val_accuracy"]
+    whole().check(history["best_epoch"], "history.best_epoch")
+    if history["best_epoch"] != again.best_epoch:
+        raise CheckpointError(
+            f"history.best_epoch is {history['best_epoch']}, and in history.rows {again.best_epoch} is the best"
+        )
+    if state["waited"] > waited:  # fewer are right after the plan has changed, since patience then starts again
+        raise CheckpointError(f"waited is {state['waited']}, and in history.rows {waited} epochs follow the best")
+
+
+def check_rows(rows: list[Any], place: str) -> None:
+    """Raises: CheckpointError unless these are the figures of the epochs from 1 on."""
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or not row.keys() >= set(COLUMNS):
+            raise CheckpointError(f"{place}[{index}] must hold {', '.join(COLUMNS)}, not {shown(row)}")
+        named(row, ROW, f"{place}[{index}].")
+        if row["epoch"] != index + 1:
+            raise CheckpointError(f"{place}[{index}].epoch must be {index + 1}, not {row['epoch']}")
+
+
+def _check_random(state: Any) -> None:
+    """The generator is given the state on trial: it must take it, and give it back unchanged."""
+    trial = type(default_rng().bit_generator)()
+    try:
+        trial.state = state
+        same = shown(trial.state) == shown(state) and trial.state == state
+    except (TypeError, ValueError, LookupError, OverflowError, AttributeError) as error:
+        raise CheckpointError(f"random is no state of the random number generator: {error!r}") from error
+    if not same:
+        raise CheckpointError(
+            f"random is no state of the random number generator, which makes {shown(trial.state)} of it"
+        )
+
+
+def _check_schedule(state: dict[str, Any], run: "Run") -> None:
+    schedule = state["schedule"]
+    if (schedule is None) != (run.schedule is None):
+        before, now = ("without", "with") if schedule is None else ("with", "without")
+        raise CheckpointError(f"the run was made {before} a schedule and now goes on {now} one")
+    if run.schedule is None:
+        return
+    MAPPING.check(schedule, "schedule")
+    fresh, position = run.schedule.state_dict(), state["epoch"] * state["batches"] + state["batch"]
+    if fresh.keys() == {"step"}:
+        # fit takes one step of it after every batch; where it was not new at the first, it is as old again now.
+        steps = (position, position + fresh["step"])
+        if schedule.keys() != {"step"} or type(schedule["step"]) is not int or schedule["step"] not in steps:
+            raise CheckpointError(
+                f"schedule must be {{'step': {position}}} after that many batches, not {shown(schedule)}"
+            )
+
+
+def _check_callbacks(saved: Any, run: "Run") -> None:
+    pair = Rule("a name and a state", lambda entry: isinstance(entry, list) and [*map(type, entry)] == [str, dict])
+    if not isinstance(saved, list) or saved:
+        listed(pair).check(saved, "callbacks")
+    keeping = [each for each in run.callbacks if each.state_dict()]
+    names = [type(each).__name__ for each in keeping]
+    if names != (then := [name for name, _ in saved]):
+        before, now = (", ".join(each) or "none" for each in (then, names))
+        raise CheckpointError(f"the callbacks that keep a state were {before}, and are now {now}")
+    for callback, (_, kept) in zip(keeping, saved, strict=True):
+        callback.check_state(kept, run)
