@@ -40,3 +40,11 @@ class CheckpointError(MinidilError, ValueError):
 
 class TrainingError(MinidilError, RuntimeError):
     """A training run that cannot go on, such as one whose loss is no longer finite."""
+
+
+class BusyError(MinidilError, RuntimeError):
+    """A folder that another process, or another thread, is at work in."""
+
+
+class StorageError(MinidilError, OSError):
+    """A file that the disk, a limit or its permissions do not let be written; `errno` is the system's."""
