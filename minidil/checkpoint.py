@@ -12,17 +12,12 @@ are, each one exactly the array that the tree names at its place. So what comes 
 the file, whoever made that. Nothing is ever pickled. The same tree always gives the same bytes.
 """
 
-import contextlib
-import glob
 import hashlib
 import io
 import json
 import math
 import os
-import secrets
-import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,13 +25,13 @@ from urllib.parse import quote
 import numpy as np
 
 from minidil.errors import CheckpointError
+from minidil.files import atomic_write
 
 _FORMAT = 1
 _TREE = "tree.json"
 _ARRAY = "$array"
 _TAG = b"minidil-sha256:"
 _DIGEST = 64  # hexadecimal digits of a SHA-256
-_STALE_SECONDS = 60.0
 _ALLOWED = "dicts with string keys, lists, NumPy arrays of numbers or booleans, int, float, bool, str and None"
 
 
@@ -46,7 +41,7 @@ def save(path: str | os.PathLike[str], tree: object) -> None:
     tree: any nesting of dicts with string keys, lists, tuples (they come back as lists), NumPy arrays of booleans,
         integers, floats or complex numbers in any shape, NumPy scalars (they come back as 0-d arrays), int, float,
         bool, str and None.
-    Raises: CheckpointError, before anything is written, if something else is in the tree; OSError if the disk refuses.
+    Raises: CheckpointError, before anything is written, if something else is in the tree; StorageError if the disk refuses.
     """
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     try:
@@ -225,45 +220,3 @@ def _name(place: tuple[str | int, ...]) -> str:
 def _spell(place: tuple[str | int, ...]) -> str:
     """The place as Python would write it: tree['optimizer'][0]."""
     return "tree" + "".join(f"[{step!r}]" for step in place)
-
-
-@contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedRandom]:
-    """A binary file that takes the place of `path` when the block ends well, and is removed when it does not.
-
-    The content is on the disk before it gets its name, and the name is on the disk before this returns; so a process
-    killed or a machine switched off at any moment leaves the old file or the whole new one. What a killed writer left
-    behind (`.name.*.tmp`) is removed by the next one, once nobody has written to it for a minute.
-    Raises: OSError if the folder is missing or cannot be written.
-    """
-    path = Path(path)
-    _remove_stale(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _remove_stale(path: Path) -> None:
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the folder's new entry on the disk, where the system lets a folder be opened (Windows does not)."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

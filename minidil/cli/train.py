@@ -10,6 +10,7 @@ from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images
 from minidil.cli.settings import FLIP_RULES, OPTIMIZERS, RECIPES, SCHEDULES, Settings
 from minidil.data.transforms import FILLS
 from minidil.errors import OptionError
+from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.train import RunFolder, evaluate, fit
@@ -184,12 +185,13 @@ def _freeze(word: str) -> tuple[str, int]:
 
 def _new_folder(settings: Settings) -> Path:
     """Make and return runs/SET-MODEL-NUMBER with the first number that is free."""
-    _RUNS.mkdir(exist_ok=True)
     number = 1
     while True:
         folder = _RUNS / f"{Path(settings.data).name}-{settings.model}-{number}"
         try:
-            folder.mkdir()
+            with writing(folder):
+                _RUNS.mkdir(exist_ok=True)
+                folder.mkdir()
         except FileExistsError:
             number += 1
         else:

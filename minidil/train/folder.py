@@ -5,6 +5,7 @@
     best.npz      the weights of the best epoch, with its row of figures
     metrics.csv   one row per epoch
     curves.png    the same as a picture
+    .lock         held while a process trains here; empty, and left where it is
 
 Every file is replaced whole or not at all. last.npz is the one source of truth: the three files below it are only derived
 from it, after it, and are written again when the run is resumed. So it does not matter between which two writes a process
@@ -13,17 +14,22 @@ is killed.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from minidil import checkpoint
 from minidil.errors import CheckpointError, DataError, OptionError
+from minidil.files import atomic_write, remove_leftovers, writing
+from minidil.locks import locked
 from minidil.nn import Module
 from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
 from minidil.train.state import Run
 
 CONFIG, LAST, BEST, METRICS, CURVES = "config.json", "last.npz", "best.npz", "metrics.csv", "curves.png"
+_FILES, _LOCK = (CONFIG, LAST, BEST, METRICS, CURVES), ".lock"
 
 
 class RunFolder:
@@ -34,11 +40,37 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder if need be and write config.json. Raises: OptionError if a run is already in it."""
-        for name in (CONFIG, LAST, BEST, METRICS, CURVES):
+        self._refuse_to_overwrite()
+        self._make()
+        self.write_config(config)
+
+    @contextmanager
+    def held(self, resume: bool) -> Iterator[None]:
+        """While the block runs, no other process trains in this folder; what killed ones left half written is removed.
+
+        resume: the folder must hold a run, or else must not; nothing is made in it before that is sure.
+        Raises: BusyError, which says whom to wait for; CheckpointError without a run; OptionError with one.
+        """
+        if resume:
+            self.config()
+        else:
+            self._refuse_to_overwrite()
+        self._make()
+        with ExitStack() as stack:
+            with writing(self.path / _LOCK):
+                stack.enter_context(locked(self.path / _LOCK, "training"))
+            for name in _FILES:
+                remove_leftovers(self.path / name, age=0)
+            yield
+
+    def _refuse_to_overwrite(self) -> None:
+        for name in _FILES:
             if (self.path / name).exists():
                 raise OptionError(f"{self.path} already holds a run ({name}); resume it, or choose another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write_config(config)
+
+    def _make(self) -> None:
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json. config: what JSON can hold."""
@@ -133,9 +165,9 @@ class RunFolder:
             from minidil import viz
 
             figure = viz.curves(history.rows)
-            with viz.style(), checkpoint.atomic_write(self.path / CURVES) as file:
+            with viz.style(), atomic_write(self.path / CURVES) as file:
                 figure.savefig(file, format="png")
 
     def _write_text(self, name: str, text: str) -> None:
-        with checkpoint.atomic_write(self.path / name) as file:
+        with atomic_write(self.path / name) as file:
             file.write(text.encode())

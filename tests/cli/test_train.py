@@ -33,7 +33,7 @@ def test_a_run_leaves_its_folder_and_prints_what_it_did(capsys: pytest.CaptureFi
     assert main(["train", *TINY, "--epochs", "2"]) == 0
     out = capsys.readouterr().out
     folder = Path("runs/digits-vgg_small-1")
-    assert {path.name for path in folder.iterdir()} == {*FILES, "config.json", "curves.png"}
+    assert {path.name for path in folder.iterdir()} == {*FILES, "config.json", "curves.png", ".lock"}
     assert "digits: 1,293 images to learn from, 144 to validate on" in out
     assert "features.0" in out
     assert "receptive field" in out
