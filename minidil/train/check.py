@@ -65,13 +65,16 @@ def check_arrays(state: Any, like: Mapping[str, Any], place: str) -> None:
             f"{place} does not fit the model: "
             + " and ".join(([f"it lacks {missing}"] if missing else []) + ([f"the model has no {odd}"] if odd else []))
         )
+    misfits: dict[str, str] = {}
     for name, value in state.items():
         _ARRAY.check(value, f"{place}.{name}")
-        if value.shape != like[name].shape or not np.can_cast(value.dtype, like[name].dtype, "same_kind"):
-            raise CheckpointError(
-                f"{place}.{name} has the shape {value.shape} of {value.dtype} and does not fit the model, "
-                f"which needs {like[name].shape} of {like[name].dtype}"
-            )
+        if value.shape != like[name].shape:
+            misfits[name] = f"{name} has shape {value.shape} but the model needs {like[name].shape}"
+        elif not np.can_cast(value.dtype, like[name].dtype, "same_kind"):
+            misfits[name] = f"{name} has type {value.dtype} but the model needs {like[name].dtype}"
+    if misfits:
+        raise CheckpointError(f"{place}.{next(iter(misfits))} does not fit the model: {', '.join(misfits.values())}")
+    for name, value in state.items():
         check_finite(value, f"{place}.{name}")
 
 

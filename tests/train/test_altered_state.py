@@ -136,7 +136,11 @@ def test_every_value_of_the_state_replaced(tmp_path: Path, kind: str, monkeypatc
         (("schedule",), {"step": 3}, "schedule must be {'step': 7} after that many batches, not {'step': 3}"),
         (("random", "state", "inc"), -1, "random is no state of the random number generator"),
         (("model",), {}, "model does not fit the model: it lacks 0.bias, "),
-        (("model", "0.weight"), np.ones((2, 2)), "model.0.weight has the shape (2, 2) of float64 and does not fit"),
+        (
+            ("model", "0.weight"),
+            np.ones((2, 2)),
+            "model.0.weight does not fit the model: 0.weight has shape (2, 2) but the model needs (4, 1, 3, 3)",
+        ),
         (("model", "0.bias"), np.full(4, np.nan, np.float32), "model.0.bias holds 4 of 4 values that are not finite"),
         (("best", "0.bias"), None, "best.0.bias must be an array, not None"),
         (("optimizer", "groups", 0, "nesterov"), "yes", "group 0 has 'yes' for nesterov"),
