@@ -7,19 +7,17 @@ The file is an ordinary uncompressed zip archive that `numpy.load(path, allow_pi
     (archive comment)               "minidil-sha256:" and the SHA-256 of every byte of the file before it
 
 `load` compares the digest before it looks at anything else, so a file that was cut short, or in which a single bit
-changed anywhere, never gets as far as being parsed. Nothing is ever pickled. The same tree always gives the same bytes.
+changed anywhere, never gets as far as being parsed. Then it takes only what `save` writes: members that are stored as they
+are, each one exactly the array that the tree names at its place. So what comes back is never larger than a small multiple of
+the file, whoever made that. Nothing is ever pickled. The same tree always gives the same bytes.
 """
 
-import contextlib
-import glob
 import hashlib
 import io
 import json
+import math
 import os
-import secrets
-import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,13 +25,13 @@ from urllib.parse import quote
 import numpy as np
 
 from minidil.errors import CheckpointError
+from minidil.files import atomic_write
 
 _FORMAT = 1
 _TREE = "tree.json"
 _ARRAY = "$array"
 _TAG = b"minidil-sha256:"
 _DIGEST = 64  # hexadecimal digits of a SHA-256
-_STALE_SECONDS = 60.0
 _ALLOWED = "dicts with string keys, lists, NumPy arrays of numbers or booleans, int, float, bool, str and None"
 
 
@@ -43,17 +41,24 @@ def save(path: str | os.PathLike[str], tree: object) -> None:
     tree: any nesting of dicts with string keys, lists, tuples (they come back as lists), NumPy arrays of booleans,
         integers, floats or complex numbers in any shape, NumPy scalars (they come back as 0-d arrays), int, float,
         bool, str and None.
-    Raises: CheckpointError, before anything is written, if something else is in the tree; OSError if the disk refuses.
+    Raises: CheckpointError, before anything is written, if something else is in the tree; StorageError if the disk refuses.
     """
     arrays: dict[str, np.ndarray[Any, Any]] = {}
-    structure = {"format": _FORMAT, "tree": _encode(tree, (), arrays)}
+    try:
+        structure = json.dumps({"format": _FORMAT, "tree": _encode(tree, (), arrays)})
+    except RecursionError as error:
+        raise CheckpointError("checkpoint.save: tree is nested too deeply, or contains itself") from error
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"checkpoint.save: tree holds a number that JSON cannot take: {error}") from error
     with atomic_write(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, array in arrays.items():
                 # A bare ZipInfo is dated 1980, so equal trees are equal files. Zip64, as an array may be over 4 GiB.
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(_TREE), json.dumps(structure))
+            archive.writestr(zipfile.ZipInfo(_TREE), structure)
             archive.comment = _TAG + b"0" * _DIGEST
         file.seek(-_DIGEST, os.SEEK_END)
         file.truncate()
@@ -65,8 +70,8 @@ def save(path: str | os.PathLike[str], tree: object) -> None:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read the tree that `save` wrote: the same values, array dtypes and shapes.
 
-    Raises: CheckpointError, in one line, if the file is not a checkpoint, is cut short, or has one wrong byte anywhere;
-        OSError if there is no such file.
+    Raises: CheckpointError, in one line, if the file is not a checkpoint, is cut short, has one wrong byte anywhere, or
+        holds anything that `save` does not write; OSError if there is no such file.
     """
     content = Path(path).read_bytes()
     body, digest = memoryview(content)[:-_DIGEST], content[-_DIGEST:]
@@ -83,12 +88,54 @@ def load(path: str | os.PathLike[str]) -> Any:
     # Some writer sealed exactly these bytes. That it was `save` remains to be seen: anybody can compute a SHA-256.
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            structure = json.loads(archive.read(_TREE))
-            if structure["format"] != _FORMAT:
-                raise CheckpointError(f"format {structure['format']!r}, and this minidil reads format {_FORMAT}")
-            return _decode(structure["tree"], archive)
+            members = _members(archive, len(content))
+            structure = _structure(archive.read(members.pop(_TREE)))
+            tree = _decode(structure["tree"], (), archive, members)
+        if members:
+            raise CheckpointError(f"member {min(members)!r} has no place in the tree")
+        return tree
     except Exception as error:
-        raise CheckpointError(f"checkpoint.load: {path} is sealed but not a minidil checkpoint: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise CheckpointError(f"checkpoint.load: {path} is sealed but not a minidil checkpoint: {reason}") from error
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
+    """The members by name: stored as they are, named once, and together no larger than the file of `size` bytes."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise CheckpointError(f"member {info.filename!r} is compressed; save stores every member as it is")
+        if info.filename in members:
+            raise CheckpointError(f"member {info.filename!r} is there twice")
+        members[info.filename] = info
+    if (total := sum(info.file_size for info in members.values())) > size:
+        raise CheckpointError(f"its members claim {total:,} bytes, more than the {size:,} of the file")
+    if _TREE not in members:
+        raise CheckpointError(f"member {_TREE!r} is missing")
+    return members
+
+
+def _structure(text: bytes) -> Any:
+    try:
+        structure = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise CheckpointError(f"member {_TREE!r} is nested too deeply") from error
+    except ValueError as error:
+        raise CheckpointError(f"member {_TREE!r}: {error}") from error
+    if not isinstance(structure, dict) or structure.keys() != {"format", "tree"}:
+        raise CheckpointError(f"member {_TREE!r} must hold a format and a tree")
+    if structure["format"] != _FORMAT:
+        raise CheckpointError(
+            f"member {_TREE!r} has format {structure['format']!r}, and this minidil reads format {_FORMAT}"
+        )
+    return structure
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    node = dict(pairs)
+    if len(node) != len(pairs):
+        raise CheckpointError(f"one of the keys {', '.join(sorted(node))} is there twice")
+    return node
 
 
 def _encode(node: object, place: tuple[str | int, ...], arrays: dict[str, np.ndarray[Any, Any]]) -> object:
@@ -107,66 +154,69 @@ def _encode(node: object, place: tuple[str | int, ...], arrays: dict[str, np.nda
     if isinstance(node, np.generic):
         node = np.asarray(node)
     if type(node) is np.ndarray and node.dtype.kind in "biufc":
-        name = "/".join(quote(str(step), safe="", errors="surrogatepass") for step in place)
+        name = _name(place)
         arrays[name] = node
         return {_ARRAY: name}
     kind = f"an array of {node.dtype}" if type(node) is np.ndarray else f"of type {type(node).__name__}"
     raise CheckpointError(f"checkpoint.save: {_spell(place)} is {kind}; a checkpoint holds {_ALLOWED}")
 
 
-def _decode(node: Any, archive: zipfile.ZipFile) -> Any:
+def _decode(
+    node: Any, place: tuple[str | int, ...], archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]
+) -> Any:
+    """The tree under `node`; takes the members that it consists of out of `members`, each of them once."""
     if isinstance(node, list):
-        return [_decode(item, archive) for item in node]
-    if isinstance(node, dict):
-        if node.keys() == {_ARRAY}:
-            with archive.open(f"{node[_ARRAY]}.npy") as member:
-                return np.lib.format.read_array(member, allow_pickle=False)
-        return {key.removeprefix("$"): _decode(value, archive) for key, value in node.items()}
-    return node
+        return [_decode(item, (*place, index), archive, members) for index, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if _ARRAY not in node:
+        return {_key(key, place): _decode(node[key], (*place, _key(key, place)), archive, members) for key in node}
+    if node != {_ARRAY: _name(place)}:
+        raise CheckpointError(
+            f"member {_TREE!r}: {_spell(place)} must be the array {_name(place)!r}, not {node!r:.200}"
+        )
+    member = members.pop(f"{_name(place)}.npy", None)
+    if member is None:
+        raise CheckpointError(f"member {_name(place) + '.npy'!r} is missing")
+    return _array(archive, member)
+
+
+def _key(key: str, place: tuple[str | int, ...]) -> str:
+    if key.startswith("$") and not key.startswith("$$"):
+        raise CheckpointError(f"member {_TREE!r}: {_spell(place)} has the key {key!r}, which means nothing")
+    return key.removeprefix("$")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    """Read an array after its header has been held against the size of its member: before, nothing is allocated for it."""
+    try:
+        with archive.open(info) as member:
+            version = np.lib.format.read_magic(member)
+            # Later versions of the format have longer headers, which only structured types need.
+            if version != (1, 0):
+                raise CheckpointError(f"the format of its header is {version}, not (1, 0)")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+            if dtype.kind not in "biufc":
+                raise CheckpointError(f"it is an array of {dtype}; a checkpoint holds numbers and booleans")
+            if any(length < 0 for length in shape):
+                raise CheckpointError(f"its shape is {shape}")
+            header, needed = member.tell(), math.prod(shape) * dtype.itemsize
+            if header + needed != info.file_size:
+                raise CheckpointError(
+                    f"its shape {shape} of {dtype} takes {header:,} + {needed:,} bytes, and it has {info.file_size:,}"
+                )
+            member.seek(0)
+            array: np.ndarray[Any, Any] = np.lib.format.read_array(member, allow_pickle=False)
+            return array
+    except Exception as error:
+        raise CheckpointError(f"member {info.filename!r}: {error}") from error
+
+
+def _name(place: tuple[str | int, ...]) -> str:
+    """What the array at that place in the tree is called: unique, as places are."""
+    return "/".join(quote(str(step), safe="", errors="surrogatepass") for step in place)
 
 
 def _spell(place: tuple[str | int, ...]) -> str:
     """The place as Python would write it: tree['optimizer'][0]."""
     return "tree" + "".join(f"[{step!r}]" for step in place)
-
-
-@contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedRandom]:
-    """A binary file that takes the place of `path` when the block ends well, and is removed when it does not.
-
-    The content is on the disk before it gets its name, and the name is on the disk before this returns; so a process
-    killed or a machine switched off at any moment leaves the old file or the whole new one. What a killed writer left
-    behind (`.name.*.tmp`) is removed by the next one, once nobody has written to it for a minute.
-    Raises: OSError if the folder is missing or cannot be written.
-    """
-    path = Path(path)
-    _remove_stale(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _remove_stale(path: Path) -> None:
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the folder's new entry on the disk, where the system lets a folder be opened (Windows does not)."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

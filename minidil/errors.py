@@ -52,3 +52,7 @@ class TrainingError(MinidilError, RuntimeError):
 
 class BusyError(MinidilError, RuntimeError):
     """A folder that another process, or another thread, is at work in."""
+
+
+class StorageError(MinidilError, OSError):
+    """A file that the disk, a limit or its permissions do not let be written; `errno` is the system's."""

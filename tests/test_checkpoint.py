@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as npst
 
 from minidil import checkpoint
 from minidil.errors import CheckpointError
+from minidil.files import atomic_write
 
 ARRAYS = npst.arrays(
     dtype=st.sampled_from(
@@ -198,7 +199,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     checkpoint.save(tmp_path / "a.npz", [1])
 
     def fail() -> None:
-        with checkpoint.atomic_write(tmp_path / "a.npz") as file:
+        with atomic_write(tmp_path / "a.npz") as file:
             file.write(b"half")
             raise RuntimeError("half way")
 

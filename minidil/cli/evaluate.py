@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.cli.experiment import TTA_HELP, Experiment, testing_images
+from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import RunFolder, evaluate
 from minidil.train.views import LEVELS
@@ -30,7 +30,9 @@ def run(args: argparse.Namespace) -> None:
     experiment = Experiment.of(folder)
     with use(args.backend or backend()):
         model = experiment.trained(folder, args.tta)
-        images = testing_images(experiment.settings)
+        with blaming(folder):
+            images = testing_images(experiment.settings)
+        experiment.check_images(images, folder)
         right = np.zeros(len(experiment.classes), dtype=int)
 
         def count(logits: Array, labels: Array) -> None:

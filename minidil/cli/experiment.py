@@ -1,5 +1,7 @@
 """An experiment: settings, and the facts about the data that a model needs wherever it goes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,12 +10,15 @@ import numpy as np
 
 import minidil.schedule as schedules
 from minidil import data, models, optim
+from minidil.cli.config import checked
 from minidil.cli.settings import Settings
 from minidil.data import transforms
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import BatchNorm, Module, Parameter
 from minidil.random import default_rng, seed
 from minidil.train import AveragedViews, Callback, FreezeAfter, RunFolder, Schedule, WeightAverage
+from minidil.train.folder import CONFIG
+from minidil.train.rules import shown
 
 _EVALUATION_BATCH = 256
 _WHITENING_IMAGES = 5000
@@ -41,24 +46,33 @@ class Experiment:
 
     @classmethod
     def of(cls, folder: RunFolder) -> Self:
-        """Read the config.json of a run. Raises: CheckpointError if it is missing, damaged or incomplete."""
+        """Read the config.json of a run. Raises: CheckpointError if it is missing, or one of its values is wrong."""
         config = folder.config()
-        try:
-            channels, height, width = map(int, config["shape"])
-            mean, std = (tuple(map(float, config[name])) for name in ("mean", "std"))
-            return cls(
-                Settings.from_json(config["settings"]),
-                tuple(map(str, config["classes"])),
-                (channels, height, width),
-                mean,
-                std,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, CheckpointError):
-                raise
-            raise CheckpointError(
-                f"{folder.path} was not made by `minidil train`, or its config.json is incomplete: {error!r}"
-            ) from error
+        settings = checked(config, folder.path / CONFIG)
+        channels, height, width = config["shape"]
+        facts = (tuple(config[name]) for name in ("mean", "std"))
+        return cls(settings, tuple(config["classes"]), (channels, height, width), *facts)
+
+    def check_images(self, images: data.Dataset, folder: RunFolder) -> None:
+        """Raises: CheckpointError if these are no images of the shape and classes that config.json tells."""
+        told = {"shape": self.shape, "classes": self.classes}
+        for name, found in {"shape": images.images.shape[1:], "classes": images.classes}.items():
+            if told[name] != found:
+                raise CheckpointError(
+                    f"{folder.path / CONFIG}: {name} is {shown(told[name])}, and that of the images of "
+                    f"{self.settings.data} is {shown(found)}"
+                )
+
+    def check_learnt(self, learn: data.Dataset, folder: RunFolder) -> None:
+        """Raises: CheckpointError if the run was not made with these images: their mean and deviation tell them apart."""
+        self.check_images(learn, folder)
+        now = type(self).on(self.settings, learn)
+        for name in ("mean", "std"):
+            if not np.allclose(getattr(self, name), getattr(now, name), rtol=1e-5, atol=0):
+                raise CheckpointError(
+                    f"{folder.path / CONFIG}: {name} is {shown(getattr(self, name))}, and that of the images to learn from "
+                    f"is {shown(getattr(now, name))}; data, seed or validation were changed, or the images"
+                )
 
     def config(self) -> dict[str, Any]:
         """What `of` reads."""
@@ -102,10 +116,9 @@ class Experiment:
 
         Raises: CheckpointError if there are none or they do not fit.
         """
-        tree, model = folder.best(), self.model()
-        if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
-            raise CheckpointError(f"{folder.path}: best.npz is a checkpoint, but not of a model's weights")
-        model.load_state_dict(tree["model"])
+        with blaming(folder):
+            model = self.model()
+        folder.load_best(model)
         return self.viewed(model, tta).eval()
 
     def normalize(self) -> transforms.Normalize:
@@ -177,6 +190,17 @@ class Experiment:
         return schedules.OneCycle(optimizer, max(steps, 2))
 
 
+@contextmanager
+def blaming(folder: RunFolder | None) -> Iterator[None]:
+    """Around what follows from the config.json of a run: options that do not go together are then a fault of the file."""
+    try:
+        yield
+    except OptionError as error:
+        if folder is None:
+            raise
+        raise CheckpointError(f"{folder.path / CONFIG}: the settings make no run: {error}") from error
+
+
 def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
     """(to learn from, to validate on): a seeded split of the training set, every class in the same proportion.
 
@@ -196,6 +220,8 @@ def _part(settings: Settings, part: str) -> data.Dataset:
     if settings.data in data.NAMES:
         return data.load(settings.data, part)
     path, size = Path(settings.data), settings.size
+    if not path.is_dir():
+        raise OptionError(f"--data {path}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images")
     if (path / "train").is_dir() and (path / "test").is_dir():
         classes = data.folder(path / "train", size).classes if part == "test" else None
         return data.folder(path / part, size, classes)

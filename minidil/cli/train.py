@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import data, models
-from minidil.cli.experiment import TTA_HELP, Experiment, testing_images, training_images
+from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images, training_images
 from minidil.cli.settings import FLIP_RULES, OPTIMIZERS, RECIPES, SCHEDULES, Settings
 from minidil.data.transforms import FILLS
 from minidil.errors import OptionError
+from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.train import RunFolder, evaluate, fit
@@ -91,8 +92,11 @@ def run(args: argparse.Namespace) -> None:
     del given["run"]
 
     if resume:
-        experiment = _resumed(RunFolder(resume), given)
-        learn, validate = training_images(experiment.settings)
+        folder = RunFolder(resume)
+        experiment = _resumed(folder, given)
+        with blaming(folder):
+            learn, validate = training_images(experiment.settings)
+        experiment.check_learnt(learn, folder)
     else:
         settings = Settings.of({"backend": given.get("backend", backend())} | given)
         learn, validate = training_images(settings)
@@ -109,9 +113,11 @@ def _train(
     out: Path | None,
     resume: Path | None,
 ) -> None:
-    settings, model = experiment.settings, experiment.untrained(learn)
-    batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    callbacks = experiment.callbacks(model)
+    settings = experiment.settings
+    with blaming(RunFolder(resume) if resume else None):
+        model = experiment.untrained(learn)
+        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
+        callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
     number = f"{len(validate):,}" if validate else "none"
     print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
     with waiting_explained("the forward kernels"):
@@ -124,7 +130,7 @@ def _train(
             batches,
             experiment.measuring(validate) if validate else None,
             optimizer,
-            experiment.schedule(optimizer, len(batches)),
+            schedule,
             settings.epochs,
             callbacks,
             out=folder,
@@ -153,8 +159,7 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
             f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
             f"but not {names}"
         )
-    recorded = folder.config().get("fit")
-    then = recorded if isinstance(recorded, dict) else {}
+    then = folder.config().get("fit", {})
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:
@@ -180,12 +185,13 @@ def _freeze(word: str) -> tuple[str, int]:
 
 def _new_folder(settings: Settings) -> Path:
     """Make and return runs/SET-MODEL-NUMBER with the first number that is free."""
-    _RUNS.mkdir(exist_ok=True)
     number = 1
     while True:
         folder = _RUNS / f"{Path(settings.data).name}-{settings.model}-{number}"
         try:
-            folder.mkdir()
+            with writing(folder):
+                _RUNS.mkdir(exist_ok=True)
+                folder.mkdir()
         except FileExistsError:
             number += 1
         else:

@@ -22,6 +22,7 @@ class Adam(Optimizer):
     """
 
     state_arrays = ("mean", "square")
+    state_counts = ("step",)
     kernel: ClassVar[str] = "adam_update"
 
     def __init__(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from numbers import Real
+from operator import index
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ class Optimizer:
 
     state_arrays: ClassVar[tuple[str, ...]] = ()  # what is kept per parameter, each of the parameter's shape
     sometimes: ClassVar[tuple[str, ...]] = ()  # what is kept as well, if an option asks for it
+    state_counts: ClassVar[tuple[str, ...]] = ()  # and the whole numbers beside them
 
     def __init__(self, params: Params, **defaults: Any) -> None:
         if isinstance(params, Tensor | Mapping):
@@ -140,9 +142,11 @@ class Optimizer:
 
     def _faults(self, state: Mapping[str, Any], parameters: list[Tensor]) -> list[str]:
         try:
-            groups = [({name for name in saved if name != "params"}, saved["params"]) for saved in state["groups"]]
-            entries = [dict(entry) for entry in state["state"]]
-        except (KeyError, TypeError, ValueError) as error:
+            groups = [
+                ({name for name in saved if name != "params"}, index(saved["params"])) for saved in state["groups"]
+            ]
+            entries = [dict(entry.items()) for entry in state["state"]]
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             return [f"it lacks the structure of one ({type(error).__name__}: {error})"]
         expected = [(set(_options(group)), len(group["params"])) for group in self.param_groups]
         if [size for _, size in groups] != [size for _, size in expected]:
@@ -154,12 +158,37 @@ class Optimizer:
             for number, ((names, _), (wanted, _)) in enumerate(zip(groups, expected, strict=True))
             if names != wanted
         ]
+        if faults:
+            return faults
+        for number, (group, saved) in enumerate(zip(self.param_groups, state["groups"], strict=True)):
+            faults += self._option_faults(number, group, saved)
         for number, (entry, parameter) in enumerate(zip(entries, parameters, strict=True)):
-            optional = [name for name in self.sometimes if name in entry]
-            for name in (*self.state_arrays, *optional) if entry else ():
-                found = f"shape {np.shape(entry[name])}" if name in entry else "nothing"
-                if found != f"shape {parameter.shape}":
-                    faults.append(f"parameter {number} of shape {parameter.shape} has {found} for {name}")
+            faults += self._entry_faults(f"parameter {number} of shape {parameter.shape}", entry, parameter)
+        return faults
+
+    def _option_faults(self, number: int, group: Group, saved: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the saved options of a group: each must be one that could have been given."""
+        for name, present in _options(group).items():
+            if isinstance(present, bool) != isinstance(saved[name], bool):
+                return [f"group {number} has {saved[name]!r} for {name}"]
+        try:
+            self.check({**group, **saved})
+        except OptionError as error:
+            return [f"group {number}: {error}"]
+        return []
+
+    def _entry_faults(self, parameter: str, entry: Mapping[str, Any], like: Tensor) -> list[str]:
+        """What is wrong with what is kept of one parameter: finite arrays of its shape, and counts of at least 1."""
+        faults = []
+        optional = [name for name in self.sometimes if name in entry]
+        for name in (*self.state_arrays, *optional) if entry else ():
+            found = _described(entry[name]) if name in entry else "nothing"
+            if found != f"shape {like.shape}":
+                faults.append(f"{parameter} has {found} for {name}")
+        for name in self.state_counts if entry else ():
+            count = entry.get(name)
+            if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < 2**63:
+                faults.append(f"{parameter} has {count!r} for {name}")
         return faults
 
     # --- groups
@@ -213,6 +242,16 @@ def _saved(state: dict[str, Any]) -> dict[str, Any]:
     return {
         name: np.asarray(value) if isinstance(value, DeviceArray) else deepcopy(value) for name, value in state.items()
     }
+
+
+def _described(value: Any) -> str:
+    """The shape of an array of finite numbers, or what is there in its place."""
+    if isinstance(value, DeviceArray):
+        return f"shape {value.shape}"
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return f"{value!r:.60}"
+    bad = value.size - int(np.count_nonzero(np.isfinite(value)))
+    return f"{bad:,} of {value.size:,} values that are not finite" if bad else f"shape {value.shape}"
 
 
 def _options(group: Group) -> Group:

@@ -7,6 +7,7 @@ import numpy as np
 from minidil.errors import CheckpointError, OptionError
 from minidil.kernels.backend import Array
 from minidil.train.callbacks import Callback
+from minidil.train.check import check_arrays
 
 if TYPE_CHECKING:
     from minidil.train.state import Run
@@ -44,14 +45,16 @@ class WeightAverage(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"average": self.average}
 
+    def check_state(self, state: dict[str, Any], run: "Run") -> None:
+        check_arrays(state.get("average"), _weights(run), "WeightAverage: average")
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state.keys() != {"average"} or not isinstance(state["average"], dict):
             raise CheckpointError(f"WeightAverage: a state holds an average, not {', '.join(map(repr, state))}")
         self.average = dict(state["average"])
 
     def on_start(self, run: "Run") -> None:
-        if not self.average:
-            self.average = {name: value for name, value in run.model.state_dict().items() if value.dtype.kind == "f"}
+        self.average = self.average or _weights(run)
 
     def on_batch_end(self, run: "Run") -> None:
         step, steps = run.epoch * run.batches + run.batch, run.epochs * run.batches
@@ -60,3 +63,8 @@ class WeightAverage(Callback):
             weights = run.model.state_dict()
             self.average = {name: slow + moved * (weights[name] - slow) for name, slow in self.average.items()}
             run.model.load_state_dict(self.average, strict=False)
+
+
+def _weights(run: "Run") -> dict[str, Array]:
+    """What is averaged: the floating-point numbers of the model's state dict."""
+    return {name: value for name, value in run.model.state_dict().items() if value.dtype.kind == "f"}

@@ -32,8 +32,11 @@ class Callback:
         """What `checkpoint.save` can hold, and `load_state_dict` takes up; empty, at any time, if there is nothing to keep."""
         return {}
 
+    def check_state(self, state: dict[str, Any], run: "Run") -> None:
+        """Raise a CheckpointError if `load_state_dict` cannot take this up: nothing of the run has been changed yet."""
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to where `state_dict` was called, before `on_start`. Raises: CheckpointError if it does not fit."""
+        """Go back to where `state_dict` was called, before `on_start`."""
 
     def on_start(self, run: "Run") -> None:
         """Before the first batch, after a resumed run has been loaded."""

@@ -5,6 +5,7 @@
     best.npz      the weights of the best epoch, with its row of figures
     metrics.csv   one row per epoch
     curves.png    the same as a picture
+    .lock         held while a process trains here; empty, and left where it is
 
 Every file is replaced whole or not at all. last.npz is the one source of truth: the three files below it are only derived
 from it, after it, and are written again when the run is resumed. So it does not matter between which two writes a process
@@ -13,15 +14,22 @@ is killed.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from minidil import checkpoint
-from minidil.errors import CheckpointError, OptionError
+from minidil.errors import CheckpointError, DataError, OptionError
+from minidil.files import atomic_write, remove_leftovers, writing
+from minidil.locks import locked
+from minidil.nn import Module
+from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
 from minidil.train.state import Run
 
 CONFIG, LAST, BEST, METRICS, CURVES = "config.json", "last.npz", "best.npz", "metrics.csv", "curves.png"
+_FILES, _LOCK = (CONFIG, LAST, BEST, METRICS, CURVES), ".lock"
 
 
 class RunFolder:
@@ -32,11 +40,37 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder if need be and write config.json. Raises: OptionError if a run is already in it."""
-        for name in (CONFIG, LAST, BEST, METRICS, CURVES):
+        self._refuse_to_overwrite()
+        self._make()
+        self.write_config(config)
+
+    @contextmanager
+    def held(self, resume: bool) -> Iterator[None]:
+        """While the block runs, no other process trains in this folder; what killed ones left half written is removed.
+
+        resume: the folder must hold a run, or else must not; nothing is made in it before that is sure.
+        Raises: BusyError, which says whom to wait for; CheckpointError without a run; OptionError with one.
+        """
+        if resume:
+            self.config()
+        else:
+            self._refuse_to_overwrite()
+        self._make()
+        with ExitStack() as stack:
+            with writing(self.path / _LOCK):
+                stack.enter_context(locked(self.path / _LOCK, "training"))
+            for name in _FILES:
+                remove_leftovers(self.path / name, age=0)
+            yield
+
+    def _refuse_to_overwrite(self) -> None:
+        for name in _FILES:
             if (self.path / name).exists():
                 raise OptionError(f"{self.path} already holds a run ({name}); resume it, or choose another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write_config(config)
+
+    def _make(self) -> None:
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json. config: what JSON can hold."""
@@ -49,7 +83,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path} is not the folder of a run: it has no {CONFIG}")
         try:
             config = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from error
         if not isinstance(config, dict):
             raise CheckpointError(f"{path} is damaged: it holds {type(config).__name__} instead of named settings")
@@ -60,23 +94,59 @@ class RunFolder:
         path = self.path / LAST
         return checkpoint.load(path) if path.exists() else None
 
+    def take_up(self, run: Run) -> bool:
+        """Set `run` to the state in last.npz, and write again what follows from it; False if there is none yet.
+
+        Raises: CheckpointError that names the file and the value in it that does not fit.
+        """
+        state = self.last()
+        if state is None:
+            return False
+        try:
+            run.load_state_dict(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"resume: {self.path / LAST}: {error}") from error
+        self.derive(run)
+        return True
+
     def best(self) -> dict[str, Any]:
         """The tree in best.npz: {"model": state dict, "row": figures of its epoch}.
 
-        Raises: CheckpointError if no epoch has ended yet, or the file is damaged.
+        Raises: CheckpointError if no epoch has ended yet, or the file is missing, damaged or not of a model's weights.
         """
         path = self.path / BEST
         if not path.exists():
+            if (self.path / METRICS).exists():
+                raise CheckpointError(f"{path} is missing; resume the run, which writes it again from {LAST}")
             raise CheckpointError(f"{self.path} has no {BEST}: no epoch of the run has ended; resume it first")
         tree: dict[str, Any] = checkpoint.load(path)
+        if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
+            raise CheckpointError(f"{path} is a checkpoint, but not of a model's weights")
         return tree
 
+    def load_best(self, model: Module) -> None:
+        """Give `model` the weights in best.npz. Raises: CheckpointError as `best` does, or if they do not fit."""
+        tree = self.best()
+        try:
+            check_arrays(tree["model"], model.state_dict(), "model")
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.path / BEST}: {error}") from error
+        model.load_state_dict(tree["model"])
+
     def rows(self) -> list[Row]:
-        """The rows of metrics.csv. Raises: CheckpointError if it is missing, DataError if it is damaged."""
+        """The rows of metrics.csv. Raises: CheckpointError if it is missing, DataError if it is damaged.
+
+        Nothing but a plot is made from it: a run that is resumed writes it again from last.npz, whatever it held.
+        """
         path = self.path / METRICS
         if not path.is_file():
             raise CheckpointError(f"{self.path} has no {METRICS}: it is no run, or no epoch of it has ended")
-        return rows_from_csv(path.read_text("utf-8", errors="replace"), str(path))
+        rows = rows_from_csv(path.read_text("utf-8", errors="replace"), str(path))
+        try:
+            check_rows(rows, "rows")
+        except CheckpointError as error:
+            raise DataError(f"{path}: {error}") from error
+        return rows
 
     def save(self, run: Run) -> None:
         """Write last.npz."""
@@ -95,9 +165,9 @@ class RunFolder:
             from minidil import viz
 
             figure = viz.curves(history.rows)
-            with viz.style(), checkpoint.atomic_write(self.path / CURVES) as file:
+            with viz.style(), atomic_write(self.path / CURVES) as file:
                 figure.savefig(file, format="png")
 
     def _write_text(self, name: str, text: str) -> None:
-        with checkpoint.atomic_write(self.path / name) as file:
+        with atomic_write(self.path / name) as file:
             file.write(text.encode())

@@ -93,9 +93,11 @@ def rows_from_csv(text: str, name: str) -> list[Row]:
             f"{name}: the first line must be {','.join(COLUMNS)}, or have other metrics in place of accuracy"
         )
     rows: list[Row] = []
-    for number, line in enumerate(reader, start=2):
-        try:
+    try:
+        for line in reader:
+            if None in line:  # more than there are columns
+                raise ValueError
             rows.append({"epoch": int(line["epoch"]), **{column: float(line[column]) for column in header[1:]}})
-        except (TypeError, ValueError):
-            raise DataError(f"{name}: line {number} must be {len(header)} numbers") from None
+    except (TypeError, ValueError, csv.Error):
+        raise DataError(f"{name}: line {reader.line_num} must be {len(header)} numbers") from None
     return rows

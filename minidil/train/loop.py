@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,8 @@ def fit(
     label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
-        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit.
+        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit;
+        BusyError if another process is training in `out`; StorageError if the disk does not take the files.
     """
     if epochs < 1 or (patience is not None and patience < 1) or save_every < 0 or (resume and out is None):
         raise OptionError(
@@ -96,28 +97,29 @@ def fit(
         metrics=tuple(goal.metrics),
     )
     folder = RunFolder(out) if out is not None else None
-    if folder:
-        options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
-        described = _description(run) | goal.description | options
-        _open(folder, run, resume, {"fit": described} | (config or {}))
-    printer = Progress()
-    watchers = [*([printer] if progress else []), *callbacks]
-    for watcher in watchers:
-        watcher.on_start(run)
+    with folder.held(resume) if folder else nullcontext():
+        if folder:
+            options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
+            described = _description(run) | goal.description | options
+            _open(folder, run, resume, {"fit": described} | (config or {}))
+        printer = Progress()
+        watchers = [*([printer] if progress else []), *callbacks]
+        for watcher in watchers:
+            watcher.on_start(run)
 
-    with Interrupts(active=folder is not None) as interrupts, closing(printer):
-        loop = _Loop(run, watchers, folder, interrupts, clip_norm, goal, save_every)
-        while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
-            loop.epoch(train, val)
+        with Interrupts(active=folder is not None) as interrupts, closing(printer):
+            loop = _Loop(run, watchers, folder, interrupts, clip_norm, goal, save_every)
+            while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
+                loop.epoch(train, val)
 
-    if run.best:
-        model.load_state_dict(run.best)
-    model.eval()
-    for watcher in watchers:
-        watcher.on_end(run)
-    if folder:
-        folder.draw(run.history)
-    return run.history
+        if run.best:
+            model.load_state_dict(run.best)
+        model.eval()
+        for watcher in watchers:
+            watcher.on_end(run)
+        if folder:
+            folder.draw(run.history)
+        return run.history
 
 
 def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> None:
@@ -126,10 +128,7 @@ def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> 
         folder.create(config)
         return
     config = folder.config() | config
-    state = folder.last()
-    if state is not None:
-        run.load_state_dict(state)
-        folder.derive(run)
+    folder.take_up(run)
     folder.write_config(config)
 
 
@@ -201,7 +200,7 @@ class _Loop:
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm(run.model.parameters(), self.clip_norm)
-        run.lr = run.optimizer.param_groups[0]["lr"]
+        run.lr = float(run.optimizer.param_groups[0]["lr"])
         run.optimizer.step()
         if run.schedule:
             run.schedule.step()

@@ -53,14 +53,6 @@ class Sums:
     count: int = 0
     metrics: dict[str, list[float]] = field(default_factory=dict)
 
-    @staticmethod
-    def of(state: Mapping[str, Any]) -> "Sums":
-        """The sums that a checkpoint holds; those of older ones knew accuracy alone."""
-        if "correct" in state:
-            metrics = {"accuracy": [state["correct"], state["count"]]} if state["count"] else {}
-            return Sums(state["loss"], state["count"], metrics)
-        return Sums(**state)
-
     def add(self, loss: float, outputs: Array, targets: Array, metrics: Mapping[str, Metric]) -> None:
         """Count one batch. loss: its mean; outputs and targets: what the metrics are functions of."""
         self.loss += loss * targets.size

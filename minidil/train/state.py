@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from minidil.errors import CheckpointError
 from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.random import default_rng
 from minidil.train.callbacks import Callback
-from minidil.train.history import History, metrics_of
+from minidil.train.check import check_state
+from minidil.train.history import History
 from minidil.train.metrics import Sums
 
 
@@ -95,48 +95,17 @@ class Run:
         A different number of planned epochs is allowed: the schedule then goes on from the same step of its own, new plan,
         and the patience of early stopping starts again.
         Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data, other metrics or
-            other callbacks that have a state, or is of more epochs than are now planned.
+            other callbacks that have a state, is of more epochs than are now planned, or holds what `state_dict` never gives.
         """
-        if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
-            raise CheckpointError("resume: the checkpoint is not the state of a training run, such as fit writes")
-        if state["epoch"] > self.epochs:
-            raise CheckpointError(
-                f"resume: {state['epoch']} epochs are done already, more than the {self.epochs} planned now"
-            )
-        if state["batches"] != self.batches:
-            raise CheckpointError(
-                f"resume: the run was made with {state['batches']} batches an epoch and the loader now has {self.batches}; "
-                "its position in the data means nothing there, use the same data and batch size"
-            )
-        if (state["schedule"] is None) != (self.schedule is None):
-            before, now = ("without", "with") if state["schedule"] is None else ("with", "without")
-            raise CheckpointError(f"resume: the run was made {before} a schedule and now goes on {now} one")
-        history, sums = History(**state["history"]), Sums.of(state["sums"])
-        self._check_figures(history, sums)
+        check_state(state, self)
         keeping = [each for each in self.callbacks if each.state_dict()]
-        names = [type(each).__name__ for each in keeping]
-        if names != (saved := [name for name, _ in state["callbacks"]]):
-            before, now = (", ".join(each) or "none" for each in (saved, names))
-            raise CheckpointError(f"resume: the callbacks that keep a state were {before}, and are now {now}")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])  # first, as it may refuse
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
+        self.model.load_state_dict(state["model"])
         for callback, (_, kept) in zip(keeping, state["callbacks"], strict=True):
             callback.load_state_dict(kept)
         default_rng().bit_generator.state = state["random"]
-        self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], sums, state["lr"]
-        self.history, self.best = history, state["best"]
+        self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], Sums(**state["sums"]), state["lr"]
+        self.history, self.best = History(**state["history"]), state["best"]
         self.waited = state["waited"] if state["epochs"] == self.epochs else 0
-
-    def _check_figures(self, history: History, sums: Sums) -> None:
-        """Raise a CheckpointError unless the saved run measured what this one measures, and chose its best alike."""
-        for names in ([metrics_of(history.rows[0])] if history.rows else []) + (
-            [list(sums.metrics)] * (sums.count > 0)
-        ):
-            if names != list(self.metrics):
-                before, now = (", ".join(each) or "none" for each in (names, self.metrics))
-                raise CheckpointError(f"resume: the metrics of the run were {before}, and are now {now}")
-        before, now = (f"{'min' if each.lowest else 'max'} {each.by}" for each in (history, self.history))
-        if before != now:
-            raise CheckpointError(f"resume: the run chose its best epoch by {before!r}, and now would by {now!r}")

@@ -33,7 +33,7 @@ def test_a_run_leaves_its_folder_and_prints_what_it_did(capsys: pytest.CaptureFi
     assert main(["train", *TINY, "--epochs", "2"]) == 0
     out = capsys.readouterr().out
     folder = Path("runs/digits-vgg_small-1")
-    assert {path.name for path in folder.iterdir()} == {*FILES, "config.json", "curves.png"}
+    assert {path.name for path in folder.iterdir()} == {*FILES, "config.json", "curves.png", ".lock"}
     assert "digits: 1,293 images to learn from, 144 to validate on" in out
     assert "features.0" in out
     assert "receptive field" in out
@@ -187,9 +187,13 @@ def test_what_is_wrong_with_a_run_folder_is_one_line(capsys: pytest.CaptureFixtu
         ("{", "config.json is damaged"),
         ("[]", "config.json is damaged"),
         ("{}", "not made by `minidil train`"),
-        (json.dumps(config | {"shape": [1, 8]}), "not made by `minidil train`"),
+        ("{}", "run/config.json has no shape, classes, mean, std, settings: it was not made"),
+        (json.dumps(config | {"shape": [1, 8]}), "run/config.json: shape must be a list of 3, each a whole number"),
         (json.dumps(config | {"settings": {"epochs": 1}}), "must hold exactly"),
-        (json.dumps(config | {"settings": config["settings"] | {"epochs": "x"}}), "makes no sense"),
+        (
+            json.dumps(config | {"settings": config["settings"] | {"epochs": "x"}}),
+            "epochs must be a whole number, not 'x'",
+        ),
         (json.dumps(config | {"settings": config["settings"] | {"widths": [5]}}), "does not fit"),
     ):
         (run / "config.json").write_text(text)

@@ -14,7 +14,7 @@ def test_a_run_leaves_exactly_these_files(tmp_path: Path) -> None:
     history = Tiny(epochs=2).fit(tmp_path / "a" / "b", config={"note": "mine"})
     folder = train.RunFolder(tmp_path / "a" / "b")
     names = {path.name for path in folder.path.iterdir()}
-    assert names == {"config.json", "metrics.csv", "curves.png", "last.npz", "best.npz"}
+    assert names == {"config.json", "metrics.csv", "curves.png", "last.npz", "best.npz", ".lock"}
     assert folder.rows() == history.rows
     assert (folder.path / "metrics.csv").read_text() == history.csv()
     assert folder.best()["row"] == history.best
@@ -28,7 +28,7 @@ def test_a_run_leaves_exactly_these_files(tmp_path: Path) -> None:
 def test_the_configuration_is_written_first(tmp_path: Path) -> None:
     class Look(train.Callback):
         def on_start(self, run: train.Run) -> None:
-            assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+            assert {path.name for path in tmp_path.iterdir()} == {"config.json", ".lock", ".lock.by"}
 
     Tiny(epochs=1).fit(tmp_path, callbacks=[Look()])
 

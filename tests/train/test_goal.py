@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_runs import StopAt, Tiny
+from tiny_runs import StopAt
 
 import minidil as md
 import minidil.functional as F
-from minidil import checkpoint, nn, optim, train
+from minidil import nn, optim, train
 from minidil.errors import CheckpointError, DataError, OptionError, ShapeError
 from minidil.train.history import rows_from_csv
 
@@ -160,19 +160,6 @@ def test_a_run_goes_on_with_its_own_metrics_and_choice(tmp_path: Path, quick_pic
         fitted(tmp_path, resume=True, metrics={"mae": mae})
     with pytest.raises(CheckpointError, match="chose its best epoch by 'min loss', and now would by 'min mae'"):
         fitted(tmp_path, resume=True, best="min mae")
-
-
-def test_a_checkpoint_that_knew_accuracy_alone_goes_on(tmp_path: Path, quick_pictures: None) -> None:
-    whole = Tiny().fit(tmp_path / "whole")
-    with pytest.raises(ZeroDivisionError):
-        Tiny().fit(tmp_path / "cut", callbacks=[StopAt(8)], save_every=0)
-    state = checkpoint.load(tmp_path / "cut" / "last.npz")
-    state["history"] = {name: state["history"][name] for name in ("rows", "best_epoch")}
-    correct, count = state["sums"].pop("metrics")["accuracy"]
-    assert count == state["sums"]["count"] == 16
-    state["sums"]["correct"] = correct
-    checkpoint.save(tmp_path / "cut" / "last.npz", state)
-    assert Tiny().fit(tmp_path / "cut", resume=True) == whole
 
 
 def test_an_empty_loader_is_refused() -> None:
