@@ -18,6 +18,12 @@ _FACTS = {
     "std": listed(Rule("above 0 and at most 1", lambda value: number(0, 1).holds(value) and value > 0)),
     "settings": MAPPING,
 }
+
+
+def _exactly(wanted: Any) -> Rule:
+    return Rule(repr(wanted), lambda value: type(value) is type(wanted) and value == wanted)
+
+
 _FIT = {
     "epochs": whole(1),
     "batches": whole(1),
@@ -28,6 +34,10 @@ _FIT = {
     "clip_norm": optional(number(0)),
     "patience": optional(whole(1)),
     "label_smoothing": number(0, 1),
+    # what the command line always trains with
+    "loss": _exactly("cross_entropy"),
+    "metrics": _exactly(["accuracy"]),
+    "best": _exactly("max accuracy"),
 }
 _TWICE = ("epochs", "clip_norm", "patience", "label_smoothing", "optimizer", "schedule", "backend")
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "NoneType": "null"}
