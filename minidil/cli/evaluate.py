@@ -1,15 +1,16 @@
 """`minidil eval`: measure the best weights of a run on the test set."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.cli.experiment import TTA_HELP, Experiment, testing_images
+from minidil.cli.experiment import Experiment, testing_images
+from minidil.cli.settings import options
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import RunFolder, evaluate
-from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -20,8 +21,8 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser("eval", help="measure a trained network on the test set")
     parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
-    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
+    replace(options()["tta"], usual="as trained").add_to(parser, "tta")
+    options()["backend"].add_to(parser, "backend")
 
 
 def run(args: argparse.Namespace) -> None:

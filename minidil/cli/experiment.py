@@ -18,8 +18,6 @@ from minidil.train import AveragedViews, Callback, FreezeAfter, RunFolder, Sched
 _EVALUATION_BATCH = 256
 _WHITENING_IMAGES = 5000
 
-TTA_HELP = "views of an image whose answers are averaged: 0, the image; 1, its mirror image too; 2, both also shifted"
-
 
 @dataclass(frozen=True)
 class Experiment:

@@ -1,24 +1,27 @@
 """`minidil predict`: what a trained network sees in image files."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import minidil.functional as F
-from minidil.cli.experiment import TTA_HELP, Experiment
-from minidil.errors import DataError, OptionError
+from minidil.cli.experiment import Experiment
+from minidil.cli.option import Option
+from minidil.cli.settings import options
+from minidil.errors import DataError
 from minidil.graph import no_grad
 from minidil.kernels.backend import Array, backend, use
 from minidil.tensor import tensor
 from minidil.train import RunFolder
-from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _SHOWN = 3
+_TOP = Option("classes to print", int, least=1, usual=str(_SHOWN))
 
 
 def add(commands: "Commands") -> None:
@@ -30,15 +33,15 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )
-    parser.add_argument("--top", type=int, default=_SHOWN, metavar="N", help=f"classes to print (default: {_SHOWN})")
-    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
+    _TOP.add_to(parser, "top")
+    replace(options()["tta"], usual="as trained").add_to(parser, "tta")
+    options()["backend"].add_to(parser, "backend")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the most probable classes of every image, one line each."""
-    if args.top < 1:
-        raise OptionError(f"--top {args.top}: must be at least 1")
+    top = _SHOWN if args.top is None else args.top
+    _TOP.check("top", top)
     folder = RunFolder(args.folder)
     experiment = Experiment.of(folder)
     with use(args.backend or backend()):
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
             batch = experiment.normalize()(image, np.random.default_rng(0))
             with no_grad():
                 probabilities = F.softmax(model(tensor(batch))).numpy()[0]
-            best = np.argsort(-probabilities, kind="stable")[: args.top]
+            best = np.argsort(-probabilities, kind="stable")[:top]
             answers = ", ".join(f"{experiment.classes[index]} {probabilities[index]:.1%}" for index in best)
             print(f"{path}: {answers}" + (f"  ({', '.join(changes)})" if changes else ""))
 

@@ -95,7 +95,7 @@ def test_predict_refuses_what_is_no_image(run: str, tmp_path: Path, capsys: pyte
     assert "cannot be read as an image" in refused(capsys, "predict", run, str(cut))
     assert "cannot be read as an image" in refused(capsys, "predict", run, str(tmp_path))
     assert f"{tmp_path / 'none.png'}: No such file" in refused(capsys, "predict", run, str(tmp_path / "none.png"))
-    assert "--top 0: must be at least 1" in refused(capsys, "predict", run, str(text), "--top", "0")
+    assert "--top must be >= 1, got 0" in refused(capsys, "predict", run, str(text), "--top", "0")
 
 
 def test_predict_needs_pillow(run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
