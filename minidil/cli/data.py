@@ -23,7 +23,9 @@ def add(commands: "Commands") -> None:
     action.set_defaults(run=get)
 
     action = actions.add_parser("check", help="hold the files of data sets against their checksums")
-    action.add_argument("names", nargs="*", metavar="NAME", help="default: all that are on this machine")
+    action.add_argument(
+        "names", nargs="*", choices=data.NAMES, metavar="NAME", help="default: all that are on this machine"
+    )
     action.set_defaults(run=check)
 
 

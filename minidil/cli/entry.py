@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from minidil import __version__
 from minidil.cli import bench, data, doctor, evaluate, plot, predict, train
 from minidil.cli.parser import Parser
 from minidil.errors import MinidilError
@@ -18,6 +19,7 @@ _COMMANDS = (train, evaluate, predict, data, plot, bench, doctor)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; argv: its words, by default those of the process. Returns the exit code."""
     parser = Parser(prog="minidil", description="Train small networks with dilated convolutions, and look at them.")
+    parser.add_argument("-V", "--version", action="version", version=f"minidil {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from minidil import data, models
 from minidil.cli.option import Option, declarations, declared, flag
+from minidil.cli.parser import nearest
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
@@ -105,8 +106,9 @@ class Settings:
         name = given.get("data", cls.data)
         if name not in data.NAMES:
             if not Path(name).is_dir():
+                near = f"; did you mean {nearest(name, data.NAMES)[0]!r}?" if nearest(name, data.NAMES) else ""
                 raise OptionError(
-                    f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images"
+                    f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images{near}"
                 )
             given = given | {"data": str(Path(name).resolve())}
         recipe, usual = RECIPES[given.get("recipe", cls.recipe)], DATA_DEFAULTS.get(name, {})
