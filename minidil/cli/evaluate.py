@@ -1,16 +1,18 @@
-"""`minidil eval`: measure the best weights of a run on the test set."""
+"""`minidil eval`: measure the best weights of a run, or weights that come with minidil, on the test set."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidil.cli.experiment import Experiment, testing_images
+from minidil.cli.experiment import testing_images
+from minidil.cli.output import JSON_HELP, document
 from minidil.cli.settings import options
+from minidil.cli.trained import RUN_HELP, trained
 from minidil.kernels.backend import Array, backend, use
-from minidil.train import RunFolder, evaluate
+from minidil.train import evaluate
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -20,17 +22,21 @@ def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("eval", help="measure a trained network on the test set")
     parser.set_defaults(run=run)
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("trained", metavar="RUN", help=RUN_HELP)
     replace(options()["tta"], usual="as trained").add_to(parser, "tta")
     options()["backend"].add_to(parser, "backend")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print loss and accuracy, and the accuracy of every class."""
-    folder = RunFolder(args.folder)
-    experiment = Experiment.of(folder)
+    with document(args.json) as content:
+        _measure(args, content)
+
+
+def _measure(args: argparse.Namespace, content: dict[str, Any]) -> None:
     with use(args.backend or backend()):
-        model = experiment.trained(folder, args.tta)
+        experiment, model = trained(args.trained, args.tta)
         images = testing_images(experiment.settings)
         right = np.zeros(len(experiment.classes), dtype=int)
 
@@ -40,6 +46,9 @@ def run(args: argparse.Namespace) -> None:
         metrics = evaluate(model, experiment.measuring(images), count)
     total = np.bincount(images.labels, minlength=len(right))
     width = max(map(len, experiment.classes))
-    for name, correct, number in zip(experiment.classes, right, total, strict=True):
+    content |= {"trained": args.trained, "data": experiment.settings.data, "images": len(images)}
+    content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
+    for name, correct, number in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
+        content["classes"].append({"class": name, "right": correct, "images": number})
         print(f"{name:{width}}  {correct:5d} of {number:5d} right" + (f"  {correct / number:7.2%}" if number else ""))
     print(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(images):,} images")
