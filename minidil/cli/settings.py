@@ -117,7 +117,7 @@ class Settings:
         if "tta" not in given and not values.get("flip", cls.flip):
             values["tta"] = 0  # a mirror image that training never shows is no view to ask about
         settings = cls(**values)
-        settings._check()
+        settings.check()
         return settings
 
     @classmethod
@@ -128,7 +128,7 @@ class Settings:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
         settings = cls(**{key: _tuples(value) for key, value in values.items()})
         try:
-            settings._check()
+            settings.check()
         except (OptionError, TypeError) as error:
             raise CheckpointError(f"config.json: 'settings' holds a value that makes no sense: {error}") from error
         return settings
@@ -137,7 +137,8 @@ class Settings:
         """Plain values for config.json, where tuples become lists."""
         return asdict(self)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises: OptionError that names the option of a value that makes no sense."""
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None or each.default is not None:

@@ -1,16 +1,21 @@
 """`minidil train`: train a network on images, from nothing or from where a run was stopped."""
 
 import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from minidil import data
 from minidil.cli.experiment import Experiment, testing_images, training_images
 from minidil.cli.option import Option, flag
+from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options
-from minidil.errors import OptionError
+from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.train import RunFolder, evaluate, fit
@@ -51,6 +56,9 @@ def add(commands: "Commands") -> None:
     for name, option in options().items():
         option.add_to(parser, name)
     _SAVE_EVERY.add_to(parser, "save_every")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, print settings and model, train and write nothing"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="a new folder for the run (default: runs/SET-MODEL-NUMBER)"
@@ -63,35 +71,53 @@ def run(args: argparse.Namespace) -> None:
     given = {key: value for key, value in vars(args).items() if value is not None}
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     save_every, out, resume = given.pop("save_every", 60.0), given.pop("out", None), given.pop("resume", None)
+    dry = given.pop("dry_run")
     del given["run"]
     _SAVE_EVERY.check("save_every", save_every)
 
     if resume:
         experiment = _resumed(RunFolder(resume), given)
-        learn, validate = training_images(experiment.settings)
     else:
+        experiment = None
         settings = Settings.of({"backend": given.get("backend", backend())} | given)
-        learn, validate = training_images(settings)
-        experiment = Experiment.on(settings, learn)
-    with use(experiment.settings.backend):
-        _train(experiment, learn, validate, save_every, out, resume)
+        _check_new(out)
+    settings = experiment.settings if experiment else settings
+    if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
+        raise DataError(
+            f"--dry-run writes nothing, and {settings.data} is not here yet: minidil data get {settings.data}"
+        )
+    learn, validate = training_images(settings)
+    experiment = experiment or Experiment.on(settings, learn)
+    with use(settings.backend), _output_may_end():
+        _train(experiment, learn, validate, testing_images(settings), save_every, out, resume, dry)
 
 
 def _train(
     experiment: Experiment,
     learn: data.Dataset,
     validate: data.Dataset | None,
+    unseen: data.Dataset,
     save_every: float,
     out: Path | None,
     resume: Path | None,
+    dry: bool,
 ) -> None:
     settings, model = experiment.settings, experiment.untrained(learn)
     batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-    callbacks = experiment.callbacks(model)
+    schedule, callbacks = experiment.schedule(optimizer, len(batches)), experiment.callbacks(model)
     number = f"{len(validate):,}" if validate else "none"
+    if dry:
+        for name, option in options().items():
+            value = getattr(settings, name)
+            print(f"{flag(name):18} {option.usual if value is None or value == () else option.typed(value)}")
     print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
     with waiting_explained("the forward kernels"):
         print(model.summary(experiment.shape))
+    if dry:
+        print(
+            f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all; nothing was trained or written"
+        )
+        return
     folder = resume or out or _new_folder(settings)
     print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)
     try:
@@ -100,7 +126,7 @@ def _train(
             batches,
             experiment.measuring(validate) if validate else None,
             optimizer,
-            experiment.schedule(optimizer, len(batches)),
+            schedule,
             settings.epochs,
             callbacks,
             out=folder,
@@ -113,16 +139,64 @@ def _train(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(experiment.viewed(model), experiment.measuring(testing_images(settings)))
+    test = evaluate(experiment.viewed(model), experiment.measuring(unseen))
     best = history.best
     if validate:
         print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
     print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")
 
 
+def _check_new(out: Path | None) -> None:
+    """Raises: OptionError if no run can begin in `out`, or below runs/ without it: before anything is read or written."""
+    check_folder("--out", out or _RUNS)
+    if out and out.is_dir():
+        RunFolder(out).check_new()
+        there = sorted(path.name for path in out.iterdir() if not path.name.endswith(".tmp"))
+        if there:
+            more = f" and {len(there) - 3} more" if len(there) > 3 else ""
+            raise OptionError(
+                f"--out {out}: there is something else in it ({', '.join(there[:3])}{more}); choose a new folder or an empty one"
+            )
+
+
+class _Stream:
+    """Standard output whose reader may leave: from then on nothing is written, and one line on standard error says so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._reader_may_leave():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._reader_may_leave():
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    @contextmanager
+    def _reader_may_leave(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # what is still buffered goes nowhere, then, and so does all that follows
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            print("minidil: nobody reads the output any more; the run goes on", file=sys.stderr)
+
+
+@contextmanager
+def _output_may_end() -> Iterator[None]:
+    """The weights are what a run is for: it does not die with `| head`, or with a pager that is closed."""
+    with redirect_stdout(cast(TextIO, _Stream(sys.stdout))):
+        yield
+
+
 def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     """The experiment of the run, with the settings changed that may change."""
     experiment = Experiment.of(folder)
+    check_folder("--resume", folder.path)
     if fixed := sorted(given.keys() - {"epochs", "backend"}):
         names = ", ".join(map(flag, fixed))
         raise OptionError(
@@ -135,7 +209,9 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:
         print(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go")
-    return replace(experiment, settings=replace(experiment.settings, **given))
+    settings = replace(experiment.settings, **given)
+    settings.check()
+    return replace(experiment, settings=settings)
 
 
 def _new_folder(settings: Settings) -> Path:

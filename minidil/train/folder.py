@@ -32,11 +32,15 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder if need be and write config.json. Raises: OptionError if a run is already in it."""
+        self.check_new()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write_config(config)
+
+    def check_new(self) -> None:
+        """Raises: OptionError if a run is already in the folder."""
         for name in (CONFIG, LAST, BEST, METRICS, CURVES):
             if (self.path / name).exists():
                 raise OptionError(f"{self.path} already holds a run ({name}); resume it, or choose another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write_config(config)
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json. config: what JSON can hold."""
