@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from minidil import __version__
 from minidil.cli import bench, data, doctor, evaluate, plot, predict, train
+from minidil.cli.completion import SHELLS, PrintCompletion
 from minidil.cli.parser import Parser
 from minidil.cli.refusal import one_line, refuse
 from minidil.errors import MinidilError
@@ -22,6 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; argv: its words, by default those of the process. Returns the exit code."""
     parser = Parser(prog="minidil", description="Train small networks with dilated convolutions, and look at them.")
     parser.add_argument("-V", "--version", action="version", version=f"minidil {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        help="print a script that completes commands and options in that shell",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)
