@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minidil import data
 from minidil.cli.output import JSON_HELP, document
+from minidil.cli.table import fill, table
 from minidil.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ def list_sets(args: argparse.Namespace) -> None:
     """Print one line for each set, and where the files belong."""
     with document(args.json) as content:
         content |= {"root": str(data.root()), "sets": []}
-        print(f"{'name':14} {'on disk':8} {'to fetch':>9}  what it is; licence")
+        rows = [("name", "on disk", "to fetch", "what it is; licence")]
         for name, source in data.SOURCES.items():
             size, present = sum(file.size for file in source.files), _present(name)
             entry = {"name": name, "present": present, "bytes": 0 if source.embedded else size}
             content["sets"].append(entry | {"title": source.title, "licence": source.licence})
             amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB"
-            print(f"{name:14} {'yes' if present else 'no':8} {amount:>9}  {source.title}; {source.licence}")
-        print(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder).")
+            rows.append((name, "yes" if present else "no", amount, f"{source.title}; {source.licence}"))
+        print("\n".join(table(rows, "<<><", (3, 2))))
+        print(fill(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder)."))
 
 
 def get(args: argparse.Namespace) -> None:
@@ -62,7 +64,7 @@ def check(args: argparse.Namespace) -> None:
         states = [(name, status) for name in names for status in data.check(name)]
         content["files"] = [{"set": name} | asdict(status) | {"path": str(status.path)} for name, status in states]
         for name, status in states:
-            print(f"{name:14} {status.state:8} {status.path}" + (f": {status.detail}" if status.detail else ""))
+            print(fill(f"{name:14} {status.state:8} {status.path}" + (f": {status.detail}" if status.detail else "")))
     bad = [status.name for _, status in states if status.state != "ok"]
     if bad:
         raise DataError(f"{len(bad)} of {len(states)} files are missing or damaged: {', '.join(bad)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from minidil import doctor
 from minidil.cli.output import JSON_HELP, check_folder, document
 from minidil.cli.parser import nearest
+from minidil.cli.table import fill
 from minidil.doctor import Agreement, Check, System
 from minidil.errors import BackendError, OptionError
 from minidil.kernels.backend import use
@@ -74,7 +75,7 @@ def _examine(args: argparse.Namespace, checks: Sequence[Check], content: dict[st
     system = doctor.examine()
     _print_pairs(doctor.facts(system))
     print()
-    print("\n".join(doctor.verdicts(system)))
+    print("\n".join(map(fill, doctor.verdicts(system))))
     content["system"] = asdict(system)
     failed: list[str] = []
     if args.cuda:
@@ -155,6 +156,6 @@ def _row(name: str, shapes: str, error: str, gradients: str, same: str, verdict:
 
 def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Names to the left, what is to be said about them to the right, wrapped where the terminal ends."""
-    width = max(60, shutil.get_terminal_size((130, 24)).columns)
+    width = max(30, shutil.get_terminal_size((130, 24)).columns)
     for name, text in pairs:
         print(textwrap.fill(text, width, initial_indent=f"{name:14} ", subsequent_indent=" " * 15))

@@ -10,6 +10,7 @@ import numpy as np
 from minidil.cli.experiment import testing_images
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.settings import options
+from minidil.cli.table import fill, table
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import evaluate
@@ -45,10 +46,11 @@ def _measure(args: argparse.Namespace, content: dict[str, Any]) -> None:
 
         metrics = evaluate(model, experiment.measuring(images), count)
     total = np.bincount(images.labels, minlength=len(right))
-    width = max(map(len, experiment.classes))
     content |= {"trained": args.trained, "data": experiment.settings.data, "images": len(images)}
     content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
+    rows = []
     for name, correct, number in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
         content["classes"].append({"class": name, "right": correct, "images": number})
-        print(f"{name:{width}}  {correct:5d} of {number:5d} right" + (f"  {correct / number:7.2%}" if number else ""))
-    print(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(images):,} images")
+        rows.append((name, f"{correct:5d} of {number:5d} right", f"{correct / number:7.2%}" if number else ""))
+    print("\n".join(table(rows, "<<<", (1,))))
+    print(fill(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(images):,} images"))

@@ -13,6 +13,7 @@ from minidil.cli.option import Option
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.refusal import one_line, refuse
 from minidil.cli.settings import options
+from minidil.cli.table import fill
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.errors import DataError
 from minidil.graph import no_grad
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             classes = [{"class": name, "probability": share} for name, share in answers]
             content["images"].append({"image": str(path), "classes": classes, "changes": changes})
             words = ", ".join(f"{name} {share:.1%}" for name, share in answers)
-            print(f"{path}: {words}" + (f"  ({', '.join(changes)})" if changes else ""))
+            print(fill(f"{path}: {words}" + (f"  ({', '.join(changes)})" if changes else "")))
     return code
 
 

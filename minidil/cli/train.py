@@ -15,9 +15,11 @@ from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options
+from minidil.cli.table import fill, room, table
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
+from minidil.nn.summary import Summary
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained
 
@@ -107,19 +109,16 @@ def _train(
     schedule, callbacks = experiment.schedule(optimizer, len(batches)), experiment.callbacks(model)
     number = f"{len(validate):,}" if validate else "none"
     if dry:
-        for name, option in options().items():
-            value = getattr(settings, name)
-            print(f"{flag(name):18} {option.usual if value is None or value == () else option.typed(value)}")
-    print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
+        print("\n".join(_chosen(settings)))
+    print(fill(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on"))
     with waiting_explained("the forward kernels"):
-        print(model.summary(experiment.shape))
+        print(_summarised(model.summary(experiment.shape)))
     if dry:
-        print(
-            f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all; nothing was trained or written"
-        )
+        steps = f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all"
+        print(fill(f"{steps}; nothing was trained or written"))
         return
     folder = resume or out or _new_folder(settings)
-    print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)
+    print(fill(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}"), flush=True)
     try:
         history = fit(
             model,
@@ -142,8 +141,27 @@ def _train(
     test = evaluate(experiment.viewed(model), experiment.measuring(unseen))
     best = history.best
     if validate:
-        print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
-    print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")
+        print(fill(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}"))
+    print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
+
+
+def _chosen(settings: Settings) -> list[str]:
+    """A line for each setting, as somebody types it."""
+    rows = []
+    for name, option in options().items():
+        value = getattr(settings, name)
+        rows.append((flag(name), option.usual or "" if value in (None, ()) else option.typed(value)))
+    return table(rows, "<<")
+
+
+def _summarised(summary: Summary) -> str:
+    """The table of the layers, and in a narrow terminal its most important columns."""
+    text = str(summary)
+    if max(map(len, text.splitlines())) <= room():
+        return text
+    head = ("layer", "kind", "output shape", "parameters", "multiply-adds", "receptive field")
+    lines = table([head, *(row.cells() for row in summary.rows)], "<<<>>>", (5, 4, 1, 2))
+    return "\n".join([*lines, fill(text.splitlines()[-1])])
 
 
 def _check_new(out: Path | None) -> None:
