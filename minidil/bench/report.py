@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -68,10 +67,9 @@ _FORMATS: dict[str, tuple[str, str]] = {
 }
 
 
-def write_json(path: Path, rows: Sequence[Row], machine: Machine, rounds: int) -> None:
-    """Everything that was measured, with its conditions."""
-    content = {"machine": asdict(machine), "rounds": rounds, "rows": list(rows)}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def content(rows: Sequence[Row], machine: Machine, rounds: int) -> dict[str, Any]:
+    """Everything that was measured, with its conditions, for a JSON document."""
+    return {"machine": asdict(machine), "rounds": rounds, "rows": list(rows)}
 
 
 def roofline(path: Path, rows: Sequence[Row], machine: Machine) -> None:

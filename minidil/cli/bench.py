@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from minidil import bench
 from minidil.bench import CASES, LIBRARIES, ConvCase, LayerCase, Row, report
+from minidil.cli.output import JSON_HELP, check_picture, document
 from minidil.errors import OptionError
 
 if TYPE_CHECKING:
@@ -50,20 +51,22 @@ def add(commands: "Commands") -> None:
     option("--steps", type=int, metavar="N", help="train: steps per measurement (default: 8)")
     option("--rounds", type=int, metavar="N", help="how often each contestant is timed (default: 9; train: 3)")
     option("--libraries", nargs="+", choices=LIBRARIES, metavar="NAME", help=f"of {', '.join(LIBRARIES)}")
-    option("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    option("--json", type=Path, metavar="FILE", help=JSON_HELP)
     option("--plot", type=Path, metavar="FILE", help="conv: draw a roofline picture (.png, .svg or .pdf)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print the table, write what was asked for."""
     _settle(args)
-    libraries = bench.installed(args.libraries or LIBRARIES)
-    machine = bench.describe()
-    print(report.conditions(machine, args.rounds), flush=True)
-    rows = _rows(args, libraries)
-    report.table(rows, machine)
-    if args.json:
-        report.write_json(args.json, rows, machine, args.rounds)
+    if args.plot:
+        check_picture("--plot", args.plot)
+    with document(args.json) as content:
+        libraries = bench.installed(args.libraries or LIBRARIES)
+        machine = bench.describe()
+        print(report.conditions(machine, args.rounds), flush=True)
+        rows = _rows(args, libraries)
+        content |= report.content(rows, machine, args.rounds)
+        report.table(rows, machine)
     if args.plot:
         report.roofline(args.plot, rows, machine)
 
@@ -78,7 +81,7 @@ def _settle(args: argparse.Namespace) -> None:
         if given is not None and args.what not in where:
             raise OptionError(f"bench {args.what}: --{name} belongs to bench {', '.join(sorted(where))}")
         if isinstance(given, int) and given < 1:
-            raise OptionError(f"bench: --{name} must be at least 1, not {given}")
+            raise OptionError(f"--{name} must be >= 1, got {given}")
         if given is None:
             setattr(args, name, 3 if (args.what, name) == ("train", "rounds") else default)
     if args.shape:

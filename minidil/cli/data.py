@@ -1,9 +1,13 @@
 """`minidil data`: which data sets there are, and getting and checking their files."""
 
 import argparse
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import data
+from minidil.cli.output import JSON_HELP, document
+from minidil.cli.table import fill, table
 from minidil.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,24 +21,33 @@ def add(commands: "Commands") -> None:
 
     action = actions.add_parser("list", help="the data sets that minidil knows, and which are on this machine")
     action.set_defaults(run=list_sets)
+    action.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
     action = actions.add_parser("get", help="fetch data sets")
     action.add_argument("names", nargs="+", choices=data.NAMES, metavar="NAME", help=", ".join(data.NAMES))
     action.set_defaults(run=get)
 
     action = actions.add_parser("check", help="hold the files of data sets against their checksums")
-    action.add_argument("names", nargs="*", metavar="NAME", help="default: all that are on this machine")
+    action.add_argument(
+        "names", nargs="*", choices=data.NAMES, metavar="NAME", help="default: all that are on this machine"
+    )
     action.set_defaults(run=check)
+    action.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
 def list_sets(args: argparse.Namespace) -> None:
     """Print one line for each set, and where the files belong."""
-    print(f"{'name':14} {'on disk':8} {'to fetch':>9}  what it is; licence")
-    for name, source in data.SOURCES.items():
-        size = sum(file.size for file in source.files)
-        amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB"
-        print(f"{name:14} {'yes' if _present(name) else 'no':8} {amount:>9}  {source.title}; {source.licence}")
-    print(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder).")
+    with document(args.json) as content:
+        content |= {"root": str(data.root()), "sets": []}
+        rows = [("name", "on disk", "to fetch", "what it is; licence")]
+        for name, source in data.SOURCES.items():
+            size, present = sum(file.size for file in source.files), _present(name)
+            entry = {"name": name, "present": present, "bytes": 0 if source.embedded else size}
+            content["sets"].append(entry | {"title": source.title, "licence": source.licence})
+            amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB"
+            rows.append((name, "yes" if present else "no", amount, f"{source.title}; {source.licence}"))
+        print("\n".join(table(rows, "<<><", (3, 2))))
+        print(fill(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder)."))
 
 
 def get(args: argparse.Namespace) -> None:
@@ -47,9 +60,11 @@ def get(args: argparse.Namespace) -> None:
 def check(args: argparse.Namespace) -> None:
     """Print the state of every file. Raises: DataError, after the last line, if any is missing or damaged."""
     names = args.names or [name for name in data.NAMES if _present(name)]
-    states = [(name, status) for name in names for status in data.check(name)]
-    for name, status in states:
-        print(f"{name:14} {status.state:8} {status.path}" + (f": {status.detail}" if status.detail else ""))
+    with document(args.json) as content:
+        states = [(name, status) for name in names for status in data.check(name)]
+        content["files"] = [{"set": name} | asdict(status) | {"path": str(status.path)} for name, status in states]
+        for name, status in states:
+            print(fill(f"{name:14} {status.state:8} {status.path}" + (f": {status.detail}" if status.detail else "")))
     bad = [status.name for _, status in states if status.state != "ok"]
     if bad:
         raise DataError(f"{len(bad)} of {len(states)} files are missing or damaged: {', '.join(bad)}")

@@ -1,7 +1,6 @@
 """`minidil doctor`: what this machine has, what works on it, and, with --cuda, whether its GPU computes what it should."""
 
 import argparse
-import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil import doctor
-from minidil.doctor import Agreement, System
+from minidil.cli.output import JSON_HELP, check_folder, document
+from minidil.cli.parser import nearest
+from minidil.cli.table import fill
+from minidil.doctor import Agreement, Check, System
 from minidil.errors import BackendError, OptionError
 from minidil.kernels.backend import use
 from minidil.kernels.cuda.target import target
@@ -36,51 +38,71 @@ def add(commands: "Commands") -> None:
     option(
         "--static", type=Path, metavar="FOLDER", help="compile every CUDA kernel for every GPU, write the table there"
     )
-    option("--json", type=Path, metavar="FILE", help="write everything that was found")
+    option("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Look, print, write. Raises: BackendError, after the last line, if a check has failed."""
-    system = doctor.examine()
-    _print_pairs(doctor.facts(system))
-    print()
-    print("\n".join(doctor.verdicts(system)))
-    content: dict[str, Any] = {"system": asdict(system)}
-    failed: list[str] = []
-    try:
-        if args.cuda:
-            failed += _check_cuda(system, args.ops, content)
-        if args.static:
-            failed += _check_static(args.static)
-    finally:  # a bug report wants it most where the checks themselves fell over
-        if args.json:
-            args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    """Look, print, write. Raises: OptionError, before anything, for an op that is none; BackendError if a check has failed."""
+    checks = _chosen(args)
+    if args.static:
+        check_folder("--static", args.static)
+    with document(args.json) as content:
+        failed = _examine(args, checks, content)
     if failed:
         more = f", and {len(failed) - 5} more" if len(failed) > 5 else ""
         raise BackendError(f"doctor: failed: {'; '.join(failed[:5])}{more}")
 
 
-def _check_cuda(system: System, ops: Sequence[str] | None, content: dict[str, Any]) -> list[str]:
-    """Run the ops, print a line for each, measure. Returns what failed. Raises: BackendError if there is nothing to run on."""
+def _chosen(args: argparse.Namespace) -> list[Check]:
+    """The checks to run on the GPU or in the emulator; none without --cuda."""
+    if not args.cuda:
+        if args.ops:
+            raise OptionError(f"--ops {' '.join(args.ops)}: chooses among the checks of --cuda; give that, too")
+        return []
+    checks = [*doctor.op_checks(), *doctor.kernel_checks(), *doctor.cuda_checks(), *doctor.training_checks()]
+    names = {check.name for check in checks}
+    if unknown := sorted(set(args.ops or ()) - names):
+        near = nearest(unknown[0], sorted(names))
+        raise OptionError(
+            f"--ops: nothing is called {', '.join(unknown)}; names are those of minidil.functional"
+            + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")
+        )
+    return [check for check in checks if not args.ops or check.name in args.ops]
+
+
+def _examine(args: argparse.Namespace, checks: Sequence[Check], content: dict[str, Any]) -> list[str]:
+    """Print and note what there is. Returns what failed."""
+    system = doctor.examine()
+    _print_pairs(doctor.facts(system))
+    print()
+    print("\n".join(map(fill, doctor.verdicts(system))))
+    content["system"] = asdict(system)
+    failed: list[str] = []
+    if args.cuda:
+        failed += _check_cuda(system, checks, not args.ops, content)
+    if args.static:
+        failed += _check_static(args.static)
+    return failed
+
+
+def _check_cuda(system: System, checks: Sequence[Check], whole: bool, content: dict[str, Any]) -> list[str]:
+    """Run the checks, print a line for each; measure, if they are the whole. Returns what failed.
+
+    Raises: BackendError if there is nothing to run on.
+    """
     with use("cuda"):
         pass  # says what is missing
     emulated = target() == "emulator"
     print(f"\n{_EMULATED if emulated else _ON_GPU}\n")
     content["target"] = "emulator" if emulated else "gpu"
-    checks = [*doctor.op_checks(), *doctor.kernel_checks(), *doctor.cuda_checks(), *doctor.training_checks()]
-    chosen = [check for check in checks if not ops or check.name in ops]
-    if unknown := set(ops or ()) - {check.name for check in checks}:
-        raise OptionError(
-            f"--ops: nothing is called {', '.join(sorted(unknown))}; names are those of minidil.functional"
-        )
     print(_row("op", "shapes", "error", "gradients", "same twice", "verdict"))
     rows = content["ops"] = []
     failed = []
-    for row in doctor.compare("cuda", chosen):
+    for row in doctor.compare("cuda", checks):
         rows.append(asdict(row) | {"passed": row.passed})
         failed += [] if row.passed else [f"{row.name} ({row.shapes})"]
         print(_agreement(row), flush=True)
-    if not ops:
+    if whole:
         failed += _measure(None if emulated else system, content)
     return failed
 
@@ -134,6 +156,6 @@ def _row(name: str, shapes: str, error: str, gradients: str, same: str, verdict:
 
 def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Names to the left, what is to be said about them to the right, wrapped where the terminal ends."""
-    width = max(60, shutil.get_terminal_size((130, 24)).columns)
+    width = max(30, shutil.get_terminal_size((130, 24)).columns)
     for name, text in pairs:
         print(textwrap.fill(text, width, initial_indent=f"{name:14} ", subsequent_indent=" " * 15))

@@ -1,15 +1,19 @@
-"""`minidil eval`: measure the best weights of a run on the test set."""
+"""`minidil eval`: measure the best weights of a run, or weights that come with minidil, on the test set."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images
+from minidil.cli.experiment import blaming, testing_images
+from minidil.cli.output import JSON_HELP, document
+from minidil.cli.settings import options
+from minidil.cli.table import fill, table
+from minidil.cli.trained import RUN_HELP, trained
 from minidil.kernels.backend import Array, backend, use
 from minidil.train import RunFolder, evaluate
-from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -19,20 +23,26 @@ def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("eval", help="measure a trained network on the test set")
     parser.set_defaults(run=run)
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
-    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
+    parser.add_argument("trained", metavar="RUN", help=RUN_HELP)
+    replace(options()["tta"], usual="as trained").add_to(parser, "tta")
+    options()["backend"].add_to(parser, "backend")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print loss and accuracy, and the accuracy of every class."""
-    folder = RunFolder(args.folder)
-    experiment = Experiment.of(folder)
+    with document(args.json) as content:
+        _measure(args, content)
+
+
+def _measure(args: argparse.Namespace, content: dict[str, Any]) -> None:
     with use(args.backend or backend()):
-        model = experiment.trained(folder, args.tta)
+        experiment, model = trained(args.trained, args.tta)
+        folder = RunFolder(args.trained) if Path(args.trained).is_dir() else None
         with blaming(folder):
             images = testing_images(experiment.settings)
-        experiment.check_images(images, folder)
+        if folder:
+            experiment.check_images(images, folder)
         right = np.zeros(len(experiment.classes), dtype=int)
 
         def count(logits: Array, labels: Array) -> None:
@@ -40,7 +50,11 @@ def run(args: argparse.Namespace) -> None:
 
         metrics = evaluate(model, experiment.measuring(images), count)
     total = np.bincount(images.labels, minlength=len(right))
-    width = max(map(len, experiment.classes))
-    for name, correct, number in zip(experiment.classes, right, total, strict=True):
-        print(f"{name:{width}}  {correct:5d} of {number:5d} right" + (f"  {correct / number:7.2%}" if number else ""))
-    print(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(images):,} images")
+    content |= {"trained": args.trained, "data": experiment.settings.data, "images": len(images)}
+    content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
+    rows = []
+    for name, correct, number in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
+        content["classes"].append({"class": name, "right": correct, "images": number})
+        rows.append((name, f"{correct:5d} of {number:5d} right", f"{correct / number:7.2%}" if number else ""))
+    print("\n".join(table(rows, "<<<", (1,))))
+    print(fill(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(images):,} images"))

@@ -23,8 +23,6 @@ from minidil.train.rules import shown
 _EVALUATION_BATCH = 256
 _WHITENING_IMAGES = 5000
 
-TTA_HELP = "views of an image whose answers are averaged: 0, the image; 1, its mirror image too; 2, both also shifted"
-
 
 @dataclass(frozen=True)
 class Experiment:

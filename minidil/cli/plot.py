@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import viz
+from minidil.cli.output import PICTURES, check_picture
 from minidil.train import Row, RunFolder
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ def add(commands: "Commands") -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help=f"the picture: .png, .svg or .pdf (default: curves.png in RUN; {_COMPARISON} if there are several)",
+        help=f"the picture: {', '.join(PICTURES)} (default: curves.png in RUN; {_COMPARISON} if there are several)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw, and say where the picture is."""
+    if args.out:
+        check_picture("--out", args.out)
     runs = {folder: RunFolder(folder).rows() for folder in args.folders}
     if len(runs) == 1:
         ((folder, rows),) = runs.items()

@@ -1,58 +1,81 @@
 """`minidil predict`: what a trained network sees in image files."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import minidil.functional as F
-from minidil.cli.experiment import TTA_HELP, Experiment
+from minidil.cli.experiment import Experiment
+from minidil.cli.option import Option
+from minidil.cli.output import JSON_HELP, document
+from minidil.cli.refusal import one_line, refuse
+from minidil.cli.settings import options
+from minidil.cli.table import fill
+from minidil.cli.trained import RUN_HELP, trained
 from minidil.data import pictures
-from minidil.errors import DataError, OptionError
+from minidil.errors import DataError
 from minidil.graph import no_grad
 from minidil.kernels.backend import Array, backend, use
+from minidil.nn import Module
 from minidil.tensor import tensor
-from minidil.train import RunFolder
-from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _SHOWN = 3
+_TOP = Option("classes to print", int, least=1, usual=str(_SHOWN))
 
 
 def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("predict", help="name what is in image files")
     parser.set_defaults(run=run)
-    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("trained", metavar="RUN", help=RUN_HELP)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files of any size")
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )
-    parser.add_argument("--top", type=int, default=_SHOWN, metavar="N", help=f"classes to print (default: {_SHOWN})")
-    parser.add_argument("--tta", type=int, choices=LEVELS, help=f"{TTA_HELP} (default: as trained)")
-    parser.add_argument("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
+    _TOP.add_to(parser, "top")
+    replace(options()["tta"], usual="as trained").add_to(parser, "tta")
+    options()["backend"].add_to(parser, "backend")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Print the most probable classes of every image, one line each."""
-    if args.top < 1:
-        raise OptionError(f"--top {args.top}: must be at least 1")
-    folder = RunFolder(args.folder)
-    experiment = Experiment.of(folder)
-    with use(args.backend or backend()):
-        model = experiment.trained(folder, args.tta)
+def run(args: argparse.Namespace) -> int:
+    """Print the most probable classes of every image, one line each. Returns: 2 if an image could not be read, else 0."""
+    top = _SHOWN if args.top is None else args.top
+    _TOP.check("top", top)
+    pictures.library()  # asked first: without it no image can be read
+    code = 0
+    with document(args.json) as content, use(args.backend or backend()):
+        experiment, model = trained(args.trained, args.tta)
+        content |= {"trained": args.trained, "images": []}
         for path in args.images:
-            pixels, changes = read_image(path, experiment.shape, args.invert)
-            image = pixels[None].astype(np.float32) / np.float32(255)
-            batch = experiment.normalize()(image, np.random.default_rng(0))
-            with no_grad():
-                probabilities = F.softmax(model(tensor(batch))).numpy()[0]
-            best = np.argsort(-probabilities, kind="stable")[: args.top]
-            answers = ", ".join(f"{experiment.classes[index]} {probabilities[index]:.1%}" for index in best)
-            print(f"{path}: {answers}" + (f"  ({', '.join(changes)})" if changes else ""))
+            try:
+                pixels, changes = read_image(path, experiment.shape, args.invert)
+            except (DataError, OSError) as error:  # the other images are as good as before
+                code = refuse(one_line(error), 2)
+                content["images"].append({"image": str(path), "error": one_line(error)})
+                continue
+            probabilities = _probabilities(experiment, model, pixels)
+            best = np.argsort(-probabilities, kind="stable")[:top]
+            answers = [(experiment.classes[index], float(probabilities[index])) for index in best]
+            classes = [{"class": name, "probability": share} for name, share in answers]
+            content["images"].append({"image": str(path), "classes": classes, "changes": changes})
+            words = ", ".join(f"{name} {share:.1%}" for name, share in answers)
+            print(fill(f"{path}: {words}" + (f"  ({', '.join(changes)})" if changes else "")))
+    return code
+
+
+def _probabilities(experiment: Experiment, model: Module, pixels: Array) -> Array:
+    """(classes,), of an image (C, H, W) of uint8."""
+    image = pixels[None].astype(np.float32) / np.float32(255)
+    batch = experiment.normalize()(image, np.random.default_rng(0))
+    with no_grad():
+        return F.softmax(model(tensor(batch))).numpy()[0]
 
 
 def read_image(path: Path, shape: tuple[int, int, int], invert: bool = False) -> tuple[Array, list[str]]:

@@ -1,18 +1,36 @@
 """The settings of `minidil train`, and the recipes that they default to."""
 
-from collections.abc import Sequence
+import argparse
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from minidil import data
+from minidil import data, models
+from minidil.cli.option import Option, declarations, declared, flag
+from minidil.cli.parser import nearest
+from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
 from minidil.train.views import LEVELS
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("one-cycle", "triangular", "cosine", "constant")
 FLIP_RULES = ("random", "alternating")
+_BACKENDS = ("numpy", "numba", "cuda")
+
+
+def _dilations(word: str) -> tuple[int, ...]:
+    """The dilations of the layers of one stage, written as 1,2."""
+    try:
+        return tuple(map(int, word.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a list of numbers such as 1,2") from None
+
+
+def _freeze(word: str) -> tuple[str, int]:
+    """(name, epochs), written as name:epochs."""
+    name, _, epochs = word.rpartition(":")
+    if not name or not epochs.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is not a name and a number of epochs such as whiten:3")
+    return name, int(epochs)
 
 
 @dataclass(frozen=True)
@@ -23,35 +41,61 @@ class Settings:
     different in a recipe that was asked for.
     """
 
-    data: str
-    recipe: str = "standard"
-    model: str = "vgg_small"
-    widths: tuple[int, ...] | None = None
-    dilations: tuple[tuple[int, ...], ...] | None = None
-    epochs: int = 20
-    batch_size: int = 128
-    drop_last: bool = False
-    optimizer: str = "sgd"
-    momentum: float = 0.9
-    lr: float = 0.1
-    norm_bias_lr: float = 1.0
-    weight_decay: float = 5e-4
-    schedule: str = "one-cycle"
-    average_every: int = 0
-    freeze: tuple[tuple[str, int], ...] = ()
-    label_smoothing: float = 0.1
-    clip_norm: float | None = None
-    patience: int | None = None
-    crop: int = 4
-    crop_fill: str = "zeros"
-    flip: bool = True
-    flip_rule: str = "random"
-    cutout: int = 0
-    validation: float = 0.1
-    tta: int = 0
-    size: int = 32
-    seed: int = 0
-    backend: str = "numba"
+    data: str = declared(
+        "digits", f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class", metavar="SET"
+    )
+    recipe: str = declared(
+        "standard", "fast: ten epochs of large batches, made for CIFAR-10", choices=tuple(sorted(RECIPES))
+    )
+    model: str = declared("vgg_small", "which network", choices=tuple(sorted(models.MODELS)))
+    widths: tuple[int, ...] | None = declared(
+        None, "channels of each stage of the network", kind=int, many=True, least=1, usual="of the model"
+    )
+    dilations: tuple[tuple[int, ...], ...] | None = declared(
+        None,
+        "of the layers of each stage: 1,2 1,2 1,4",
+        kind=int,
+        read=_dilations,
+        metavar="N,N",
+        many=True,
+        least=1,
+        usual="of the model",
+    )
+    epochs: int = declared(20, "passes over the training images", kind=int, least=1)
+    batch_size: int = declared(128, "images per step", kind=int, least=1)
+    drop_last: bool = declared(False, "leave out a smaller last batch", kind=bool)
+    optimizer: str = declared("sgd", "sgd has Nesterov momentum", choices=("sgd", "adam", "adamw"))
+    momentum: float = declared(0.9, "of sgd", kind=float, least=0, below=1)
+    lr: float = declared(0.1, "learning rate, the highest of the schedule", kind=float, above=0)
+    norm_bias_lr: float = declared(1.0, "multiple of it for the biases of batch norm", kind=float, least=0)
+    weight_decay: float = declared(5e-4, "strength of the pull of the weights towards zero", kind=float, least=0)
+    schedule: str = declared(
+        "one-cycle", "of the learning rate", choices=("one-cycle", "triangular", "cosine", "constant")
+    )
+    average_every: int = declared(0, "steps between two averages of weights", kind=int, least=0, usual="0, never")
+    freeze: tuple[tuple[str, int], ...] = declared(
+        (), "parameters that stop learning after N epochs", read=_freeze, metavar="NAME:N", many=True, usual="none"
+    )
+    label_smoothing: float = declared(0.1, "share of the target spread over all classes", kind=float, least=0, most=1)
+    clip_norm: float | None = declared(
+        None, "largest global norm of the gradient", kind=float, above=0, usual="no limit"
+    )
+    patience: int | None = declared(None, "stop after N epochs without a better one", kind=int, least=1, usual="never")
+    crop: int = declared(4, "pad by N pixels and crop at random; 0: do not", kind=int, least=0)
+    crop_fill: str = declared("zeros", "what to pad with", choices=tuple(sorted(FILLS)))
+    flip: bool = declared(True, "mirror half of the images", kind=bool)
+    flip_rule: str = declared("random", "alternating: the other half in every second epoch", choices=FLIP_RULES)
+    cutout: int = declared(0, "blank a square of N pixels", kind=int, least=0, usual="0, do not")
+    validation: float = declared(0.1, "share of the training images to validate on", kind=float, least=0, below=1)
+    tta: int = declared(
+        0,
+        "views of an image whose answers are averaged: 0, the image; 1, its mirror image too; 2, both also shifted",
+        kind=int,
+        choices=LEVELS,
+    )
+    size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
+    seed: int = declared(0, "of everything that is random", kind=int, least=0)
+    backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Self:
@@ -59,11 +103,12 @@ class Settings:
 
         Raises: OptionError if `data` is neither a known set nor a folder, or a number is out of its range.
         """
-        name = given.get("data", "digits")
+        name = given.get("data", cls.data)
         if name not in data.NAMES:
             if not Path(name).is_dir():
+                near = f"; did you mean {nearest(name, data.NAMES)[0]!r}?" if nearest(name, data.NAMES) else ""
                 raise OptionError(
-                    f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images"
+                    f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images{near}"
                 )
             given = given | {"data": str(Path(name).resolve())}
         recipe, usual = RECIPES[given.get("recipe", cls.recipe)], DATA_DEFAULTS.get(name, {})
@@ -72,7 +117,7 @@ class Settings:
         if "tta" not in given and not values.get("flip", cls.flip):
             values["tta"] = 0  # a mirror image that training never shows is no view to ask about
         settings = cls(**values)
-        settings._check()
+        settings.check()
         return settings
 
     @classmethod
@@ -83,7 +128,7 @@ class Settings:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
         settings = cls(**{key: _tuples(value) for key, value in values.items()})
         try:
-            settings._check()
+            settings.check()
         except (OptionError, TypeError) as error:
             raise CheckpointError(f"config.json: 'settings' holds a value that makes no sense: {error}") from error
         return settings
@@ -92,43 +137,34 @@ class Settings:
         """Plain values for config.json, where tuples become lists."""
         return asdict(self)
 
-    def _check(self) -> None:
-        limits = {
-            "--epochs": (self.epochs, 1, None),
-            "--batch-size": (self.batch_size, 1, None),
-            "--label-smoothing": (self.label_smoothing, 0, 1),
-            "--crop": (self.crop, 0, None),
-            "--cutout": (self.cutout, 0, None),
-            "--size": (self.size, 1, None),
-            "--seed": (self.seed, 0, None),
-            "--patience": (self.patience, 1, None),
-            "--average-every": (self.average_every, 0, None),
-            "--norm-bias-lr": (self.norm_bias_lr, 0, None),
-        }
-        for option, (value, least, most) in limits.items():
-            if value is not None and (value < least or (most is not None and value > most)):
-                raise OptionError(
-                    f"{option} {value}: must be at least {least}" + (f" and at most {most}" if most else "")
-                )
-        choices: dict[str, tuple[object, Sequence[object]]] = {
-            "--recipe": (self.recipe, tuple(RECIPES)),
-            "--optimizer": (self.optimizer, OPTIMIZERS),
-            "--schedule": (self.schedule, SCHEDULES),
-            "--crop-fill": (self.crop_fill, tuple(FILLS)),
-            "--flip-rule": (self.flip_rule, FLIP_RULES),
-            "--tta": (self.tta, LEVELS),
-        }
-        for option, (chosen, known) in choices.items():
-            if chosen not in known:
-                raise OptionError(f"{option} {chosen}: must be one of {', '.join(map(str, known))}")
-        if not 0 <= self.validation < 1:
-            raise OptionError(
-                f"--validation {self.validation}: the share of training images must be at least 0 and below 1"
-            )
+    def check(self) -> None:
+        """Raises: OptionError that names the option of a value that makes no sense."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None or each.default is not None:
+                each.metadata["option"].check(each.name, value)
         if self.patience is not None and not self.validation:
             raise OptionError(
                 f"--patience {self.patience} waits for a better validation accuracy; --validation 0 has none"
             )
+
+
+def options() -> dict[str, Option]:
+    """The option of every setting; the defaults in its words are those for photographs."""
+    return dict(declarations(Settings))
+
+
+def as_typed(values: dict[str, Any]) -> str:
+    """Settings as somebody would ask for them, numbers to four digits: --epochs 30 --no-flip."""
+    known, words = options(), list[str]()
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(flag(name) if value else flag(f"no_{name}"))
+        else:
+            words.append(
+                f"{flag(name)} {known[name].typed(float(f'{value:.4g}') if isinstance(value, float) else value)}"
+            )
+    return " ".join(words)
 
 
 def _for_model(model: str, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -141,44 +177,3 @@ def _for_model(model: str, defaults: dict[str, Any]) -> dict[str, Any]:
 def _tuples(value: Any) -> Any:
     """JSON has lists only; settings are values that nobody changes."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-# Written strokes are sharp and none is another's mirror image.
-_GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
-
-DATA_DEFAULTS: dict[str, dict[str, Any]] = {
-    "digits": _GREY
-    | {"epochs": 30, "batch_size": 64, "lr": 0.05, "crop": 1, "widths": (32, 64), "dilations": ((1, 2), (1, 2))},
-    "mnist": _GREY | {"epochs": 3, "crop": 2, "widths": (32, 64, 128)},
-    "fashion_mnist": _GREY | {"epochs": 10, "crop": 2, "flip": True, "widths": (32, 64, 128)},
-    "cifar10": {},
-    "cifar100": {},
-}
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "standard": {},
-    # airbench94 (Jordan 2024, arXiv:2404.00498), made for CIFAR-10. The paper sums the loss over the batch of 1,024 images
-    # and has a rate of 11.5 / (1024 (1 + 1/(1 - 0.85))); the mean over the batch has the same gradient at 1,024 times that
-    # rate, 11.5 / (1 + 1/0.15) = 1.5. It decays the weights by 0.0153 / (1 + 1/0.15) a step; SGD here multiplies by the
-    # rate, so the strength is 0.0153 / 11.5. Other batch sizes want another rate: in proportion, to begin with.
-    "fast": {
-        "model": "vgg_fast",
-        "epochs": 10,
-        "batch_size": 1024,
-        "drop_last": True,
-        "optimizer": "sgd",
-        "momentum": 0.85,
-        "lr": 1.5,
-        "norm_bias_lr": 64.0,
-        "weight_decay": 0.0153 / 11.5,
-        "schedule": "triangular",
-        "average_every": 5,
-        "freeze": (("whiten", 3),),
-        "label_smoothing": 0.2,
-        "crop": 2,
-        "crop_fill": "reflect",
-        "flip_rule": "alternating",
-        "validation": 0.0,
-        "tta": 2,
-    },
-}

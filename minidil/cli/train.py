@@ -1,30 +1,39 @@
 """`minidil train`: train a network on images, from nothing or from where a run was stopped."""
 
 import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from minidil import data, models
-from minidil.cli.experiment import TTA_HELP, Experiment, blaming, testing_images, training_images
-from minidil.cli.settings import FLIP_RULES, OPTIMIZERS, RECIPES, SCHEDULES, Settings
-from minidil.data.transforms import FILLS
-from minidil.errors import OptionError
+from minidil import data
+from minidil.cli.experiment import Experiment, blaming, testing_images, training_images
+from minidil.cli.option import Option, flag
+from minidil.cli.output import check_folder
+from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
+from minidil.cli.settings import Settings, as_typed, options
+from minidil.cli.table import fill, room, table
+from minidil.errors import DataError, OptionError
 from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
+from minidil.nn.summary import Summary
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained
-from minidil.train.views import LEVELS
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _RUNS = Path("runs")
+_SAVE_EVERY = Option("how often to save within an epoch", float, metavar="SECONDS", least=0, usual="60")
 
 _DESCRIPTION = """
 Train a network and leave a folder with its weights, figures and curves. Without options: a small dilated VGG on the 1,797
-handwritten digits that come with minidil. What is not given is taken from the recipe, and from what suits the data set.
+handwritten digits that come with minidil. What is not given is taken from the recipe, then from what suits the data set; the
+defaults listed here are those for photographs, and the others stand below. --dry-run shows what a run would use.
 """
 
 _EPILOG = """
@@ -34,49 +43,25 @@ then follows the schedule for the new total from the step that the run has reach
 """
 
 
+def _others() -> str:
+    """The defaults that are not those for photographs, a paragraph each."""
+    sets = {f"--data {name}": values for name, values in DATA_DEFAULTS.items() if values}
+    recipes = {f"--recipe {name}": values for name, values in RECIPES.items() if values}
+    return "\n\n".join(f"{name} means {as_typed(values)}." for name, values in (sets | recipes).items())
+
+
 def add(commands: "Commands") -> None:
-    """Declare the command and its options. None is the default of all that have a place in a recipe."""
-    parser = commands.add_parser("train", help="train a network on images", description=_DESCRIPTION, epilog=_EPILOG)
+    """Declare the command and its options."""
+    parser = commands.add_parser(
+        "train", help="train a network on images", description=_DESCRIPTION, epilog=f"{_others()}\n\n{_EPILOG}"
+    )
     parser.set_defaults(run=run)
-    option = parser.add_argument
-    option(
-        "--data", metavar="SET", help=f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class"
+    for name, option in options().items():
+        option.add_to(parser, name)
+    _SAVE_EVERY.add_to(parser, "save_every")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, print settings and model, train and write nothing"
     )
-    option(
-        "--recipe",
-        choices=sorted(RECIPES),
-        help="fast: ten epochs of large batches, made for CIFAR-10 (default: standard)",
-    )
-    option("--model", choices=sorted(models.MODELS), help="which network (default: vgg_small)")
-    option("--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the network")
-    option("--dilations", type=_dilations, nargs="+", metavar="N,N", help="of the layers of each stage: 1,2 1,2 1,4")
-    option("--epochs", type=int, metavar="N", help="passes over the training images")
-    option("--batch-size", type=int, metavar="N", help="images per step")
-    option("--drop-last", action=argparse.BooleanOptionalAction, help="leave out a smaller last batch (default: no)")
-    option("--optimizer", choices=OPTIMIZERS, help="default: sgd, with Nesterov momentum")
-    option("--momentum", type=float, metavar="X", help="of sgd (default: 0.9)")
-    option("--lr", type=float, metavar="X", help="learning rate, the highest of the schedule")
-    option("--norm-bias-lr", type=float, metavar="X", help="multiple of it for the biases of batch norm (default: 1)")
-    option("--weight-decay", type=float, metavar="X", help="strength of the pull of the weights towards zero")
-    option("--schedule", choices=SCHEDULES, help="default: one-cycle")
-    option("--average-every", type=int, metavar="N", help="steps between two averages of weights (default: 0, never)")
-    option("--freeze", type=_freeze, nargs="+", metavar="NAME:N", help="parameters that stop learning after N epochs")
-    option("--label-smoothing", type=float, metavar="X", help="share of the target spread over all classes")
-    option("--clip-norm", type=float, metavar="X", help="largest global norm of the gradient (default: no limit)")
-    option("--patience", type=int, metavar="N", help="stop after N epochs without a better one (default: never)")
-    option("--crop", type=int, metavar="N", help="pad by N pixels and crop at random; 0: do not")
-    option("--crop-fill", choices=sorted(FILLS), help="what to pad with (default: zeros)")
-    option("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the images")
-    option(
-        "--flip-rule", choices=FLIP_RULES, help="alternating: the other half in every second epoch (default: random)"
-    )
-    option("--cutout", type=int, metavar="N", help="blank a square of N pixels (default: 0, do not)")
-    option("--validation", type=float, metavar="X", help="share of the training images to validate on (default: 0.1)")
-    option("--tta", type=int, choices=LEVELS, help=TTA_HELP)
-    option("--size", type=int, metavar="N", help="scale the images of a folder to N x N (default: 32)")
-    option("--seed", type=int, metavar="N", help="of everything that is random (default: 0)")
-    option("--backend", choices=("numpy", "numba", "cuda"), help="default: numba where it is installed")
-    option("--save-every", type=float, metavar="SECONDS", help="how often to save within an epoch (default: 60)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="a new folder for the run (default: runs/SET-MODEL-NUMBER)"
@@ -89,29 +74,40 @@ def run(args: argparse.Namespace) -> None:
     given = {key: value for key, value in vars(args).items() if value is not None}
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     save_every, out, resume = given.pop("save_every", 60.0), given.pop("out", None), given.pop("resume", None)
+    dry = given.pop("dry_run")
     del given["run"]
+    _SAVE_EVERY.check("save_every", save_every)
 
     if resume:
-        folder = RunFolder(resume)
-        experiment = _resumed(folder, given)
-        with blaming(folder):
-            learn, validate = training_images(experiment.settings)
-        experiment.check_learnt(learn, folder)
+        experiment = _resumed(RunFolder(resume), given)
     else:
+        experiment = None
         settings = Settings.of({"backend": given.get("backend", backend())} | given)
+        _check_new(out)
+    settings = experiment.settings if experiment else settings
+    if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
+        raise DataError(
+            f"--dry-run writes nothing, and {settings.data} is not here yet: minidil data get {settings.data}"
+        )
+    folder = RunFolder(resume) if resume else None
+    with blaming(folder):
         learn, validate = training_images(settings)
-        experiment = Experiment.on(settings, learn)
-    with use(experiment.settings.backend):
-        _train(experiment, learn, validate, save_every, out, resume)
+    if experiment and folder:
+        experiment.check_learnt(learn, folder)
+    experiment = experiment or Experiment.on(settings, learn)
+    with use(settings.backend), _output_may_end():
+        _train(experiment, learn, validate, testing_images(settings), save_every, out, resume, dry)
 
 
 def _train(
     experiment: Experiment,
     learn: data.Dataset,
     validate: data.Dataset | None,
+    unseen: data.Dataset,
     save_every: float,
     out: Path | None,
     resume: Path | None,
+    dry: bool,
 ) -> None:
     settings = experiment.settings
     with blaming(RunFolder(resume) if resume else None):
@@ -119,11 +115,17 @@ def _train(
         batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
         callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
     number = f"{len(validate):,}" if validate else "none"
-    print(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on")
+    if dry:
+        print("\n".join(_chosen(settings)))
+    print(fill(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on"))
     with waiting_explained("the forward kernels"):
-        print(model.summary(experiment.shape))
+        print(_summarised(model.summary(experiment.shape)))
+    if dry:
+        steps = f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all"
+        print(fill(f"{steps}; nothing was trained or written"))
+        return
     folder = resume or out or _new_folder(settings)
-    print(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}", flush=True)
+    print(fill(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}"), flush=True)
     try:
         history = fit(
             model,
@@ -143,18 +145,85 @@ def _train(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(experiment.viewed(model), experiment.measuring(testing_images(settings)))
+    test = evaluate(experiment.viewed(model), experiment.measuring(unseen))
     best = history.best
     if validate:
-        print(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}")
-    print(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}")
+        print(fill(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}"))
+    print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
+
+
+def _chosen(settings: Settings) -> list[str]:
+    """A line for each setting, as somebody types it."""
+    rows = []
+    for name, option in options().items():
+        value = getattr(settings, name)
+        rows.append((flag(name), option.usual or "" if value in (None, ()) else option.typed(value)))
+    return table(rows, "<<")
+
+
+def _summarised(summary: Summary) -> str:
+    """The table of the layers, and in a narrow terminal its most important columns."""
+    text = str(summary)
+    if max(map(len, text.splitlines())) <= room():
+        return text
+    head = ("layer", "kind", "output shape", "parameters", "multiply-adds", "receptive field")
+    lines = table([head, *(row.cells() for row in summary.rows)], "<<<>>>", (5, 4, 1, 2))
+    return "\n".join([*lines, fill(text.splitlines()[-1])])
+
+
+def _check_new(out: Path | None) -> None:
+    """Raises: OptionError if no run can begin in `out`, or below runs/ without it: before anything is read or written."""
+    check_folder("--out", out or _RUNS)
+    if out and out.is_dir():
+        RunFolder(out).check_new()
+        there = sorted(path.name for path in out.iterdir() if not path.name.endswith(".tmp"))
+        if there:
+            more = f" and {len(there) - 3} more" if len(there) > 3 else ""
+            raise OptionError(
+                f"--out {out}: there is something else in it ({', '.join(there[:3])}{more}); choose a new folder or an empty one"
+            )
+
+
+class _Stream:
+    """Standard output whose reader may leave: from then on nothing is written, and one line on standard error says so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._reader_may_leave():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._reader_may_leave():
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    @contextmanager
+    def _reader_may_leave(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:  # what is still buffered goes nowhere, then, and so does all that follows
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            print("minidil: nobody reads the output any more; the run goes on", file=sys.stderr)
+
+
+@contextmanager
+def _output_may_end() -> Iterator[None]:
+    """The weights are what a run is for: it does not die with `| head`, or with a pager that is closed."""
+    with redirect_stdout(cast(TextIO, _Stream(sys.stdout))):
+        yield
 
 
 def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     """The experiment of the run, with the settings changed that may change."""
     experiment = Experiment.of(folder)
+    check_folder("--resume", folder.path)
     if fixed := sorted(given.keys() - {"epochs", "backend"}):
-        names = ", ".join("--" + name.replace("_", "-") for name in fixed)
+        names = ", ".join(map(flag, fixed))
         raise OptionError(
             f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
             f"but not {names}"
@@ -164,23 +233,9 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:
         print(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go")
-    return replace(experiment, settings=replace(experiment.settings, **given))
-
-
-def _dilations(word: str) -> tuple[int, ...]:
-    """The dilations of the layers of one stage, written as 1,2."""
-    try:
-        return tuple(map(int, word.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a list of numbers such as 1,2") from None
-
-
-def _freeze(word: str) -> tuple[str, int]:
-    """(name, epochs), written as name:epochs."""
-    name, _, epochs = word.rpartition(":")
-    if not name or not epochs.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word!r} is not a name and a number of epochs such as whiten:3")
-    return name, int(epochs)
+    settings = replace(experiment.settings, **given)
+    settings.check()
+    return replace(experiment, settings=settings)
 
 
 def _new_folder(settings: Settings) -> Path:

@@ -40,7 +40,7 @@ class RunFolder:
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder if need be and write config.json. Raises: OptionError if a run is already in it."""
-        self._refuse_to_overwrite()
+        self.check_new()
         self._make()
         self.write_config(config)
 
@@ -54,7 +54,7 @@ class RunFolder:
         if resume:
             self.config()
         else:
-            self._refuse_to_overwrite()
+            self.check_new()
         self._make()
         with ExitStack() as stack:
             with writing(self.path / _LOCK):
@@ -63,7 +63,8 @@ class RunFolder:
                 remove_leftovers(self.path / name, age=0)
             yield
 
-    def _refuse_to_overwrite(self) -> None:
+    def check_new(self) -> None:
+        """Raises: OptionError if a run is already in the folder."""
         for name in _FILES:
             if (self.path / name).exists():
                 raise OptionError(f"{self.path} already holds a run ({name}); resume it, or choose another folder")

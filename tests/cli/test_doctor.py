@@ -267,7 +267,19 @@ def test_an_op_that_computes_wrongly_fails_the_command(emulator, capsys, monkeyp
 
 @emulated
 def test_an_unknown_op_is_refused(emulator, capsys):
-    assert "nothing is called addd" in refused(capsys, "doctor", "--cuda", "--ops", "addd")
+    line = refused(capsys, "doctor", "--cuda", "--ops", "addd")
+    assert "nothing is called addd; names are those of minidil.functional; did you mean 'add'" in line
+
+
+def test_ops_without_cuda_and_places_that_cannot_be_written_are_refused_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "examine", lambda: pytest.fail("there is nothing to look at yet"))
+    line = refused(capsys, "doctor", "--ops", "nosuch")
+    assert line == "minidil: --ops nosuch: chooses among the checks of --cuda; give that, too\n"
+    (tmp_path / "file").touch()
+    assert f"{tmp_path / 'file'} is not a folder" in refused(
+        capsys, "doctor", "--static", str(tmp_path / "file" / "table")
+    )
+    assert "there is no folder" in refused(capsys, "doctor", "--json", str(tmp_path / "none" / "found.json"))
 
 
 @emulated

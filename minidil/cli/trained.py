@@ -1,0 +1,44 @@
+"""A trained network by the name that people give it: the folder of a run, or weights that come with minidil."""
+
+from pathlib import Path
+
+from minidil import models
+from minidil.cli.experiment import Experiment
+from minidil.cli.parser import nearest
+from minidil.cli.settings import Settings
+from minidil.errors import OptionError
+from minidil.nn import Module
+from minidil.train import RunFolder
+
+_NAMES = tuple(f"{model}:{data}" for model, data in models.available())
+
+RUN_HELP = f"the folder of a run; or weights that come with minidil: {', '.join(_NAMES)}, or the model's name alone"
+
+
+def trained(name: str, tta: int | None = None) -> tuple[Experiment, Module]:
+    """The experiment and its model in evaluation mode, as `Experiment.trained` has it. A folder comes before weights of its name.
+
+    Raises: OptionError for a name of weights that is not known, CheckpointError for a folder that is not that of a run.
+    """
+    model, _, data = name.partition(":")
+    known = [each for each in _NAMES if each.partition(":")[0] == model and data in ("", each.partition(":")[2])]
+    if Path(name).exists() or not (known or _meant(name)):
+        folder = RunFolder(name)
+        experiment = Experiment.of(folder)
+        return experiment, experiment.trained(folder, tta)
+    if len(known) != 1:
+        which = f"there are {' and '.join(known)}" if known else f"did you mean {' or '.join(map(repr, _meant(name)))}?"
+        raise OptionError(f"{name}: neither the folder of a run nor weights that come with minidil; {which}")
+    weights = models.pretrained_weights(*known[0].split(":"))
+    experiment = Experiment(
+        Settings.from_json(weights.settings), weights.classes, weights.shape, weights.mean, weights.std
+    )
+    network = models.build(weights.model, **weights.options)
+    return experiment, experiment.viewed(weights.load_into(network, len(weights.classes), weights.shape[0]), tta).eval()
+
+
+def _meant(name: str) -> list[str]:
+    """The names of weights that this one may be a slip of; a path is none."""
+    model = name.partition(":")[0]
+    same = [each for each in _NAMES if each.partition(":")[0] == model]
+    return same or nearest(name, _NAMES) or [each for each in _NAMES if nearest(model, [each.partition(":")[0]])]
