@@ -36,12 +36,8 @@ KEYWORDS = {
     ("minimum", "input"): "a",
 }
 
-_FUNCTIONS = {
-    **{f"conv{n}d": "conv" for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": "conv_transpose" for n in (1, 2, 3)},
-    **{f"{kind}_pool{n}d": f"{kind}_pool" for kind in ("max", "avg", "adaptive_avg") for n in (1, 2, 3)},
-    "cat": "concatenate",
-    "concat": "concatenate",
+# What a tensor has as a method as well.
+_METHODS = {
     "clamp": "clip",
     "abs": "absolute",
     "sub": "subtract",
@@ -60,30 +56,19 @@ _FUNCTIONS = {
     "broadcast_to": "expand",
     "tile": "repeat",
 }
+_FUNCTIONS = {
+    **{f"conv{n}d": "conv" for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": "conv_transpose" for n in (1, 2, 3)},
+    **{f"{kind}_pool{n}d": f"{kind}_pool" for kind in ("max", "avg", "adaptive_avg") for n in (1, 2, 3)},
+    "cat": "concatenate",
+    "concat": "concatenate",
+    **_METHODS,
+}
 
 WORDS: dict[str, dict[str, str]] = {
     "functional": _FUNCTIONS,
     "minidil": {"manual_seed": "seed", "from_numpy": "tensor", "as_tensor": "tensor", "asarray": "tensor"},
-    "Tensor": {
-        "view": "reshape",
-        "permute": "transpose",
-        "clamp": "clip",
-        "abs": "absolute",
-        "add": "add",
-        "sub": "subtract",
-        "mul": "multiply",
-        "div": "divide",
-        "pow": "power",
-        "neg": "negative",
-        "mm": "matmul",
-        "bmm": "matmul",
-        "mv": "matmul",
-        "dot": "matmul",
-        "amax": "max",
-        "amin": "min",
-        "broadcast_to": "expand",
-        "tile": "repeat",
-    },
+    "Tensor": _METHODS | {"view": "reshape"},
     "nn": {"SmoothL1Loss": "HuberLoss"},
     "nn.init": {},
     "optim": {"clip_grad_norm_": "clip_grad_norm"},

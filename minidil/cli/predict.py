@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the most probable classes of every image, one line each. Returns: 2 if an image could not be read, else 0."""
     top = _SHOWN if args.top is None else args.top
     _TOP.check("top", top)
-    pictures.library()  # asked first: without it no image can be read
+    pictures.require_pillow()  # asked first: without it no image can be read
     code = 0
     with document(args.json) as content, use(args.backend or backend()):
         experiment, model = trained(args.trained, args.tta)

@@ -26,7 +26,7 @@ def opened(path: Path) -> tuple[Any, list[str]]:
     Raises: DataError, naming the file, if Pillow is missing, cannot read it, or gives numbers without a white (32-bit
         integers, floats) or colours that need a profile (LAB). OSError if there is no such file.
     """
-    pillow = library()
+    pillow = require_pillow()
     path.stat()  # that there is no such file is another error than that it is no image
     changes: list[str] = []
     try:
@@ -58,13 +58,13 @@ def opened(path: Path) -> tuple[Any, list[str]]:
 
 def fitted(image: Any, height: int, width: int) -> Any:
     """The PIL image scaled (bilinear, smoothed where it shrinks) to fill height x width, cut evenly at both ends."""
-    pillow = library()
+    pillow = require_pillow()
     return pillow.ImageOps.fit(image, (width, height), method=pillow.Image.Resampling.BILINEAR)
 
 
 def inverted(image: Any) -> Any:
     """The PIL image with dark and bright swapped."""
-    return library().ImageOps.invert(image)
+    return require_pillow().ImageOps.invert(image)
 
 
 def pixels(image: Any) -> Images:
@@ -117,7 +117,7 @@ def _transparent_colour(file: Any) -> Any:
     return None
 
 
-def library() -> ModuleType:
+def require_pillow() -> ModuleType:
     """Pillow. Raises: DataError, which says what to install, if it is missing."""
     try:
         import PIL.Image
