@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minidil import naming
+from minidil.array import Array
 from minidil.errors import CallError, ShapeError
-from minidil.kernels.backend import Array
 from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops import activation as _activation

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidil.kernels.backend import Array
+from minidil.array import Array
 from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops.common import Axis, Scalar

@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Protocol, TypeAlias, cast
 
+from minidil.array import Array
 from minidil.errors import GraphError
-from minidil.kernels.backend import Array, Kernels
+from minidil.kernels.backend import Kernels
 from minidil.ops.common import Vjp
 
 

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidil.array import Array
 from minidil.errors import DtypeError, ShapeError
-from minidil.kernels.backend import Array, Kernels
+from minidil.kernels.backend import Kernels
 from minidil.kernels.cuda.array import DeviceArray
 
 

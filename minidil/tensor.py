@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil import naming
+from minidil.array import Array
 from minidil.calling import Call, documentation
 from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.numpy_calls import with_numpy
 from minidil.operand import Holder, Operand, as_array, as_tensors, check_dtypes, copied, operand, placed, unwrapped

@@ -10,14 +10,13 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.graph import no_grad
 from minidil.kernels.backend import use
 from minidil.kernels.threads import num_threads
 from minidil.tensor import Tensor, tensor
 
-Array = NDArray[Any]
 Function = Callable[..., Any]  # from tensors of one library to a tensor of that library
 
 LIBRARIES = ("numba", "numpy", "torch", "torch channels-last", "mygrad")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from minidil import functional as F
+from minidil.array import Array
 from minidil.bench.cases import ConvCase
-from minidil.bench.contestants import Array, Function, Work, deviations, family, work
+from minidil.bench.contestants import Function, Work, deviations, family, work
 from minidil.bench.results import Row, Subject, measure
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from minidil import functional as F
 from minidil import nn
+from minidil.array import Array
 from minidil.bench.cases import LayerCase
-from minidil.bench.contestants import Array, Function, deviations, family, work
+from minidil.bench.contestants import Function, deviations, family, work
 from minidil.bench.results import Row, Subject, measure
 from minidil.bench.updates import AROUND, around
 from minidil.graph import no_grad

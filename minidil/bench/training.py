@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from minidil import functional as F
-from minidil.bench.contestants import Array, family, in_torch
+from minidil.array import Array
+from minidil.bench.contestants import family, in_torch
 from minidil.bench.results import Row, Subject, measure
 from minidil.data.dataset import Dataset
 from minidil.data.loader import DataLoader

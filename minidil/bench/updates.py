@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.bench.cases import LayerCase
-from minidil.bench.contestants import Array, family, in_torch, relative
+from minidil.bench.contestants import family, in_torch, relative
 from minidil.bench.results import Subject
 from minidil.data.transforms import Flip, PadCrop
 from minidil.kernels.backend import use

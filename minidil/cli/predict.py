@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.cli.experiment import Experiment
 from minidil.cli.option import Option
 from minidil.cli.output import JSON_HELP, document
@@ -18,7 +19,7 @@ from minidil.cli.trained import RUN_HELP, trained
 from minidil.data import pictures
 from minidil.errors import DataError
 from minidil.graph import no_grad
-from minidil.kernels.backend import Array, backend, use
+from minidil.kernels.backend import backend, use
 from minidil.nn import Module
 from minidil.tensor import tensor
 

@@ -7,14 +7,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.doctor.agreement import Arrays, Check, op_checks
 from minidil.kernels import conv_reference
 from minidil.kernels.backend import use
 from minidil.kernels.geometry import Window
-
-Array = NDArray[Any]
 
 
 def cuda_checks() -> list[Check]:

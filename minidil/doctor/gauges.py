@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from statistics import median
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.bench.cases import CASES, ConvCase
 from minidil.doctor.driver import Gpu
 from minidil.errors import BackendError
 from minidil.kernels.backend import active, use
 from minidil.kernels.cuda import empty, kernel, to_device
 
-Array = NDArray[Any]
 Work = Callable[[], object]
 
 

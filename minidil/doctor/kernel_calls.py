@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.backend import active, use
 from minidil.kernels.geometry import Window
 
-Array = NDArray[Any]
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and")
 _KINDS = (np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.bool_))
 _INT, _BOOL = _KINDS[1:]

@@ -15,14 +15,10 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, TypeAlias
 
-from numpy.typing import NDArray
-
+from minidil.array import Array
 from minidil.errors import BackendError
 from minidil.kernels.cuda.target import target
-
-Array: TypeAlias = NDArray[Any]
 
 _MODULES = {
     "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),

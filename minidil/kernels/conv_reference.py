@@ -8,15 +8,12 @@ dilation, Yu & Koltun 2016, arXiv:1511.07122; groups, Krizhevsky et al. 2012, se
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.geometry import Window
-
-Array = NDArray[Any]
 
 
 def patches(x: Array, window: Window, fill: float = 0.0) -> Array:

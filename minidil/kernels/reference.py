@@ -47,8 +47,9 @@ from numpy import (  # re-exported: this is the list of NumPy functions that a b
     transpose,
     where,
 )
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from minidil.array import Array
 from minidil.kernels.conv_reference import (
     conv_forward,
     conv_grad_input,
@@ -125,8 +126,6 @@ __all__ = [
     "window_spread",
     "window_sum",
 ]
-
-Array = NDArray[Any]
 
 # Beyond this, P(Z > x) and the normal density are 0 in float64 too (e^-800). What multiplies them is limited to it, as x^2 would
 # overflow and infinity times 0 is NaN, where the limit is 0.

@@ -5,12 +5,9 @@ Every hyperparameter is a Python number, which leaves float32 arrays float32. `t
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+from minidil.array import Array
 
 
 def sgd_update(

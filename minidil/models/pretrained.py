@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minidil import checkpoint
+from minidil.array import Array
 from minidil.data.transforms import Normalize
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
 
-Array = NDArray[Any]
 AnyModule = TypeVar("AnyModule", bound=Module)
 
 _FOLDER = Path(__file__).with_name("weights")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError
-from minidil.kernels.backend import Array
 from minidil.nn.checks import check_counts
 from minidil.nn.module import Module
 from minidil.nn.parameter import Parameter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import minidil.functional as F
-from minidil.kernels.backend import Array
+from minidil.array import Array
 from minidil.nn.module import Module
 from minidil.tensor import Tensor
 

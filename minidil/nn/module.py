@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidil.array import Array
 from minidil.errors import DtypeError, MinidilError, OptionError
-from minidil.kernels.backend import Array
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.nn.checks import input_advice
 from minidil.nn.field import Field

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.kernels.geometry import per_axis
 from minidil.nn.checks import brief, check_counts, check_range, check_rank
 from minidil.nn.module import Module

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidil.kernels.backend import Array
+from minidil.array import Array
 from minidil.tensor import Tensor
 
 

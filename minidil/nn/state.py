@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import CheckpointError
-from minidil.kernels.backend import Array
 from minidil.nn.parameter import Parameter
 from minidil.tensor import Tensor
 

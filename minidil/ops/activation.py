@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.ops.common import Vjps, axis_of, check_floating
 from minidil.random import default_rng
 

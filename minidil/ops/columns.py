@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
 from minidil.ops.common import Vjps
 

@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels
+from minidil.kernels.backend import Kernels
 
 Vjp: TypeAlias = Callable[[Array], Array]
 Vjps: TypeAlias = tuple[Vjp | None, ...]

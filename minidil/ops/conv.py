@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
 from minidil.ops.common import Vjps, check_wide, without_batch
 

@@ -6,8 +6,9 @@ import math
 from string import ascii_letters
 from typing import TypeAlias
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.ops.common import Vjp, Vjps
 
 Labels: TypeAlias = tuple[str, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from numpy.typing import DTypeLike
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.ops.common import Scalar, Vjps, check_broadcast, check_wide, shape_of, sum_to
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.kernels.geometry import Ints, per_axis
 from minidil.ops.common import Vjps
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from minidil.array import Array
 from minidil.errors import ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.ops.common import Vjps, check_shapes, check_wide, sum_to
 
 

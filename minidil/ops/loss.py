@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.ops.common import Vjp, Vjps, check_floating, check_shapes
 from minidil.ops.target import check_logits, class_numbers, masked
 

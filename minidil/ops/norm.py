@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.ops.common import Vjps, check_floating
 
 Observer = Callable[[Array, Array], None]

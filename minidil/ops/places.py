@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array
 from minidil.ops.common import Axis, Vjps, axes_of, axis_of
 
 

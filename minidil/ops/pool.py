@@ -7,8 +7,9 @@ from numbers import Integral
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.kernels.backend import Kernels, active
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis, with_overhang
 from minidil.ops.common import Vjps, without_batch
 

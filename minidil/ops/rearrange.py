@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from numbers import Integral
 
+from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.ops.common import Axis, Vjps, axes_of, axis_of, sum_to
 from minidil.ops.shape import reshape
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.ops.common import Axis, Vjps, axes_of
 
 

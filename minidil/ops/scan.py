@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minidil.kernels.backend import Array, Kernels, active
+from minidil.array import Array
+from minidil.kernels.backend import Kernels, active
 from minidil.ops.common import Axis, Vjps, axes_of, axis_of
 
 

@@ -6,8 +6,9 @@ from numbers import Integral
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.ops.common import Vjps
 
 

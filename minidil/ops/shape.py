@@ -8,8 +8,9 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.kernels.geometry import Ints, per_axis
 from minidil.ops.common import Vjps, axis_of
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Array, Kernels
+from minidil.kernels.backend import Kernels
 
 
 def check_logits(op: str, logits: Array, target: Any, weight: Array | None) -> None:

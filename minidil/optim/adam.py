@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.optim.optimizer import Group, Optimizer, Params
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minidil.kernels.backend import Array, active
+from minidil.array import Array
+from minidil.kernels.backend import active
 from minidil.optim.optimizer import Group, Optimizer, Params
 
 

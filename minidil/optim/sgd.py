@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import Array, active
+from minidil.kernels.backend import active
 from minidil.optim.optimizer import Group, Optimizer, Params
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import CheckpointError, OptionError
-from minidil.kernels.backend import Array
 from minidil.train.callbacks import Callback
 from minidil.train.check import check_arrays
 

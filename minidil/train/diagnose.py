@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from minidil.array import Array
 from minidil.errors import TrainingError
 from minidil.graph import no_grad
-from minidil.kernels.backend import Array
 from minidil.nn import Module, watch
 from minidil.random import default_rng
 from minidil.tensor import Tensor, tensor

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
-from minidil.kernels.backend import Array
 from minidil.nn import CrossEntropyLoss
 from minidil.tensor import Tensor
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import Array, backend
+from minidil.kernels.backend import backend
 from minidil.kernels.threads import num_threads
 from minidil.nn import Module
 from minidil.optim import clip_grad_norm

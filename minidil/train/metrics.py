@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 import minidil.functional as F
+from minidil.array import Array
 from minidil.errors import DataError
 from minidil.graph import no_grad
-from minidil.kernels.backend import Array
 from minidil.nn import Module
 from minidil.tensor import tensor
 from minidil.train.goal import Goal, Loss, Metric, value_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from minidil.kernels.backend import Array
+from minidil.array import Array
 from minidil.nn import Module
 from minidil.random import default_rng
 from minidil.train.callbacks import Callback

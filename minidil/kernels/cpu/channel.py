@@ -6,17 +6,13 @@ the order of the threads.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 
 def channel_moments(x: Array) -> tuple[Array, Array]:

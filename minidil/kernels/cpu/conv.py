@@ -7,16 +7,12 @@ Shapes as in the reference.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
-from numpy.typing import NDArray
-
+from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
 from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd3d
 from minidil.kernels.geometry import Window
-
-Array = NDArray[Any]
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from numpy.typing import NDArray
-
+from minidil.array import Array
 from minidil.kernels.cpu.flat import mapped
 from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import compiled
-
-Array = NDArray[Any]
 
 
 def relu(x: Array) -> Array:

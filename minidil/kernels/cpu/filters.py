@@ -7,15 +7,12 @@ unless the filters are so few that waking a thread takes longer than the work.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.threads import blas_limited, run_sliced
-
-Array = NDArray[Any]
 
 _FEW = 1 << 13  # filters of one channel each
 

@@ -7,15 +7,11 @@ same order, so the kernels see flat vectors whether an array is channels-first o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from numpy.typing import NDArray
-
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import writable
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 
 def mapped(

@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, walk
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 _CACHE_BYTES = 1 << 20  # of columns at a time; a core's level-2 cache is 1 to 2 MiB
 _LEAST_ROWS = 256  # matrix products of fewer rows leave BLAS idle

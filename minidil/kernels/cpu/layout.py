@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.jit import njit
 from minidil.kernels.geometry import Window
 
-Array = NDArray[Any]
 Triple = tuple[int, int, int]
 
 

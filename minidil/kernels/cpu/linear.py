@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.threads import blas_limited, num_threads
-
-Array = NDArray[Any]
 
 _LARGE = 1 << 28  # multiply-adds: several milliseconds on one core, as long as woken threads spin in vain afterwards
 

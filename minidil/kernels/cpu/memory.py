@@ -16,9 +16,9 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-Array = NDArray[Any]
+from minidil.array import Array
 
 _SMALL = 1 << 16  # bytes; below this NumPy's own allocator is as quick
 _ALIGNMENT = 64  # bytes: one cache line, and one vector of the widest SIMD unit

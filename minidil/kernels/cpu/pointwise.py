@@ -6,17 +6,13 @@ Source: Lin, Chen & Yan 2014, "Network in network", arXiv:1312.4400, section 3.1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_channels, as_rows
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 
 def applies(window: Window) -> bool:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, walk
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 _ROWS = 1024  # output positions at a time
 

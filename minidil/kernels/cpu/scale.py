@@ -14,11 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu.layout import compiled
-
-Array = NDArray[Any]
 
 SPREAD = 8  # the largest may be 2^8 times the typical one
 _LIMIT = {

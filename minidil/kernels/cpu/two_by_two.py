@@ -19,18 +19,14 @@ Source: the products are those of Karatsuba & Ofman 1962 for two numbers of two 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 FILTER = np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]])  # G
 _IMAGES = 8  # at a time: their matrices stay in the cache

@@ -7,14 +7,12 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels import update
 from minidil.kernels.cpu.flat import flattened, mapped
 from minidil.kernels.cpu.layout import compiled, compiled_sum
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 _LEAST_ELEMENTS = 1 << 16  # of a smaller array, NumPy is through before the work is handed out
 

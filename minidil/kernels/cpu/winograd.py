@@ -43,16 +43,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
 from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 # G of the paper; B^T and A^T are written out in the loops below, where most of their entries are 0 or 1.
 FILTER = np.array(

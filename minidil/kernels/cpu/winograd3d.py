@@ -12,11 +12,10 @@ gradients follow as they do there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory, scale, winograd
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
@@ -24,8 +23,6 @@ from minidil.kernels.cpu.winograd import ALL, FILTER, Tiles, watched
 from minidil.kernels.cpu.winograd_tiles import input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
-
-Array = NDArray[Any]
 
 
 def pays(window: Window, channels: int, filters: int, groups: int) -> bool:

@@ -13,11 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.kernels.cpu.layout import compiled
 
-Array = NDArray[Any]
 Pair = tuple[int, int]
 
 
