@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidil.array import Array
+from minidil.array import Array, OnDevice
 from minidil.errors import DtypeError, ShapeError
 from minidil.kernels.backend import Kernels
-from minidil.kernels.cuda.array import DeviceArray
 
 
 class Holder:
@@ -36,7 +35,7 @@ def copied(data: Any, dtype: DTypeLike | None = None) -> Array:
     """
     if isinstance(data, Holder):
         data = data._array
-    if isinstance(data, DeviceArray) and dtype in (None, data.dtype):
+    if isinstance(data, OnDevice) and dtype in (None, data.dtype):
         return as_array(data)  # never written into, so it can be shared
     try:
         array = np.array(data, dtype)
@@ -68,7 +67,7 @@ def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "
     """
     if isinstance(value, Holder):
         return placed(kernels, value)
-    if isinstance(value, DeviceArray):
+    if isinstance(value, OnDevice):
         return kernels.place(value)
     if isinstance(value, np.ndarray):
         return kernels.place(value.astype(value.dtype.newbyteorder("="), copy=keep))
@@ -102,7 +101,7 @@ def unwrapped(kernels: Kernels, option: Any, keep: bool) -> Any:
     if isinstance(option, Holder):
         option = option._array
         keep = False
-    if isinstance(option, DeviceArray):
+    if isinstance(option, OnDevice):
         return np.asarray(option) if option.dtype.kind == "i" else kernels.place(option)
     if isinstance(option, tuple):
         return tuple(unwrapped(kernels, entry, keep) for entry in option)
@@ -127,7 +126,7 @@ def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | N
     kinds = {
         name: x.dtype
         for name, x in zip(called, arrays, strict=False)
-        if isinstance(x, np.ndarray | DeviceArray) and x.dtype != bool
+        if isinstance(x, np.ndarray | OnDevice) and x.dtype != bool
     }
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in kinds.items())

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil import naming
-from minidil.array import Array
+from minidil.array import Array, OnDevice
 from minidil.calling import Call, documentation
 from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node, is_grad_enabled, propagate
 from minidil.kernels.backend import active
-from minidil.kernels.cuda.array import DeviceArray
 from minidil.numpy_calls import with_numpy
 from minidil.operand import Holder, Operand, as_array, as_tensors, check_dtypes, copied, operand, placed, unwrapped
 from minidil.ops import activation, elementwise, linear, places, rearrange, reduce, scan
@@ -198,7 +197,7 @@ class Tensor(Holder):
         Assigning an array of the same shape and type rebinds it to a copy of that array; a graph that was recorded before
         keeps the old value.
         """
-        if isinstance(self._array, DeviceArray):
+        if isinstance(self._array, OnDevice):
             return as_array(self._array)
         view = self._array.view()
         view.flags.writeable = False
@@ -208,7 +207,7 @@ class Tensor(Holder):
     def data(self, value: Array) -> None:
         if isinstance(value, Holder):
             value = value._array
-        if not isinstance(value, np.ndarray | DeviceArray):
+        if not isinstance(value, np.ndarray | OnDevice):
             raise DtypeError(
                 f"data: takes an array, not {type(value).__name__}; write np.array(value, {str(self.dtype)!r})"
             )
@@ -216,7 +215,7 @@ class Tensor(Holder):
             raise ShapeError(f"data: the tensor has shape {self.shape}, the new value {value.shape}")
         if value.dtype != self.dtype:
             raise DtypeError(f"data: the tensor is {self.dtype}, the new value {value.dtype}")
-        self._array = value if isinstance(value, DeviceArray) else np.array(value)
+        self._array = value if isinstance(value, OnDevice) else np.array(value)
 
     def numpy(self) -> Array:
         """The value as a read-only NumPy array; `.copy()` it to write. From a device's memory it is copied each time."""

@@ -9,16 +9,15 @@ Arrays move by one kernel, `place(x)`: x where this backend computes. What enter
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
 
 from minidil.array import Array
 from minidil.errors import BackendError
-from minidil.kernels.cuda.target import target
 
 _MODULES = {
     "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),
@@ -33,7 +32,7 @@ class Kernels:
 
     def __init__(self, name: str, modules: tuple[str, ...]) -> None:
         self.name = name
-        self._modules = [importlib.import_module(module) for module in modules]
+        self._modules = [import_module(module) for module in modules]
 
     # Typed as returning one array; the few kernels that return several are unpacked where they are called.
     def __getattr__(self, kernel: str) -> Callable[..., Array]:
@@ -87,7 +86,7 @@ def _check(name: str) -> None:
     if name == "numba" and not find_spec("numba"):
         raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
     if name == "cuda":
-        target()  # says what is missing
+        import_module("minidil.kernels.cuda.target").target()  # says what is missing
 
 
 @cache

@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidil.array import Array
+from minidil.array import Array, OnDevice
 from minidil.errors import DtypeError, MinidilError, OptionError
-from minidil.kernels.cuda.array import DeviceArray
 from minidil.nn.checks import input_advice
 from minidil.nn.field import Field
 from minidil.nn.hook import Handle, Hook, PreHook, after, before
@@ -335,7 +334,7 @@ def _buffer(where: str, value: object) -> Array:
     """A read-only copy: a recorded graph may hold it."""
     if isinstance(value, Tensor | Module):
         raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}")
-    if isinstance(value, DeviceArray):
+    if isinstance(value, OnDevice):
         return as_array(value)  # never written into
     array = np.array(value)
     array.flags.writeable = False

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from minidil.array import OnDevice
 from minidil.errors import CheckpointError, OptionError
 from minidil.kernels.backend import active
-from minidil.kernels.cuda.array import DeviceArray
 from minidil.tensor import Tensor
 
 Group: TypeAlias = dict[str, Any]
@@ -240,13 +240,13 @@ def _counted(parameters: list[Tensor]) -> str:
 def _saved(state: dict[str, Any]) -> dict[str, Any]:
     """A copy of the state of one parameter, on the host."""
     return {
-        name: np.asarray(value) if isinstance(value, DeviceArray) else deepcopy(value) for name, value in state.items()
+        name: np.asarray(value) if isinstance(value, OnDevice) else deepcopy(value) for name, value in state.items()
     }
 
 
 def _described(value: Any) -> str:
     """The shape of an array of finite numbers, or what is there in its place."""
-    if isinstance(value, DeviceArray):
+    if isinstance(value, OnDevice):
         return f"shape {value.shape}"
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         return f"{value!r:.60}"

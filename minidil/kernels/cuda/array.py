@@ -1,8 +1,4 @@
-"""DeviceArray: a contiguous array in device memory that can do nothing by itself. All work on it is done by kernels.
-
-It has no operators, so that an op cannot compute on it by accident, and it is never written into once it is made: kernels
-write into fresh arrays. `np.asarray(x)` copies it to the host.
-"""
+"""DeviceArray: a contiguous array in device memory. Kernels write into fresh ones, and never into one that is made."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from minidil.array import OnDevice
 from minidil.errors import DtypeError, ShapeError
 from minidil.kernels.cuda.dlpack import capsule
 from minidil.kernels.cuda.memory import Block, Pool, pool
@@ -21,22 +18,16 @@ from minidil.kernels.cuda.target import Target
 DTYPES = (np.dtype(np.float32), np.dtype(np.int32), np.dtype(np.bool_))
 
 
-class DeviceArray:
+class DeviceArray(OnDevice):
     """shape, dtype and memory, row by row without gaps. Made by `empty` and `to_device`; several may share one block."""
 
-    __slots__ = ("__weakref__", "_native", "block", "dtype", "shape")
-    __array_ufunc__ = None  # np.add(x, y) fails, where NumPy would otherwise copy to the host behind our back
-    __hash__ = None  # type: ignore[assignment]
+    __slots__ = ("_native", "block")
 
     def __init__(self, shape: Sequence[int], dtype: DTypeLike, block: Block) -> None:
-        self.shape = tuple(int(n) for n in shape)
-        self.dtype = np.dtype(dtype)
+        super().__init__(shape, dtype)
         self.block = block
         self._native: Any = None  # the same memory as numba.cuda's array, made when a kernel on the GPU first takes it
 
-    ndim = property(lambda self: len(self.shape), doc="The number of axes.")
-    size = property(lambda self: math.prod(self.shape), doc="The number of elements.")
-    nbytes = property(lambda self: self.size * self.dtype.itemsize, doc="The number of bytes.")
     address = property(lambda self: self.block.address, doc="Where the first element lies in device memory.")
 
     @property
@@ -62,17 +53,6 @@ class DeviceArray:
         raw = self.block.pool.source.read(self.address, self.nbytes) if self.size else np.empty(0, np.uint8)
         return raw.view(self.dtype).reshape(self.shape)
 
-    def item(self) -> Any:
-        """The value of an array of one element as a Python number."""
-        if self.size != 1:
-            raise ShapeError(f"item: an array of shape {self.shape} is not one number")
-        return self.copy_to_host().item()
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        if copy is False:
-            raise ValueError("an array in device memory can only be copied to the host")
-        return self.copy_to_host() if dtype is None else self.copy_to_host().astype(dtype)
-
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         """How CuPy, PyTorch and numba.cuda take this array without copying it (version 3); on the GPU only."""
@@ -95,15 +75,6 @@ class DeviceArray:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (2, 0) if self.target == "gpu" else (1, 0)  # DLPack's numbers for CUDA and for the CPU
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
-        return self  # never written into, so a copy would be indistinguishable
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError("a device array has no operators; compare with a kernel, or np.asarray(x) on the host")
-
-    def __bool__(self) -> bool:
-        raise TypeError("a device array has no truth value; use .item() for an array of one element")
 
     def __repr__(self) -> str:
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype}, target={self.target!r})"
