@@ -14,10 +14,10 @@ from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from types import TracebackType
 
 from minidil.array import Array
 from minidil.errors import BackendError
+from minidil.kernels.choice import Choice
 
 _MODULES = {
     "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),
@@ -44,24 +44,25 @@ class Kernels:
         raise BackendError(f"backend {self.name!r} has no kernel {kernel!r}")
 
 
-class use:
+class use(Choice):
     """Set the backend, "numpy", "numba" or "cuda", for the rest of the context; as `with use(...):` for a block only.
 
     A new thread starts with the default: Numba where it is installed, else NumPy. Tensors move to where they are used.
     Raises: BackendError if the backend is unknown or not installed; the active one then stays.
     """
 
-    def __init__(self, name: str) -> None:
-        _check(name)
-        self._token = _active.set(_kernels(name))
+    names = tuple(_MODULES)
+    variable = _active
 
-    def __enter__(self) -> use:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _active.reset(self._token)
+    @classmethod
+    def found(cls, name: str) -> Kernels:
+        if name not in cls.names:
+            raise BackendError(f"unknown backend {name!r}; there are {', '.join(map(repr, cls.names))}")
+        if name == "numba" and not find_spec("numba"):
+            raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
+        if name == "cuda":
+            import_module("minidil.kernels.cuda.target").target()  # says what is missing
+        return _kernels(name)
 
 
 def active() -> Kernels:
@@ -78,15 +79,6 @@ def backend() -> str:
 @cache
 def _default() -> str:
     return "numba" if find_spec("numba") else "numpy"
-
-
-def _check(name: str) -> None:
-    if name not in _MODULES:
-        raise BackendError(f"unknown backend {name!r}; there are {', '.join(map(repr, _MODULES))}")
-    if name == "numba" and not find_spec("numba"):
-        raise BackendError("backend 'numba' needs Numba (pip install numba); 'numpy' works without it")
-    if name == "cuda":
-        import_module("minidil.kernels.cuda.target").target()  # says what is missing
 
 
 @cache
