@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, cast
 
 from minidil.array import Array
 from minidil.errors import GraphError
-from minidil.kernels.backend import Kernels
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjp
 
 

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from minidil.array import Array, OnDevice
 from minidil.errors import DtypeError, ShapeError
-from minidil.kernels.backend import Kernels
+from minidil.kernels.contract import Kernels
 
 
 class Holder:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.testing import assert_allclose
 
-from minidil.kernels import conv_reference, reference, update
+from minidil.kernels import reference
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.geometry import Window
+from minidil.kernels.reference import conv
 
 NAN, INF = np.nan, np.inf
 
@@ -47,7 +48,7 @@ def drawn(*shape: int, seed: int = 0) -> Any:
 
 def equals_the_reference(name: str, *arguments: Any, **options: Any) -> Callable[[Any], None]:
     """The case that calls a kernel, and the function of the same name that defines it."""
-    define = getattr(reference, name, None) or getattr(update, name)
+    define = getattr(reference, name)
 
     def case(kernels: Any) -> None:
         with np.errstate(all="ignore"):
@@ -361,12 +362,12 @@ def column_copies() -> Iterator[Callable[[Any], None]]:
     """im2col and col2im, which the reference has under other arguments."""
     for window in WINDOWS.values():
         x = drawn(2, 3, *window.size)
-        cols = conv_reference.im2col(x, window)
+        cols = conv.im2col(x, window)
         other = drawn(*cols.shape, seed=1)
 
         def case(kernels: Any, x: Any = x, cols: Any = cols, other: Any = other, window: Window = window) -> None:
             close(kernels.im2col(to_device(x), window), cols)
-            close(kernels.col2im(to_device(other), 3, window), conv_reference.col2im(other, 3, window))
+            close(kernels.col2im(to_device(other), 3, window), conv.col2im(other, 3, window))
 
         yield case
 

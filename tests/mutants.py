@@ -18,13 +18,17 @@ import oracles
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import ConvCase
 
-from minidil.kernels import reference, update
+from minidil.kernels import reference
+from minidil.kernels.reference import update
 from minidil.tensor import lift
 from minidil.testing import check_gradients
 
 K, CPU, OPS = "minidil.kernels.", "minidil.kernels.cpu.", "minidil.ops."
 SUITES = {
-    "reference": [K + "geometry", K + "conv_reference", K + "reference"],
+    "reference": [
+        K + "geometry",
+        *(K + "reference." + name for name in ("conv", "pool", "gather", "elementwise", "channel", "logits")),
+    ],
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
     "pointwise": [K + "geometry", CPU + "layout", CPU + "pointwise"],

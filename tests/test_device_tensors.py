@@ -15,7 +15,7 @@ import minidil.functional as F
 from minidil import checkpoint
 from minidil.errors import DtypeError, ShapeError
 from minidil.kernels import backend as seam
-from minidil.kernels import reference, update
+from minidil.kernels import reference
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.memory import pool
 from minidil.random import default_rng
@@ -32,7 +32,7 @@ class OnDevice:
     name = "device"
 
     def __getattr__(self, name):
-        kernel = getattr(reference, name, None) or getattr(update, name)
+        kernel = getattr(reference, name)
 
         def on_device(*arguments, **options):
             result = kernel(*map(fetched, arguments), **{key: fetched(value) for key, value in options.items()})

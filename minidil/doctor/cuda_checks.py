@@ -10,9 +10,9 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.doctor.agreement import Arrays, Check, op_checks
-from minidil.kernels import conv_reference
 from minidil.kernels.backend import use
 from minidil.kernels.geometry import Window
+from minidil.kernels.reference import conv
 
 
 def cuda_checks() -> list[Check]:
@@ -49,8 +49,8 @@ def _gemm(arrays: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
 def _columns() -> list[Check]:
     window = Window.of((9, 8), (3, 2), stride=(2, 1), padding=1, dilation=(1, 2))
     x = np.random.default_rng(0).standard_normal((2, 3, 9, 8), dtype=np.float32)
-    cols = conv_reference.im2col(x, window)
-    back = conv_reference.col2im(cols, 3, window)
+    cols = conv.im2col(x, window)
+    back = conv.col2im(cols, 3, window)
     return [Check("im2col, col2im", "2x3x9x8", partial(_on_cuda, _im2col, x, window), partial(list, [cols, back]))]
 
 

@@ -58,7 +58,7 @@ def out_of_memory(nbytes: int) -> str:
                 return f"the refusal does not say why: {error}"
         else:
             return f"{nbytes:,} bytes were handed out, more than there are"
-        twice = active().add(to_device(np.ones(3, np.float32)), to_device(np.ones(3, np.float32)))
+        twice = active().add(np.ones(3, np.float32), np.ones(3, np.float32))
         return "" if np.array_equal(np.asarray(twice), [2, 2, 2]) else "the next kernel computes nonsense"
 
 
@@ -74,26 +74,27 @@ def _launches() -> Iterator[Gauge]:
     x = empty((1,))
     yield Gauge("launch, no argument", _host_seconds(nothing[1, 1]) * 1e6, "us")
     yield Gauge("launch, one array", _host_seconds(lambda: nothing_much[1, 1](x)) * 1e6, "us")
-    one = to_device(np.ones(1, np.float32))
-    add = active().add
-    yield Gauge("add of two numbers", _host_seconds(lambda: add(one, one)) * 1e6, "us")
+    kernels = active()
+    one = kernels.place(np.ones(1, np.float32))
+    yield Gauge("add of two numbers", _host_seconds(lambda: kernels.add(one, one)) * 1e6, "us")
 
 
 def _copies(gpu: Gpu, megabytes: int) -> Iterator[Gauge]:
     values = np.ones(megabytes << 18, np.float32)
-    x = to_device(values)
+    kernels = active()
+    x = kernels.place(values)
     yield Gauge("copy to the GPU", values.nbytes / _host_seconds(lambda: to_device(values), 5) / 1e9, "GB/s")
     yield Gauge("copy from the GPU", values.nbytes / _host_seconds(lambda: np.asarray(x), 5) / 1e9, "GB/s")
-    negative = active().negative
-    speed = 2 * x.nbytes / seconds(lambda: negative(x)) / 1e9
+    speed = 2 * x.nbytes / seconds(lambda: kernels.negative(x)) / 1e9
     yield Gauge("negative, in memory", speed, "GB/s", speed / gpu.bandwidth)
 
 
 def _product(gpu: Gpu, size: int) -> Gauge:
     a, b = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
-    left, right, matmul = to_device(a), to_device(b), active().matmul
+    kernels = active()
+    left, right = kernels.place(a), kernels.place(b)
     operations = 2 * size**3 / 1e9
-    speed = operations / seconds(lambda: matmul(left, right))
+    speed = operations / seconds(lambda: kernels.matmul(left, right))
     return Gauge(
         f"matmul {size}", speed, "GFLOP/s", speed / gpu.peak, *_beside(_cupy_product(a, b), operations, "cuBLAS")
     )
@@ -106,8 +107,8 @@ def _convolution(gpu: Gpu, case: ConvCase) -> Iterator[Gauge]:
         rng.standard_normal((case.filters, case.channels // case.groups, *case.window.kernel), dtype=np.float32),
         rng.standard_normal((case.batch, case.filters, *case.window.out), dtype=np.float32),
     ]
-    x, weight, grad = map(to_device, host)
     kernels, window, groups = active(), case.window, case.groups
+    x, weight, grad = map(kernels.place, host)
     parts: dict[str, Work] = {
         "forward": lambda: kernels.conv_forward(x, weight, window, groups),
         "dL/dx": lambda: kernels.conv_grad_input(grad, weight, window, groups),

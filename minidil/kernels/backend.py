@@ -9,38 +9,32 @@ Arrays move by one kernel, `place(x)`: x where this backend computes. What enter
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NoReturn, cast
 
-from minidil.array import Array
 from minidil.errors import BackendError
 from minidil.kernels.choice import Choice
+from minidil.kernels.contract import Kernels, offered
 
 _MODULES = {
-    "numpy": ("minidil.kernels.reference", "minidil.kernels.update"),
-    "numba": ("minidil.kernels.cpu", "minidil.kernels.reference", "minidil.kernels.update"),
+    "numpy": ("minidil.kernels.reference",),
+    "numba": ("minidil.kernels.cpu", "minidil.kernels.reference"),
     "cuda": ("minidil.kernels.cuda.namespace",),
 }
 _active: ContextVar[Kernels | None] = ContextVar("minidil_backend", default=None)
 
 
-class Kernels:
-    """The kernels of one backend, each found in the first of its modules that has it."""
+class Backend:
+    """The kernels of one backend as attributes, each from the first of its modules that has it: what `Kernels` declares."""
 
     def __init__(self, name: str, modules: tuple[str, ...]) -> None:
         self.name = name
-        self._modules = [import_module(module) for module in modules]
+        vars(self).update(offered(*map(import_module, reversed(modules))))
 
-    # Typed as returning one array; the few kernels that return several are unpacked where they are called.
-    def __getattr__(self, kernel: str) -> Callable[..., Array]:
-        for module in self._modules:
-            if hasattr(module, kernel):
-                found: Callable[..., Array] = getattr(module, kernel)
-                setattr(self, kernel, found)  # so that the next look-up is an ordinary attribute
-                return found
+    def __getattr__(self, kernel: str) -> NoReturn:
         raise BackendError(f"backend {self.name!r} has no kernel {kernel!r}")
 
 
@@ -83,4 +77,4 @@ def _default() -> str:
 
 @cache
 def _kernels(name: str) -> Kernels:
-    return Kernels(name, _MODULES[name])
+    return cast(Kernels, Backend(name, _MODULES[name]))  # tests/kernels/test_contract.py holds every backend to it

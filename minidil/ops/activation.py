@@ -9,7 +9,8 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjps, axis_of, check_floating
 from minidil.random import default_rng
 

@@ -6,12 +6,15 @@ Both are linear, and each is the adjoint of the other, so each is the other's gr
 from __future__ import annotations
 
 import math
+from functools import reduce
+from itertools import starmap
 
 import numpy as np
 
 from minidil.array import Array
 from minidil.errors import ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis
 from minidil.ops.common import Vjps
 
@@ -67,11 +70,12 @@ def _image(k: Kernels, cols: Array, channels: int, window: Window) -> Array:
     images = cols.shape[0]
     spread = k.reshape(cols, (images, channels, window.taps, *window.out))
     shape = (images, channels, *window.padded)
-    total = None
-    for number, tap in enumerate(np.ndindex(*window.kernel)):
-        # Windows overlap, hence the sum; within one tap no position is met twice.
-        part = k.scatter_add(k.take(spread, (slice(None), slice(None), number)), _visited(tap, window), shape)
-        total = part if total is None else k.add(total, part)
+
+    def part(number: int, tap: tuple[int, ...]) -> Array:
+        return k.scatter_add(k.take(spread, (slice(None), slice(None), number)), _visited(tap, window), shape)
+
+    # Windows overlap, hence the sum; within one tap no position is met twice.
+    total = reduce(k.add, starmap(part, enumerate(np.ndindex(*window.kernel))))
     inner = (slice(before, before + n) for n, (before, _) in zip(window.size, window.padding, strict=True))
     return k.take(total, (slice(None), slice(None), *inner))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels
+from minidil.kernels.contract import Kernels
 
 Vjp: TypeAlias = Callable[[Array], Array]
 Vjps: TypeAlias = tuple[Vjp | None, ...]

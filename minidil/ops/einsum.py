@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjp, Vjps
 
 Labels: TypeAlias = tuple[str, ...]

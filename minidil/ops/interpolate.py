@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.kernels.geometry import Ints, per_axis
 from minidil.ops.common import Vjps
 

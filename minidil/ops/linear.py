@@ -6,7 +6,8 @@ import math
 
 from minidil.array import Array
 from minidil.errors import ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjps, check_shapes, check_wide, sum_to
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjp, Vjps, check_floating, check_shapes
 from minidil.ops.target import check_logits, class_numbers, masked
 

@@ -56,7 +56,7 @@ def batch_norm(
             raise DtypeError(f"batch_norm: x is {x.dtype} but {name} is {vector.dtype}; convert one with astype")
     training = mean is None or var is None
     count = math.prod(x.shape) // max(channels, 1)
-    if training:
+    if mean is None or var is None:
         if count < 2:
             raise ShapeError(
                 f"batch_norm: training on x {x.shape} has {count} value per channel; at least 2 are needed"

@@ -9,7 +9,8 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.kernels.geometry import Ints, Padding, Window, per_axis, with_overhang
 from minidil.ops.common import Vjps, without_batch
 

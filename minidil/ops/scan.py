@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minidil.array import Array
-from minidil.kernels.backend import Kernels, active
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Axis, Vjps, axes_of, axis_of
 
 

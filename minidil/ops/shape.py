@@ -65,7 +65,9 @@ def pad(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0.0) -> tu
             f"pad: width must be one (before, after) pair of ints >= 0 for each of the {x.ndim} axes, not {width!r}"
         )
     inner = tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))
-    return k.pad(x, tuple(map(tuple, width)), constant_values=value), (lambda grad: k.take(grad, inner),)
+    return k.pad(x, [(before, after) for before, after in width], constant_values=value), (
+        lambda grad: k.take(grad, inner),
+    )
 
 
 def concatenate(*arrays: Array, axis: int = 0) -> tuple[Array, Vjps]:

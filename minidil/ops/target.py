@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
-from minidil.kernels.backend import Kernels
+from minidil.kernels.contract import Kernels
 
 
 def check_logits(op: str, logits: Array, target: Any, weight: Array | None) -> None:

@@ -19,7 +19,7 @@ class Adam(Optimizer):
     betas: how much of the two averages stays at each step.
     eps: keeps the division finite where gradients vanish.
     weight_decay: the strength of L2 regularisation, added to the gradient.
-    The update is `minidil.kernels.update.adam_update`. Source: Kingma & Ba 2015, arXiv:1412.6980.
+    The update is `minidil.kernels.reference.update.adam_update`. Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
 
     state_arrays = ("mean", "square")
@@ -69,7 +69,7 @@ class AdamW(Adam):
     """Adam, with the weight decay taken off the parameter itself: theta -= lr weight_decay theta before Adam's step.
 
     Decay through the gradient, as in Adam, is divided by sqrt(v), so that large gradients hardly decay; here all do alike.
-    The update is `minidil.kernels.update.adamw_update`. Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    The update is `minidil.kernels.reference.update.adamw_update`. Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
 
     kernel = "adamw_update"

@@ -19,7 +19,7 @@ class RMSprop(Optimizer):
     weight_decay: the strength of L2 regularisation, added to the gradient.
     momentum: how much of the last step's direction stays.
     centered: divide by the standard deviation of the gradient instead, v minus the square of its moving average.
-    The update is `minidil.kernels.update.rmsprop_update`, where its source is cited.
+    The update is `minidil.kernels.reference.update.rmsprop_update`, where its source is cited.
     """
 
     state_arrays = ("square",)
@@ -47,15 +47,15 @@ class RMSprop(Optimizer):
     def update(self, theta: Array, grad: Array, state: dict[str, Any], group: Group) -> Array:
         kernels = active()
 
-        def kept(name: str, wanted: bool) -> Array | None:
-            return state.get(name, kernels.zeros_like(theta)) if wanted else None
+        def kept(name: str) -> Array:
+            return state.get(name, kernels.zeros_like(theta))
 
         theta, square, mean, velocity = kernels.rmsprop_update(
             theta,
             grad,
-            kept("square", True),
-            kept("mean", bool(group["centered"])),
-            kept("velocity", bool(group["momentum"])),
+            kept("square"),
+            kept("mean") if group["centered"] else None,
+            kept("velocity") if group["momentum"] else None,
             lr=float(group["lr"]),
             alpha=float(group["alpha"]),
             eps=float(group["eps"]),

@@ -18,7 +18,7 @@ class SGD(Optimizer):
     dampening: how much of the gradient is left out of the velocity, except at the first step.
     weight_decay: the strength of L2 regularisation.
     nesterov: move along grad + momentum v, the gradient one step ahead; needs momentum > 0 and dampening 0.
-    The update is `minidil.kernels.update.sgd_update`, where its source is cited.
+    The update is `minidil.kernels.reference.update.sgd_update`, where its source is cited.
     """
 
     state_arrays = ("velocity",)

@@ -12,11 +12,12 @@ from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import LAYOUTS, laid_out, tolerance, windows
 
-from minidil.kernels import reference, update
+from minidil.kernels import reference
 from minidil.kernels.backend import active, use
 from minidil.kernels.cpu import logits as cpu_logits
 from minidil.kernels.cpu import update as cpu_update
 from minidil.kernels.geometry import Window
+from minidil.kernels.reference import update
 
 with use("numba"):
     KERNELS = active()

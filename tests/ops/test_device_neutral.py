@@ -233,7 +233,7 @@ def test_an_op_needs_nothing_of_an_array_but_kernels(op, operands, options, monk
     device = Device()
     hidden = {name: wrapped(option, name) for name, option in options.items()}
     found, vjps = call(op, tuple(map(wrapped, operands)), hidden, monkeypatch, device)
-    expected, wanted = call(op, operands, options, monkeypatch, seam.Kernels("numpy", ("minidil.kernels.reference",)))
+    expected, wanted = call(op, operands, options, monkeypatch, seam.Backend("numpy", ("minidil.kernels.reference",)))
     assert isinstance(found, Opaque)
     assert_allclose(found._hidden, expected)
     grad = real(*np.shape(expected), seed=9).astype(np.asarray(expected).dtype)

@@ -7,43 +7,9 @@ The compiled loops are serial and release the interpreter lock; `run_sliced` giv
 call to BLAS between two loops, and such loops can be cached on disk; Numba's own parallel loops with a BLAS call inside cannot.
 """
 
-from minidil.kernels.cpu.channel import (
-    channel_affine,
-    channel_combine,
-    channel_dots,
-    channel_moments,
-    channel_slope_dots,
-)
-from minidil.kernels.cpu.conv import conv_forward, conv_grad_input, conv_grad_weight
-from minidil.kernels.cpu.elementwise import erf, gelu, gelu_grad, relu, relu_grad
-from minidil.kernels.cpu.linear import matmul
-from minidil.kernels.cpu.logits import cross_entropy, cross_entropy_grad, log_softmax, softmax
-from minidil.kernels.cpu.pool import max_pool, max_pool_grad
-from minidil.kernels.cpu.update import adam_update, adamw_update, sgd_update, square_sum
+from minidil.kernels.contract import offered
+from minidil.kernels.cpu import channel, conv, elementwise, linear, logits, pool, update
 
-__all__ = [
-    "adam_update",
-    "adamw_update",
-    "channel_affine",
-    "channel_combine",
-    "channel_dots",
-    "channel_moments",
-    "channel_slope_dots",
-    "conv_forward",
-    "conv_grad_input",
-    "conv_grad_weight",
-    "cross_entropy",
-    "cross_entropy_grad",
-    "erf",
-    "gelu",
-    "gelu_grad",
-    "log_softmax",
-    "matmul",
-    "max_pool",
-    "max_pool_grad",
-    "relu",
-    "relu_grad",
-    "sgd_update",
-    "softmax",
-    "square_sum",
-]
+_offered = offered(channel, conv, elementwise, linear, logits, pool, update)
+globals().update(_offered)
+__all__ = list(_offered)

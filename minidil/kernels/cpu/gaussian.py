@@ -16,7 +16,7 @@ from numba.extending import overload
 
 from minidil.kernels.cpu.exponential import clipped_exp_of_minus
 from minidil.kernels.cpu.layout import compiled
-from minidil.kernels.reference import NORMAL_ENDS
+from minidil.kernels.reference.elementwise import NORMAL_ENDS
 
 _F = np.float32
 _ENDS = _F(NORMAL_ENDS)  # in this type the limits leave a float32 what it is, and become float64 beside a float64

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from minidil.array import Array
-from minidil.kernels import reference
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.exponential import exp_of_minus
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, compiled_sum, writable
+from minidil.kernels.reference import logits as reference
 from minidil.kernels.threads import run_sliced
 
 _LEAST_ELEMENTS = 1 << 14  # fewer are done before other threads have woken

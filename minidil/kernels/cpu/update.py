@@ -1,4 +1,4 @@
-"""The optimizers' updates, each in one pass over its arrays, and the sum of squares. `kernels.update` derives the formulas."""
+"""The optimizers' updates, each in one pass, and the sum of squares. `minidil.kernels.reference.update` derives the formulas."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from minidil.array import Array
-from minidil.kernels import update
 from minidil.kernels.cpu.flat import flattened, mapped
 from minidil.kernels.cpu.layout import compiled, compiled_sum
+from minidil.kernels.reference import update
 from minidil.kernels.threads import run_sliced
 
 _LEAST_ELEMENTS = 1 << 16  # of a smaller array, NumPy is through before the work is handed out
 
 
 def _of_large_arrays(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Leave small arrays to the function of the same name and arguments in `kernels.update`."""
+    """Leave small arrays to the function of the same name and arguments in `kernels.reference.update`."""
     small = getattr(update, kernel.__name__)
 
     @wraps(kernel)
@@ -52,18 +52,39 @@ def sgd_update(
 
 @_of_large_arrays
 def adam_update(
-    theta: Array, g: Array, mean: Array, square: Array, *, weight_decay: float, **options: Any
+    theta: Array,
+    g: Array,
+    mean: Array,
+    square: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
 ) -> tuple[Array, Array, Array]:
     """Adam: the new parameter and the new moving averages of the gradient and of its square."""
-    return _adam_update(theta, g, mean, square, 1.0, weight_decay, **options)
+    return _adam_update(theta, g, mean, square, step, lr, beta1, beta2, eps, kept=1.0, weight_decay=weight_decay)
 
 
 @_of_large_arrays
 def adamw_update(
-    theta: Array, g: Array, mean: Array, square: Array, *, lr: float, weight_decay: float, **options: Any
+    theta: Array,
+    g: Array,
+    mean: Array,
+    square: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
 ) -> tuple[Array, Array, Array]:
     """Adam with decoupled weight decay: returns what `adam_update` returns."""
-    return _adam_update(theta, g, mean, square, 1 - lr * weight_decay, 0.0, lr=lr, **options)
+    kept = 1 - lr * weight_decay
+    return _adam_update(theta, g, mean, square, step, lr, beta1, beta2, eps, kept=kept, weight_decay=0.0)
 
 
 @_of_large_arrays
@@ -78,14 +99,14 @@ def _adam_update(
     g: Array,
     mean: Array,
     square: Array,
-    kept: float,
-    weight_decay: float,
-    *,
     step: int,
     lr: float,
     beta1: float,
     beta2: float,
     eps: float,
+    *,
+    kept: float,
+    weight_decay: float,
 ) -> tuple[Array, Array, Array]:
     """Adam's step from kept theta, with weight_decay theta added to the gradient."""
     averaging = (beta1, 1 - beta1, beta2, 1 - beta2, 1 / (1 - beta2**step))

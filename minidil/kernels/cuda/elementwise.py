@@ -7,7 +7,7 @@ import math
 from minidil.kernels.cuda.grid import Array, inline
 from minidil.kernels.cuda.maps import binary, comparison, of_floats, ternary, unary
 from minidil.kernels.cuda.seam import float32
-from minidil.kernels.reference import NORMAL_ENDS
+from minidil.kernels.reference.elementwise import NORMAL_ENDS
 
 # --- pieces of several maps
 

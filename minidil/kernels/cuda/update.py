@@ -1,5 +1,5 @@
 """One step of each optimizer: a thread moves one number of a parameter, in one launch but for RMSprop. The formulas are derived
-in `minidil.kernels.update`, whose functions these replace.
+in `minidil.kernels.reference.update`, whose functions these replace.
 """
 
 from __future__ import annotations

@@ -129,11 +129,6 @@ def rmsprop_update(
     return np.asarray(theta - lr * direction), square, mean, velocity
 
 
-def zeros_like(x: Array) -> Array:
-    """Zeros of the shape and number type of x: where a moving average starts."""
-    return np.zeros_like(x)
-
-
 def square_sum(x: Array) -> float:
     """The sum of the squares of all elements, in float64 so that a large float32 gradient neither overflows nor drifts."""
     return float(np.sum(np.square(x, dtype=np.float64)))

@@ -1,4 +1,4 @@
-"""Sliding windows in NumPy: convolution as im2col and one matrix product, and pooling, for any number of spatial axes.
+"""Sliding windows in NumPy, and convolution as im2col and one matrix product, for any number of spatial axes.
 
 Shapes: x (N, C, *S), weight (F, C/groups, *K), outputs (N, F, *O); the window says how S, K and O hang together.
 Sources: im2col, Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing";
@@ -41,8 +41,8 @@ def col2im(cols: Array, channels: int, window: Window) -> Array:
     padded = np.zeros((cols.shape[0], channels, *window.padded), cols.dtype)
     for tap in np.ndindex(*window.kernel):
         # Windows overlap, hence +=; within one tap no position is met twice.
-        padded[_touched(tap, window)] += spread[(slice(None), slice(None), *tap)]
-    return _unpad(padded, window)
+        padded[touched(tap, window)] += spread[(slice(None), slice(None), *tap)]
+    return unpad(padded, window)
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
@@ -71,39 +71,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     return np.stack(products).reshape(f, c // groups, *window.kernel)
 
 
-def max_pool(x: Array, window: Window) -> tuple[Array, Array]:
-    """The largest tap of every window, y (N, C, *O), and which tap it was: of equal ones the first in row-major order."""
-    fill = -np.inf if x.dtype.kind == "f" else False if x.dtype == bool else np.iinfo(x.dtype).min
-    taps = patches(x, window, fill).reshape(*x.shape[:2], window.taps, *window.out)
-    winner = np.argmax(taps, axis=2)
-    y = np.take_along_axis(taps, np.expand_dims(winner, 2), axis=2).squeeze(2)
-    inside = patches(np.ones((1, 1, *window.size), bool), window).reshape(1, 1, window.taps, *window.out)
-    # A window of nothing but the fill value ties with its padding: its first tap that is no padding wins.
-    return y, np.where(y == fill, np.argmax(inside, axis=2), winner).astype(np.int32)
-
-
-def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
-    """The adjoint: every output's gradient goes to the tap that won."""
-    padded = np.zeros((*grad.shape[:2], *window.padded), grad.dtype)
-    for number, tap in enumerate(np.ndindex(*window.kernel)):
-        padded[_touched(tap, window)] += np.where(winner == number, grad, grad.dtype.type(0))
-    return _unpad(padded, window)
-
-
-def window_sum(x: Array, window: Window) -> Array:
-    """The sum of every window's taps, (N, C, *O); padding counts as 0."""
-    return patches(x, window).sum(axis=tuple(range(2, 2 + len(window.kernel))))
-
-
-def window_spread(grad: Array, window: Window) -> Array:
-    """The adjoint of `window_sum`: every output's gradient goes to all of its taps."""
-    padded = np.zeros((*grad.shape[:2], *window.padded), grad.dtype)
-    for tap in np.ndindex(*window.kernel):
-        padded[_touched(tap, window)] += grad
-    return _unpad(padded, window)
-
-
-def _touched(tap: tuple[int, ...], window: Window) -> tuple[slice, ...]:
+def touched(tap: tuple[int, ...], window: Window) -> tuple[slice, ...]:
     """The positions of the padded input that one tap visits while the window slides: tap d, tap d + stride, ..."""
     slices = []
     for k, d, stride, out in zip(tap, window.dilation, window.stride, window.out, strict=True):
@@ -111,6 +79,7 @@ def _touched(tap: tuple[int, ...], window: Window) -> tuple[slice, ...]:
     return (slice(None), slice(None), *slices)
 
 
-def _unpad(padded: Array, window: Window) -> Array:
+def unpad(padded: Array, window: Window) -> Array:
+    """What lies on the input itself: (N, C, *S) of (N, C, *padded)."""
     inner = [slice(before, before + n) for n, (before, _) in zip(window.size, window.padding, strict=True)]
     return padded[(slice(None), slice(None), *inner)]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
 
-from minidil.kernels import conv_reference as reference
+from minidil.kernels import reference
 from minidil.kernels.geometry import Window
+from minidil.kernels.reference.conv import col2im, im2col, patches
 
 ORACLES = [oracles.conv_loops, oracles.conv_scipy, oracles.conv_space_to_batch]
 
@@ -63,11 +64,11 @@ def test_the_oracles_agree_with_each_other(case):
 
 @given(conv_cases(dtypes=(np.float64,)))
 def test_im2col_and_col2im_are_adjoint(case):
-    cols = reference.im2col(case.x, case.window)
+    cols = im2col(case.x, case.window)
     n, c = case.x.shape[:2]
     assert cols.shape == (n, c * case.window.taps, np.prod(case.window.out))
     other = np.random.default_rng(1).standard_normal(cols.shape)
-    back = reference.col2im(other, c, case.window)
+    back = col2im(other, c, case.window)
     assert back.shape == case.x.shape
     assert_allclose(np.vdot(cols, other), np.vdot(case.x, back), rtol=1e-10, atol=1e-9)
 
@@ -75,18 +76,18 @@ def test_im2col_and_col2im_are_adjoint(case):
 def test_im2col_by_hand():
     x = np.arange(5.0).reshape(1, 1, 5)
     window = Window.of((5,), 2, 1, ((1, 0),), 3)  # taps at 0 and 3 of [0, 0 1 2 3 4]
-    assert_array_equal(reference.im2col(x, window), [[[0, 0, 1], [2, 3, 4]]])
-    assert_array_equal(reference.col2im(np.array([[[1.0, 2, 3], [4, 5, 6]]]), 1, window), [[[2, 3, 4, 5, 6]]])
+    assert_array_equal(im2col(x, window), [[[0, 0, 1], [2, 3, 4]]])
+    assert_array_equal(col2im(np.array([[[1.0, 2, 3], [4, 5, 6]]]), 1, window), [[[2, 3, 4, 5, 6]]])
 
 
 def test_overlapping_columns_add_up():
     window = Window.of((3,), 2)
-    assert_array_equal(reference.col2im(np.ones((1, 2, 2)), 1, window), [[[1, 2, 1]]])
+    assert_array_equal(col2im(np.ones((1, 2, 2)), 1, window), [[[1, 2, 1]]])
 
 
 def test_patches_cannot_be_written_into():
     with pytest.raises(ValueError, match="read-only"):
-        reference.patches(np.zeros((1, 1, 4)), Window.of((4,), 2))[:] = 1
+        patches(np.zeros((1, 1, 4)), Window.of((4,), 2))[:] = 1
 
 
 def test_the_kernel_is_not_flipped():
