@@ -186,8 +186,8 @@ UPDATE = [
     ("update", "slope + momentum * v if nesterov else v", "slope + v if nesterov else v", "sgd"),
     ("update", "np.sqrt(v * unbias2) + eps", "np.sqrt(v) + eps", "adam"),
     ("update", "lr / (1 - beta1**step)", "lr", "adam"),
-    ("update", "1.0, weight_decay, **options", "1.0, 0.0, **options", "adam"),
-    ("update", "1 - lr * weight_decay, 0.0, lr=lr", "1.0, weight_decay, lr=lr", "adamw"),
+    ("update", "kept=1.0, weight_decay=weight_decay", "kept=1.0, weight_decay=0.0", "adam"),
+    ("update", "kept = 1 - lr * weight_decay", "kept = 1.0", "adamw"),
     ("update", "total += value * value", "total = value * value", "square_sum"),
 ]
 LOGITS = [

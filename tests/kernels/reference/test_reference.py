@@ -167,8 +167,3 @@ def test_constant_takes_the_type_of_its_model():
 def test_broadcast_to_and_astype():
     assert_array_equal(reference.broadcast_to(np.array([[1], [2]]), [2, 3]), [[1, 1, 1], [2, 2, 2]])
     assert reference.astype(np.array([1.5]), np.int64).tolist() == [1]
-
-
-def test_everything_named_is_there():
-    assert reference.__all__ == sorted(set(reference.__all__))
-    assert all(callable(getattr(reference, name)) for name in reference.__all__)
