@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from numpy.typing import DTypeLike
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError
 from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Scalar, Vjps, check_broadcast, check_wide, shape_of, sum_to
 
 
@@ -134,7 +137,8 @@ def maximum(a: Array, b: Array) -> tuple[Array, Vjps]:
 
     A tie gives half of the gradient to each, a NaN all of it to both.
     """
-    return _extremum("maximum", "less", a, b)
+    k = active()
+    return _extremum("maximum", k, k.maximum, k.less, a, b)
 
 
 def minimum(a: Array, b: Array) -> tuple[Array, Vjps]:
@@ -142,20 +146,21 @@ def minimum(a: Array, b: Array) -> tuple[Array, Vjps]:
 
     A tie gives half of the gradient to each, a NaN all of it to both.
     """
-    return _extremum("minimum", "greater", a, b)
-
-
-def _extremum(op: str, comparison: str, a: Array, b: Array) -> tuple[Array, Vjps]:
-    check_broadcast(op, a, b)
     k = active()
-    loses = getattr(k, comparison)
+    return _extremum("minimum", k, k.minimum, k.greater, a, b)
+
+
+def _extremum(
+    op: str, k: Kernels, wins: Callable[..., Array], loses: Callable[..., Array], a: Array, b: Array
+) -> tuple[Array, Vjps]:
+    check_broadcast(op, a, b)
 
     # dy/da = 0 where a loses, 1/2 where a = b, 1 elsewhere; the same for b with the roles exchanged. With a NaN neither loses.
     def share(grad: Array, mine: Array, other: Array) -> Array:
         won = k.where(loses(mine, other), k.constant(0, like=grad), grad)
         return k.where(k.equal(mine, other), k.multiply(grad, 0.5), won)
 
-    return getattr(k, op)(a, b), (
+    return wins(a, b), (
         lambda grad: sum_to(k, share(grad, a, b), shape_of(a)),
         lambda grad: sum_to(k, share(grad, b, a), shape_of(b)),
     )

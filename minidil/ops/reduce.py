@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.ops.common import Axis, Vjps, axes_of
 
 
@@ -58,7 +60,8 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, 
 
     PyTorch's `amax`: its `max` over an axis returns the positions as well.
     """
-    return _extreme("max", x, axis, keepdims)
+    k = active()
+    return _extreme("max", k, k.max, x, axis, keepdims)
 
 
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
@@ -66,7 +69,8 @@ def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, 
 
     PyTorch's `amin`: its `min` over an axis returns the positions as well.
     """
-    return _extreme("min", x, axis, keepdims)
+    k = active()
+    return _extreme("min", k, k.min, x, axis, keepdims)
 
 
 def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
@@ -132,11 +136,12 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[A
     return k.reshape(y, _left(x.shape, axes, keepdims)), (grad_x,)
 
 
-def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps]:
-    k = active()
+def _extreme(
+    op: str, k: Kernels, kernel: Callable[..., Array], x: Array, axis: Axis, keepdims: bool
+) -> tuple[Array, Vjps]:
     axes = axes_of(op, axis, x.ndim)
     _count(op, x.shape, axes)
-    y = getattr(k, op)(x, axis=axes, keepdims=keepdims)
+    y = kernel(x, axis=axes, keepdims=keepdims)
 
     # dy/dx = 1/(number of ties) at the elements that equal y, 0 elsewhere. NaNs equal nothing, but where there are some they tie:
     # for each of them one of the two comparisons is true, and for a number the second one is false.

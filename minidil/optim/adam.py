@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
 from minidil.optim.optimizer import Group, Optimizer, Params
 
 
@@ -24,7 +25,6 @@ class Adam(Optimizer):
 
     state_arrays = ("mean", "square")
     state_counts = ("step",)
-    kernel: ClassVar[str] = "adam_update"
 
     def __init__(
         self,
@@ -45,11 +45,15 @@ class Adam(Optimizer):
             self.require(f"betas[{number}]", beta, "a number >= 0 and < 1", lambda value: 0 <= value < 1)
         self.require("eps", group["eps"], "a finite number > 0", lambda value: 0 < value < math.inf)
 
+    def kernel(self, kernels: Kernels) -> Callable[..., tuple[Array, Array, Array]]:
+        """The kernel of the update."""
+        return kernels.adam_update
+
     def update(self, theta: Array, grad: Array, state: dict[str, Any], group: Group) -> Array:
         kernels = active()
         beta1, beta2 = map(float, group["betas"])
         step = state.get("step", 0) + 1
-        theta, mean, square = getattr(kernels, self.kernel)(
+        theta, mean, square = self.kernel(kernels)(
             theta,
             grad,
             state["mean"] if state else kernels.zeros_like(theta),
@@ -72,8 +76,6 @@ class AdamW(Adam):
     The update is `minidil.kernels.reference.update.adamw_update`. Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
 
-    kernel = "adamw_update"
-
     def __init__(
         self,
         params: Params,
@@ -83,3 +85,6 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def kernel(self, kernels: Kernels) -> Callable[..., tuple[Array, Array, Array]]:
+        return kernels.adamw_update
