@@ -27,8 +27,10 @@ def assigned(path):
 
 def test_the_type_of_arrays_is_said_once():
     said = {path.relative_to(HOUSE).as_posix() for path in HOUSE.rglob("*.py") if "Array" in assigned(path)}
-    # In the source of a CUDA kernel an array is what numba.cuda makes of it, which mypy knows nothing of.
-    assert said == {"array.py", "kernels/cuda/grid.py"}
+    # In the source of a CUDA kernel an array is what numba.cuda makes of it, which mypy knows nothing of; once for all of them.
+    in_cuda = {path for path in said if path.startswith("kernels/cuda/")}
+    assert len(in_cuda) == 1
+    assert said - in_cuda == {"array.py"}
 
 
 def imported(path):

@@ -1,4 +1,8 @@
-"""A choice of the context: which of several implementations runs, until the block or the context ends."""
+"""A choice of the context: which of several implementations runs, until the block or the context ends.
+
+There are three: `backend.use` chooses the backend, `algorithm.conv_algorithm` how the one in Numba convolves, and
+`cuda.kernel_version` which version of a CUDA kernel runs.
+"""
 
 from __future__ import annotations
 
