@@ -91,6 +91,7 @@ def test_waiting_ends_with_the_lock_or_with_the_time(tmp_path: Path) -> None:
     holder.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
 def test_a_killed_process_leaves_the_lock_free(tmp_path: Path) -> None:
     path = tmp_path / ".lock"

@@ -119,6 +119,7 @@ def test_kernel_footprint_refuses_what_is_no_kernel(
         viz.kernel_footprint(kernel_size, dilation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_saving_is_repeatable(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [tmp_path / f"{name}.{suffix}" for name in ("first", "second")]

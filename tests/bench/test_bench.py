@@ -63,6 +63,7 @@ def test_a_short_call_is_repeated_until_the_processor_is_warm() -> None:
     assert calls[-1] - began >= 0.01  # the last call is the one that counts
 
 
+@pytest.mark.slow
 def test_a_slow_contestant_takes_longer_than_a_quick_one() -> None:
     timings = interleave({"quick": lambda: None, "slow": lambda: sum(range(300_000))}, rounds=3, pause=0)
     assert timings["slow"].wall > timings["quick"].wall
@@ -284,6 +285,7 @@ def test_peak_memory_of_a_process() -> None:
     assert 0 < row["first_step"] < 300
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_reported_in_one_line() -> None:
     with pytest.raises(BackendError, match=r"process for no-such failed: .*no-such"):
         peak_memory("no-such", batch=2)
@@ -311,6 +313,7 @@ def test_json_holds_rows_and_conditions() -> None:
     assert content["rows"] == [{"case": "c", "seconds": 1.0}]
 
 
+@pytest.mark.slow
 def test_the_roofline_is_drawn(tmp_path: Path) -> None:
     rows = [
         {"case": case.name, "part": "forward", "library": library, "gflops": 3.0}

@@ -99,6 +99,7 @@ def write(run: Path, path: tuple[Any, ...], value: Any) -> None:
     (run / "config.json").write_text(json.dumps(replaced(config, path, value)))
 
 
+@pytest.mark.slow
 def test_every_value_replaced(run: Path) -> None:
     text = (run / "config.json").read_text()
     whole, taken = json.loads(text), set()
@@ -128,6 +129,7 @@ def test_every_value_replaced(run: Path) -> None:
             Experiment.of(RunFolder(run))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["eval", "resume"])
 @pytest.mark.parametrize(
     ("path", "value", "words"),

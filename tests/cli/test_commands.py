@@ -117,6 +117,7 @@ def test_read_image_fits_the_model(tmp_path: Path) -> None:
         read_image(tmp_path / "rgb.png", (2, 8, 8))
 
 
+@pytest.mark.slow
 def test_plot_draws_one_run_or_compares_several(
     run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +170,7 @@ def test_no_command_and_an_unknown_one_are_refused(capsys: pytest.CaptureFixture
     assert "invalid choice: 'fly'" in refused(capsys, "fly")
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command() -> None:
     for words in (["-m", "minidil"], ["-c", "import sys; from minidil.cli import main; sys.exit(main())"]):
         done = subprocess.run([sys.executable, *words, "data", "list"], capture_output=True, text=True, check=True)

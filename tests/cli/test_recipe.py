@@ -120,6 +120,7 @@ def test_the_first_layer_whitens_the_training_images_and_is_never_trained() -> N
         assert not np.array_equal(trained[name], expected[name])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_in_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two batches are an epoch: killed before an average is due, and after the first layer has been frozen."""
     words = [*FAST, "--epochs", "4", "--tta", "0"]
@@ -146,6 +147,7 @@ def test_images_without_a_mirror_image_are_not_mirrored() -> None:
     assert Settings.of({"data": "mnist", "recipe": "fast", "tta": 1}).tta == 1
 
 
+@pytest.mark.slow
 def test_small_images_take_a_network_of_fewer_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "train", "--recipe", "fast")
     assert "images of 8x8 cannot be halved 3 times after the 2x2 whitening" in line

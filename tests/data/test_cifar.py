@@ -190,6 +190,7 @@ def test_other_class_names_are_refused(path: Path, names: bytes) -> None:
     one_line(error, path)
 
 
+@pytest.mark.slow
 def test_no_byte_of_the_text_or_of_a_header_loads_something_else(path: Path) -> None:
     layout, members = tiny_cifar10(records=1)
     packed = pack_tar(members)

@@ -61,6 +61,7 @@ def test_drop_last_leaves_out_the_short_batch() -> None:
     assert len(DataLoader(made(8), 4, drop_last=True)) == len(DataLoader(made(8), 4)) == 2
 
 
+@pytest.mark.slow
 @given(st.integers(0, 5), st.integers(0, 9), st.integers(0, 7), st.integers(0, 2))
 def test_an_epoch_resumed_anywhere_is_the_rest_of_the_whole_one(
     epoch: int, seed: int, start: int, prefetch: int
@@ -183,6 +184,7 @@ def test_float_images_come_as_they_are() -> None:
     assert dataset.images.ravel().tolist() == [-2.5, 300.0]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 30), st.integers(1, 7), st.integers(0, 4), st.integers(0, 2))
 def test_arrays_and_items_are_shuffled_and_resumed_as_images_are(n: int, size: int, seed: int, prefetch: int) -> None:
     x, y = np.arange(3 * n, dtype=np.float32).reshape(n, 3), np.arange(n)

@@ -146,6 +146,7 @@ def test_threads_may_ask_at_once(monkeypatch, kept):
         assert list(pool.map(ask, range(4))) == [(number, number) for number in range(4)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_may_ask_although_a_thread_was_asking_when_it_was_forked():
     script = """

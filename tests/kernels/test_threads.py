@@ -165,6 +165,7 @@ def test_repeated_runs_give_the_same_bits(count):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_it_works_after_a_fork():
     code = """
         import os

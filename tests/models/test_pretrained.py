@@ -115,6 +115,7 @@ def test_a_replaced_last_layer_is_all_that_changes() -> None:
     assert model.eval()(tensor(np.zeros((2, 3, 32, 32), np.float32))).shape == (2, 5)
 
 
+@pytest.mark.slow
 def test_a_run_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """docs/pack_weights.py, on a run of one epoch."""
     from minidil.cli import main

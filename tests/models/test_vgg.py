@@ -140,6 +140,7 @@ class TestVgg16:
             big(tensor(images(1, 3, 31, 31)))
 
 
+@pytest.mark.slow
 def test_it_memorises_a_few_images(backend: str) -> None:
     """Labels that depend on positions two apart, which a dilation of 2 sees at once."""
     x = images(24, 1, 8, 8)

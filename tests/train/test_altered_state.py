@@ -86,6 +86,7 @@ def touched(run: train.Run) -> Any:
     return values, run.epoch, repr(run.optimizer.state_dict()), generator_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
 def test_every_value_of_the_state_replaced(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
@@ -116,6 +117,7 @@ def test_every_value_of_the_state_replaced(tmp_path: Path, kind: str, monkeypatc
     assert run.epoch == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
@@ -221,6 +223,7 @@ def test_best_weights_that_are_none_are_refused(tmp_path: Path, tree: Any, words
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_array_of_the_best_weights_replaced(tmp_path: Path) -> None:
     Tiny(epochs=1).fit(tmp_path)
     folder, tiny = train.RunFolder(tmp_path), Tiny()

@@ -63,6 +63,7 @@ def test_at_first_the_average_follows_the_weights_and_at_last_it_is_slow() -> No
     assert kept == sorted(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [1, 3, 5, 6, 10, 14])
 def test_a_run_killed_anywhere_and_resumed_ends_in_the_same_bits(tmp_path: Path, batches: int) -> None:
     def callbacks() -> list[train.Callback]:

@@ -47,6 +47,7 @@ def test_epochs_are_counted(epochs: float) -> None:
         train.FreezeAfter(Tiny().model, "0", epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [3, 5, 8])
 def test_a_resumed_run_is_frozen_at_the_same_place(tmp_path: Path, batches: int) -> None:
     def run(folder: str, *others: train.Callback, resume: bool = False) -> None:

@@ -79,6 +79,7 @@ def expect_the_same(whole: Any, folder: Path, **options: Any) -> None:
         assert tiny.model.state_dict()[name].tobytes() == value.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [1, 4, 5, 6, 9, 10, 15])
 def test_killed_after_any_batch(tmp_path: Path, whole: Any, batches: int) -> None:
     """5 batches are an epoch: before, at and after its end, and at the very end; saved after every batch."""
@@ -87,6 +88,7 @@ def test_killed_after_any_batch(tmp_path: Path, whole: Any, batches: int) -> Non
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [3, 8, 14])
 def test_killed_long_after_the_last_save(tmp_path: Path, whole: Any, batches: int) -> None:
     """Saved at the ends of epochs only, so that up to 4 batches are repeated; before the first, the run starts again."""
@@ -96,6 +98,7 @@ def test_killed_long_after_the_last_save(tmp_path: Path, whole: Any, batches: in
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 2, EPOCHS])
 def test_killed_between_validation_and_the_save(tmp_path: Path, whole: Any, epochs: int) -> None:
     with pytest.raises(KilledError):
@@ -103,6 +106,7 @@ def test_killed_between_validation_and_the_save(tmp_path: Path, whole: Any, epoc
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [("best.npz",), ("metrics.csv",), FILES[1:]])
 @pytest.mark.parametrize("epoch", [1, EPOCHS])
 def test_killed_between_two_writes(
@@ -128,6 +132,7 @@ def test_killed_between_two_writes(
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path, whole: Any) -> None:
     for batches in range(1, EPOCHS * 5 + 1):
         with pytest.raises(KilledError):
@@ -135,6 +140,7 @@ def test_killed_again_and_again(tmp_path: Path, whole: Any) -> None:
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("batches", [2, 5, 15])
 def test_an_interrupt_saves_after_the_batch_and_says_so(

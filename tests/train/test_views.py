@@ -21,6 +21,7 @@ class Cubes(nn.Module):
         return (x * x * x * weight).flatten(1).sum(axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 3), st.integers(1, 2), st.integers(2, 6), st.integers(2, 6))
 def test_the_weights_of_the_views(n: int, channels: int, height: int, width: int) -> None:
     x = np.random.default_rng(0).standard_normal((n, channels, height, width))

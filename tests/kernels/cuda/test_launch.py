@@ -273,6 +273,7 @@ compile_builtin = __builtins__["compile"] if isinstance(__builtins__, dict) else
 FILL = "def fill(y):\n    i = cuda.grid(1)\n    if i < y.size:\n        y[i] = float32(VALUE)\n"
 
 
+@pytest.mark.slow
 def test_what_is_compiled_is_kept_on_disk(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIDIL_PTX_CACHE", str(tmp_path))
     fill = function_of(FILL, VALUE=3)

@@ -138,6 +138,7 @@ def test_kernels_that_are_assembled_together_keep_their_own_figures():
     assert together[1].hot_loop()
 
 
+@pytest.mark.slow
 def test_the_doctor_and_the_table_know_every_kernel():
     import gc
 

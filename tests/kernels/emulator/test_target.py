@@ -137,6 +137,7 @@ def in_a_fresh_interpreter(code):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_everything_else_works_without_any_cuda_package():
     said = in_a_fresh_interpreter(BLOCKED.format(absent={"numba_cuda", "cuda", "cupy"}))
     assert said.startswith("backend 'cuda' needs the package numba-cuda: pip install 'minidil[cuda]'")
