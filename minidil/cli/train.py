@@ -14,7 +14,7 @@ from minidil.cli.experiment import Experiment, blaming, testing_images, training
 from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
-from minidil.cli.settings import Settings, as_typed, options
+from minidil.cli.settings import Settings, as_typed, options, placed
 from minidil.cli.table import fill, room, table
 from minidil.errors import DataError, OptionError
 from minidil.files import writing
@@ -222,12 +222,16 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     """The experiment of the run, with the settings changed that may change."""
     experiment = Experiment.of(folder)
     check_folder("--resume", folder.path)
-    if fixed := sorted(given.keys() - {"epochs", "backend"}):
+    if fixed := sorted(given.keys() - {"epochs", "backend", "data"}):
         names = ", ".join(map(flag, fixed))
         raise OptionError(
-            f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
-            f"but not {names}"
+            f"--resume goes on with the settings in {folder.path}: --epochs, --backend, --save-every and, for images that "
+            f"have moved, --data may change, but not {names}"
         )
+    if "data" in given:
+        given = given | {"data": placed(given["data"])}
+    if not folder.knows_its_config():
+        print(fill(f"note: an older minidil made {folder.path}: whether config.json was changed since cannot be told"))
     then = folder.config().get("fit", {})
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]

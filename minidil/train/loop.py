@@ -124,12 +124,10 @@ def fit(
 
 def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> None:
     """Begin the run in `folder`, or take it up where it was last saved."""
-    if not resume:
+    if resume:
+        folder.take_up(run, config)
+    else:
         folder.create(config)
-        return
-    config = folder.config() | config
-    folder.take_up(run)
-    folder.write_config(config)
 
 
 def _description(run: Run) -> dict[str, Any]:
