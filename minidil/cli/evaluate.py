@@ -10,9 +10,10 @@ import numpy as np
 from minidil.cli.experiment import blaming, testing_images
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.settings import options
-from minidil.cli.table import fill, table
+from minidil.cli.table import table
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.kernels.backend import Array, backend, use
+from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate
 
 if TYPE_CHECKING:

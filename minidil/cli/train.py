@@ -15,12 +15,13 @@ from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options, placed
-from minidil.cli.table import fill, room, table
+from minidil.cli.table import table
 from minidil.errors import DataError, OptionError
 from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.nn.summary import Summary
+from minidil.terminal import fill, room
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained
 
@@ -202,6 +203,9 @@ class _Stream:
     def isatty(self) -> bool:
         return self._stream.isatty()
 
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
     @contextmanager
     def _reader_may_leave(self) -> Iterator[None]:
         try:
@@ -236,7 +240,7 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:
-        print(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go")
+        print(fill(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go"))
     settings = replace(experiment.settings, **given)
     settings.check()
     return replace(experiment, settings=settings)
