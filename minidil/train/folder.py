@@ -27,6 +27,7 @@ from minidil.locks import locked
 from minidil.nn import Module
 from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
+from minidil.train.restore import restore
 from minidil.train.rules import MAPPING, differences, listed
 from minidil.train.state import Run
 
@@ -118,7 +119,7 @@ class RunFolder:
             self._write_config()
             return False
         try:
-            run.load_state_dict(state)
+            restore(run, state)
         except CheckpointError as error:
             raise CheckpointError(f"resume: {self.path / LAST}: {error}") from error
         if self._configs != [after]:
