@@ -17,10 +17,10 @@ from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options, placed
 from minidil.cli.table import table
 from minidil.errors import DataError, OptionError
-from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
 from minidil.nn.summary import Summary
+from minidil.storage.files import writing
 from minidil.terminal import fill, room
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained

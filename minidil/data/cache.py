@@ -11,7 +11,7 @@ from typing import Literal
 from minidil.data import archive, disk, registry
 from minidil.data.registry import File, Source
 from minidil.errors import BusyError, DataError
-from minidil.locks import locked
+from minidil.storage.locks import locked
 
 WAIT = 3600.0  # seconds that a process waits for another one that fetches the same set
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil import checkpoint
 from minidil.data.transforms import Normalize
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
+from minidil.storage import checkpoint
 
 Array = NDArray[Any]
 AnyModule = TypeVar("AnyModule", bound=Module)

@@ -20,11 +20,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from minidil import checkpoint
 from minidil.errors import CheckpointError, DataError, OptionError
-from minidil.files import atomic_write, remove_leftovers, writing
-from minidil.locks import locked
 from minidil.nn import Module
+from minidil.storage import checkpoint
+from minidil.storage.files import atomic_write, remove_leftovers, writing
+from minidil.storage.locks import locked
 from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
 from minidil.train.restore import restore
