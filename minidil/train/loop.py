@@ -64,7 +64,8 @@ def fit(
     label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
-        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit;
+        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit, or
+        if somebody has changed config.json since it was made;
         BusyError if another process is training in `out`; StorageError if the disk does not take the files.
     """
     if epochs < 1 or (patience is not None and patience < 1) or save_every < 0 or (resume and out is None):

@@ -37,6 +37,7 @@ def test_commands_fit_the_terminal(
         (["train", *TINY, "--epochs", "1", "--out", "run"], "epoch"),
         (["train", "--resume", "run"], "all"),
         (["eval", "resnet_small", "--backend", "numpy"], "9"),
+        (["inspect", "run"], "best.npz"),
         (["data", "list"], "cifar100"),
         (["data", "get", "digits"], "digits:"),
         (["doctor"], "processor"),
