@@ -6,7 +6,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import checkpoint, data, functional, models, naming, nn, optim, schedule, testing, train, viz
+from minidil import data, functional, models, naming, nn, optim, schedule, testing, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -28,6 +28,7 @@ from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads, set_num_threads
 from minidil.random import seed
+from minidil.storage import checkpoint
 from minidil.tensor import Tensor, tensor
 
 __version__ = "0.1.0"

@@ -28,9 +28,10 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
-    """No test depends on what another one drew."""
+def _seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on what another one drew, or on the width of a terminal."""
     md.seed(0)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

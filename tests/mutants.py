@@ -1,12 +1,14 @@
 """Mistakes put into copies of the library's source, to see that the checks notice them.
 
-A suite is a list of modules that are executed afresh, in order, from their source text; each finds the fresh copies of those
-before it. A mutant replaces one piece of one of these texts. Numba kernels run as the plain Python functions that they are, and
-take their work in pieces so small that several are needed.
+A suite is a list of modules that are executed afresh, in order, from their syntax trees; each finds the fresh copies of those
+before it. A mutant replaces one expression or statement in one function of one of them, so that how it is laid out, and what
+stands around it, does not matter. Numba kernels run as the plain Python functions that they are, and take their work in pieces
+so small that several are needed.
 """
 
+import ast
+import difflib
 import inspect
-import re
 import sys
 import types
 from dataclasses import dataclass
@@ -47,16 +49,20 @@ SUITES = {
 }
 
 
-SMALL_PIECES = re.compile(r"^(_CACHE_BYTES|_IMAGES|_LEAST_ELEMENTS|_LEAST_ROWS|_LEAST_TILES|_ROWS) = .*$", re.MULTILINE)
-COMPILED = re.compile(r"^@compiled(_sum)?\n", re.MULTILINE)
+SMALL_PIECES = {"_CACHE_BYTES", "_IMAGES", "_LEAST_ELEMENTS", "_LEAST_ROWS", "_LEAST_TILES", "_ROWS"}
+COMPILED = {"compiled", "compiled_sum"}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` becomes `new` in the text of a module of a suite; the check with that name must notice."""
+    """`old` becomes `new` in a function of a module of a suite; the check with that name must notice.
+
+    place: the function, Class.method, function.inner or constant in which the expression or statement `old` stands once.
+    """
 
     suite: str
     module: str
+    place: str
     old: str
     new: str
     noticed_by: str
@@ -70,17 +76,66 @@ def load(suite, monkeypatch, mutant=None):
     found = types.SimpleNamespace()
     for name in SUITES[suite]:
         original = import_module(name)
-        source = SMALL_PIECES.sub(r"\1 = 5", inspect.getsource(original))
+        tree = ast.parse(inspect.getsource(original))
         if mutant is not None and name.endswith("." + mutant.module):
-            assert source.count(mutant.old) == 1, f"{mutant.old!r} stands {source.count(mutant.old)} times in {name}"
-            assert mutant.old != mutant.new
-            source = source.replace(mutant.old, mutant.new)
+            replace(tree, mutant.place, mutant.old, mutant.new)
+        _simplify(tree)
         copy = types.ModuleType(name)
         copy.__package__ = original.__package__
         monkeypatch.setitem(sys.modules, name, copy)
-        exec(compile(COMPILED.sub("", source), f"<copy of {name}>", "exec"), vars(copy))
+        exec(compile(tree, f"<copy of {name}>", "exec"), vars(copy))
         vars(found).update({key: value for key, value in vars(copy).items() if not key.startswith("__")})
     return found
+
+
+def replace(tree, place, old, new):
+    """Put `new` where `old` stands in the function, method or constant called `place`, once, however it is laid out there.
+
+    Raises: AssertionError, with the nearest that does stand there, unless it is there exactly once.
+    """
+    scope = tree
+    for name in place.split("."):
+        scope = next((each for each in ast.walk(scope) if name in _names(each)), None)
+        assert scope is not None, f"there is no {place!r} any more"
+    wanted, other = _parsed(old), _parsed(new)
+    kind = ast.expr if isinstance(wanted, ast.expr) else ast.stmt
+    assert ast.unparse(wanted) != ast.unparse(other)
+    texts = [(node, ast.unparse(node)) for node in ast.walk(scope) if isinstance(node, kind) and node is not scope]
+    found = [node for node, text in texts if text == ast.unparse(wanted)]
+    near = difflib.get_close_matches(old, {text for _, text in texts}, cutoff=0.4)
+    assert len(found) == 1, (
+        f"{old!r} stands {len(found)} times in {place}; there is {' and '.join(near) or 'nothing like it'}"
+    )
+    for parent in ast.walk(scope):
+        for field, value in ast.iter_fields(parent):
+            if value is found[0]:
+                setattr(parent, field, other)
+            elif isinstance(value, list):
+                value[:] = [other if each is found[0] else each for each in value]
+    ast.fix_missing_locations(tree)
+
+
+def _names(node):
+    """What a statement defines: a function, a class, or constants."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _parsed(text):
+    """An expression, or else the one statement that the text is."""
+    (statement,) = ast.parse(text).body
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
+def _simplify(tree):
+    """Take the compiler away, and make the pieces small."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [each for each in node.decorator_list if ast.unparse(each) not in COMPILED]
+        elif isinstance(node, ast.Assign) and _names(node) & SMALL_PIECES:
+            node.value = ast.copy_location(ast.Constant(5), node.value)
 
 
 # --- the cases: size, kernel, stride, padding, dilation, groups, channels and filters per group

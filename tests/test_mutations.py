@@ -1,238 +1,347 @@
 """Every mistake below, made in a copy of the library, fails a check by name; without it all of them pass."""
 
+import ast
+
 import pytest
-from mutants import CHECKS, SUITES, Mutant, load
+from mutants import CHECKS, SUITES, Mutant, load, replace
+
+pytestmark = pytest.mark.slow
 
 REFERENCE = [
-    # module, the text, the mistake, and the check that notices it
+    # module, the function or constant in it, what stands there, the mistake, and the check that notices it
+    ("conv", "patches", "step * d", "step", "forward"),
     (
         "conv",
-        "step * d for step, d in zip(steps, window.dilation",
-        "step for step, d in zip(steps, window.dilation",
-        "forward",
-    ),
-    ("conv", "slice(k * d, k * d + stride", "slice(k, k + stride", "grad_input"),
-    ("conv", "slice(k * d, k * d + stride", "slice(k * d + 1, k * d + 1 + stride", "grad_input"),
-    (
-        "conv",
-        "padded[touched(tap, window)] += spread",
-        "padded[touched(tap, window)] = spread",
+        "touched",
+        "slice(k * d, k * d + stride * (out - 1) + 1, stride)",
+        "slice(k, k + stride * (out - 1) + 1, stride)",
         "grad_input",
     ),
-    ("conv", "padded[touched(tap, window)] += spread", "padded[touched(tap, window)] = spread", "adjoint"),
-    ("conv", "slice(before, before + n)", "slice(0, n)", "grad_input"),
-    ("conv", "return y if bias is None else y + bias", "return y if True else y + bias", "forward"),
     (
         "conv",
-        "np.matmul(weight.reshape(groups, f // groups, -1), cols)",
-        "np.matmul(weight.reshape(groups, f // groups, -1)[::-1], cols)",
+        "touched",
+        "slice(k * d, k * d + stride * (out - 1) + 1, stride)",
+        "slice(k * d + 1, k * d + 1 + stride * (out - 1) + 1, stride)",
+        "grad_input",
+    ),
+    (
+        "conv",
+        "col2im",
+        "padded[touched(tap, window)] += spread[slice(None), slice(None), *tap]",
+        "padded[touched(tap, window)] = spread[slice(None), slice(None), *tap]",
+        "grad_input",
+    ),
+    (
+        "conv",
+        "col2im",
+        "padded[touched(tap, window)] += spread[slice(None), slice(None), *tap]",
+        "padded[touched(tap, window)] = spread[slice(None), slice(None), *tap]",
+        "adjoint",
+    ),
+    ("conv", "unpad", "slice(before, before + n)", "slice(0, n)", "grad_input"),
+    ("conv", "conv_forward", "bias is None", "True", "forward"),
+    (
+        "conv",
+        "conv_forward",
+        "weight.reshape(groups, f // groups, -1)",
+        "weight.reshape(groups, f // groups, -1)[::-1]",
         "forward",
     ),
     (
         "conv",
-        "np.matmul(weight.reshape(groups, f // groups, -1), cols)",
-        "np.matmul(weight.reshape(f // groups, groups, -1).swapaxes(0, 1), cols)",
+        "conv_forward",
+        "weight.reshape(groups, f // groups, -1)",
+        "weight.reshape(f // groups, groups, -1).swapaxes(0, 1)",
         "forward",
     ),
-    ("conv", "for g in range(groups)]", "for g in reversed(range(groups))]", "grad_weight"),
+    ("conv", "conv_grad_weight", "range(groups)", "reversed(range(groups))", "grad_weight"),
     (
         "pool",
+        "max_pool",
         "np.argmax(taps, axis=2)",
         "taps.shape[2] - 1 - np.argmax(taps[:, :, ::-1], axis=2) * 0",
         "max_pool",
     ),
-    ("pool", "fill = -np.inf if", "fill = 0.0 if", "max_pool"),
-    ("pool", "winner == number", "winner == number + 1", "max_pool_grad"),
+    ("pool", "max_pool", "-np.inf", "0.0", "max_pool"),
+    ("pool", "max_pool_grad", "winner == number", "winner == number + 1", "max_pool_grad"),
     (
         "pool",
-        "padded[touched(tap, window)] += np.where",
-        "padded[touched(tap, window)] = np.where",
+        "max_pool_grad",
+        "padded[touched(tap, window)] += np.where(winner == number, grad, grad.dtype.type(0))",
+        "padded[touched(tap, window)] = np.where(winner == number, grad, grad.dtype.type(0))",
         "max_pool_grad",
     ),
     (
         "pool",
+        "window_spread",
         "padded[touched(tap, window)] += grad",
         "padded[touched(tap, window)] = grad",
         "window_spread",
     ),
-    ("pool", "range(2, 2 + len(window.kernel))))", "range(3, 2 + len(window.kernel))))", "window_sum"),
-    ("logits", "np.where(wanted == 0, logits.dtype.type(0), log", "np.where(False, 0.0, log", "cross_entropy"),
-    ("logits", "(1 - label_smoothing) + label_smoothing / classes", "(1 - label_smoothing)", "cross_entropy"),
-    ("logits", "* np.sum(wanted, axis=1, keepdims=True) - wanted", "- wanted", "cross_entropy_grad"),
-    ("geometry", "d * (k - 1) + 1 for d, k in zip(self.dilation", "d * k for d, k in zip(self.dilation", "positions"),
     (
-        "geometry",
-        "d * (k - 1) + 1 for d, k in zip(self.dilation",
-        "d * (k - 1) + 2 for d, k in zip(self.dilation",
-        "forward",
+        "pool",
+        "window_sum",
+        "range(2, 2 + len(window.kernel))",
+        "range(3, 2 + len(window.kernel))",
+        "window_sum",
     ),
-    ("geometry", "(n - s) // t + 1", "(n - s) // t", "positions"),
-    ("geometry", "(n - s) // t + 1", "(n - s + t - 1) // t + 1", "positions"),
+    (
+        "logits",
+        "cross_entropy",
+        "np.where(wanted == 0, logits.dtype.type(0), log_softmax(logits, 1))",
+        "np.where(False, 0.0, log_softmax(logits, 1))",
+        "cross_entropy",
+    ),
+    (
+        "logits",
+        "_wanted",
+        "one_hot(target, classes, logits.dtype) * (1 - label_smoothing) + label_smoothing / classes",
+        "one_hot(target, classes, logits.dtype) * (1 - label_smoothing)",
+        "cross_entropy",
+    ),
+    (
+        "logits",
+        "cross_entropy_grad",
+        "softmax(logits, 1) * np.sum(wanted, axis=1, keepdims=True)",
+        "softmax(logits, 1)",
+        "cross_entropy_grad",
+    ),
+    ("geometry", "Window.span", "d * (k - 1) + 1", "d * k", "positions"),
+    ("geometry", "Window.span", "d * (k - 1) + 1", "d * (k - 1) + 2", "forward"),
+    ("geometry", "Window.out", "(n - s) // t + 1", "(n - s) // t", "positions"),
+    ("geometry", "Window.out", "n - s", "n - s + t - 1", "positions"),
     (
         "geometry",
+        "Window.of",
         "Window(size, kernel, strides, pads, dilations)",
         "Window(size, kernel, dilations, pads, strides)",
         "forward",
     ),
     (
         "geometry",
+        "Window.hits",
         "np.arange(self.out[axis]) * self.stride[axis] - self.padding[axis][0]",
         "np.arange(self.out[axis]) * self.stride[axis]",
         "positions",
     ),
-    ("geometry", "if missing <= 0:", "if missing <= 1:", "overruns"),
-    ("geometry", "(total // 2, total - total // 2)", "(total - total // 2, total // 2)", "named padding"),
-    ("geometry", "(span - 1, 0) for span", "(0, span - 1) for span", "named padding"),
+    ("geometry", "Window._check", "missing <= 0", "missing <= 1", "overruns"),
+    (
+        "geometry",
+        "_named_padding",
+        "(total // 2, total - total // 2)",
+        "(total - total // 2, total // 2)",
+        "named padding",
+    ),
+    ("geometry", "_named_padding", "(span - 1, 0)", "(0, span - 1)", "named padding"),
 ]
 PLACES = [  # where the taps of the compiled kernels fall
-    ("layout", "w = w0 + k * dilation[2]", "w = w0 + k"),
-    ("layout", "w0 = ow * stride[2] - before[2]", "w0 = ow * dilation[2] - before[2]"),
-    ("layout", "h0 = oh * stride[1] - before[1]", "h0 = oh * stride[1]"),
-    ("layout", "0 <= w < size[2])", "0 <= w < size[2] - 1)"),
-    ("layout", "w0 + (kernel[2] - 1) * dilation[2] < size[2]", "w0 + kernel[2] - 1 < size[2]"),
-    ("layout", "if ow == out[2]:", "if ow > out[2]:"),
-    ("layout", "if oh == out[1]:", "if oh > out[1]:"),
+    ("layout", "_find_places", "k * dilation[2]", "k"),
+    ("layout", "_find_places", "stride[2]", "dilation[2]"),
+    ("layout", "_find_places", "oh * stride[1] - before[1]", "oh * stride[1]"),
+    ("layout", "_find_places", "0 <= w < size[2]", "0 <= w < size[2] - 1"),
+    ("layout", "_find_places", "w0 + (kernel[2] - 1) * dilation[2]", "w0 + kernel[2] - 1"),
+    ("layout", "_find_places", "ow == out[2]", "ow > out[2]"),
+    ("layout", "_find_places", "oh == out[1]", "oh > out[1]"),
 ]
 IM2COL = [
     *((*place, "forward") for place in PLACES),
     *((*place, "grad_input") for place in PLACES),
-    ("layout", "d = d0 + i * dilation[0]", "d = d0 + i", "grad_weight"),
-    ("layout", "if od == out[0]:", "if od > out[0]:", "grad_weight"),
-    ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "grad_input"),
-    ("im2col", "dx[place, g, c] += cols", "dx[place, g, c] = cols", "adjoint"),
-    ("im2col", "rows += bias.reshape(groups, -1)", "rows += 0", "forward"),
-    ("im2col", "grouped.transpose(0, 3, 2, 1)).reshape", "grouped.transpose(0, 3, 2, 1)[::-1]).reshape", "forward"),
-    ("im2col", "= x[place, g, c]", "= x[place, 0, c]", "forward"),
-    ("im2col", "total += product", "total = product", "grad_weight"),
-    ("im2col", "cols[r, g, tap, c] = 0", "cols[r, g, tap, c] = cols[r, g, tap, c]", "forward"),
-    ("im2col", "cols[r, tap, 1] = cols[r, tap, 2] = 0", "cols[r, tap, 1] = cols[r, tap, 2] = 1", "forward"),
-    ("im2col", "x[place, 0], x[place, 1], x[place, 2]", "x[place, 2], x[place, 1], x[place, 0]", "forward"),
-    ("im2col", "dx[place, 1] += cols", "dx[place, 1] = cols", "grad_input"),
+    ("layout", "_find_places", "i * dilation[0]", "i", "grad_weight"),
+    ("layout", "_find_places", "od == out[0]", "od > out[0]", "grad_weight"),
+    (
+        "im2col",
+        "_scatter",
+        "dx[place, g, c] += cols[r, g, tap, c]",
+        "dx[place, g, c] = cols[r, g, tap, c]",
+        "grad_input",
+    ),
+    ("im2col", "_scatter", "dx[place, g, c] += cols[r, g, tap, c]", "dx[place, g, c] = cols[r, g, tap, c]", "adjoint"),
+    ("im2col", "conv_forward.work", "bias.reshape(groups, -1)", "0", "forward"),
+    ("im2col", "_as_columns", "grouped.transpose(0, 3, 2, 1)", "grouped.transpose(0, 3, 2, 1)[::-1]", "forward"),
+    ("im2col", "_gather", "x[place, g, c]", "x[place, 0, c]", "forward"),
+    ("im2col", "conv_grad_weight.work", "total += product", "total = product", "grad_weight"),
+    ("im2col", "_gather", "cols[r, g, tap, c] = 0", "cols[r, g, tap, c] = cols[r, g, tap, c]", "forward"),
+    (
+        "im2col",
+        "_gather_colours",
+        "cols[r, tap, 0] = cols[r, tap, 1] = cols[r, tap, 2] = 0",
+        "cols[r, tap, 0] = cols[r, tap, 1] = cols[r, tap, 2] = 1",
+        "forward",
+    ),
+    (
+        "im2col",
+        "_gather_colours",
+        "(x[place, 0], x[place, 1], x[place, 2])",
+        "(x[place, 2], x[place, 1], x[place, 0])",
+        "forward",
+    ),
+    ("im2col", "_scatter_colours", "dx[place, 1] += cols[r, tap, 1]", "dx[place, 1] = cols[r, tap, 1]", "grad_input"),
 ]
 DEPTHWISE = [
     *((*place, "forward") for place in PLACES[2:-1]),
-    ("depthwise", "y[n, r, c] = bias[c]", "y[n, r, c] = 0", "forward"),
-    ("depthwise", "y[n, r, c] += weight", "y[n, r, c] = weight", "forward"),
-    ("depthwise", "weight[1, c] * x[n, p1, c]", "weight[0, c] * x[n, p1, c]", "forward"),
-    ("depthwise", "if places[r, tap] < 0:", "if False:", "forward"),
-    ("depthwise", "range(done, taps)", "range(taps)", "forward"),
-    ("depthwise", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
-    ("depthwise", "(r - before, r - after)", "(r - after, r - before)", "grad_input"),
-    ("depthwise", "dx[n, place, c] += weight", "dx[n, place, c] = weight", "grad_input"),
-    ("depthwise", "total[tap, c] += grad", "total[tap, c] = grad", "grad_weight"),
-    ("depthwise", "grad[n, r + 3, c] * x[n, p3, c]", "grad[n, r + 2, c] * x[n, p3, c]", "grad_weight"),
-    ("depthwise", "inside = inside and places[o, tap] >= 0", "pass", "grad_weight"),
-]
-POINTWISE = [
-    ("pointwise", "y[start:stop] += bias", "y[start:stop] += 0", "forward"),
+    ("depthwise", "_forward", "y[n, r, c] = bias[c]", "y[n, r, c] = 0", "forward"),
     (
-        "pointwise",
-        "_matrices(weight, groups), window, None",
-        "_matrices(weight, groups)[::-1], window, None",
+        "depthwise",
+        "_forward",
+        "y[n, r, c] += weight[tap, c] * x[n, place, c]",
+        "y[n, r, c] = weight[tap, c] * x[n, place, c]",
+        "forward",
+    ),
+    ("depthwise", "_forward", "weight[1, c]", "weight[0, c]", "forward"),
+    ("depthwise", "_forward", "places[r, tap] < 0", "False", "forward"),
+    ("depthwise", "_forward", "range(done, taps)", "range(taps)", "forward"),
+    ("depthwise", "conv_grad_input", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
+    ("depthwise", "_reversed", "(r - before, r - after)", "(r - after, r - before)", "grad_input"),
+    (
+        "depthwise",
+        "_scatter",
+        "dx[n, place, c] += weight[tap, c] * grad[n, r, c]",
+        "dx[n, place, c] = weight[tap, c] * grad[n, r, c]",
         "grad_input",
     ),
-    ("pointwise", "upstream[:, start:stop].transpose", "upstream[::-1, start:stop].transpose", "grad_weight"),
+    (
+        "depthwise",
+        "_grad_weight",
+        "total[tap, c] += grad[n, o, c] * x[n, place, c]",
+        "total[tap, c] = grad[n, o, c] * x[n, place, c]",
+        "grad_weight",
+    ),
+    ("depthwise", "_grad_weight", "grad[n, r + 3, c]", "grad[n, r + 2, c]", "grad_weight"),
+    ("depthwise", "_grad_weight", "inside = inside and places[o, tap] >= 0", "pass", "grad_weight"),
+]
+POINTWISE = [
+    ("pointwise", "_product.work", "y[start:stop] += bias", "y[start:stop] += 0", "forward"),
+    ("pointwise", "conv_grad_input", "_matrices(weight, groups)", "_matrices(weight, groups)[::-1]", "grad_input"),
+    ("pointwise", "conv_grad_weight", "upstream[:, start:stop]", "upstream[::-1, start:stop]", "grad_weight"),
 ]
 WINOGRAD = [
-    ("filters", "total += part", "total = part", "grad_weight"),
-    ("winograd", "[1 / 24, -1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 6]", "forward"),
-    ("winograd_tiles", "phase + 4 * row * dilation", "phase + 4 * row", "forward"),
-    ("winograd_tiles", "top + 5 * dilation[0] < height", "top + 4 * dilation[0] < height", "forward"),
-    ("winograd_tiles", "at = before + w", "at = w", "forward"),
-    ("winograd_tiles", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
-    ("winograd_tiles", "y[w0, f] = y0 + bias[f]\n", "y[w0, f] = y0\n", "forward"),
-    ("winograd", "[:, :, :, ::-1, ::-1]", "", "grad_input"),
-    ("winograd", "groups, matrices.shape[2] // groups", "matrices.shape[2] // groups, groups", "forward"),
-    ("winograd", "reach = [2 * d - before", "reach = [2 * d", "grad_input"),
-    ("winograd_tiles", "two * a1 + eight * a3", "two * a1 + four * a3", "grad_weight"),
+    ("filters", "gradient.work", "total += part[:, start:stop]", "total = part[:, start:stop]", "grad_weight"),
+    ("winograd", "FILTER", "-1 / 12", "1 / 12", "forward"),
+    ("winograd_tiles", "_place", "4 * row * dilation", "4 * row", "forward"),
+    ("winograd_tiles", "input_tiles", "5 * dilation[0]", "4 * dilation[0]", "forward"),
+    ("winograd_tiles", "_bt_along_height", "before + w", "w", "forward"),
+    ("winograd_tiles", "_copy_rows", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
+    ("winograd_tiles", "_at_along_width", "y[w0, f] = y0 + bias[f]", "y[w0, f] = y0", "forward"),
+    (
+        "winograd",
+        "conv_grad_input",
+        "weight.reshape(groups, -1, channels, 3, 3)[:, :, :, ::-1, ::-1]",
+        "weight.reshape(groups, -1, channels, 3, 3)",
+        "grad_input",
+    ),
+    (
+        "winograd",
+        "_by_group",
+        "matrices.reshape(*matrices.shape[:2], groups, matrices.shape[2] // groups)",
+        "matrices.reshape(*matrices.shape[:2], matrices.shape[2] // groups, groups)",
+        "forward",
+    ),
+    ("winograd", "conv_grad_input", "2 * d - before", "2 * d", "grad_input"),
+    ("winograd_tiles", "_a", "eight * a3", "four * a3", "grad_weight"),
 ]
 VOLUME = [
-    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "grad_input"),
-    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "adjoint"),
-    ("winograd3d", "shift = k * dilation - before", "shift = k - before", "forward"),
-    ("winograd3d", "products.fill(0)", "products.fill(1)", "forward"),
-    ("winograd3d", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
+    ("winograd3d", "conv_grad_input", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "grad_input"),
+    ("winograd3d", "conv_grad_input", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "adjoint"),
+    ("winograd3d", "_meetings", "k * dilation", "k", "forward"),
+    ("winograd3d", "_correlate.work", "products.fill(0)", "products.fill(1)", "forward"),
+    ("winograd3d", "conv_grad_weight.work", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
 ]
 TWO_BY_TWO = [
-    ("two_by_two", "[[1, -1, 0],", "[[1, 0, 0],", "forward"),
-    ("two_by_two", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
-    ("two_by_two", "y[part] += bias", "y[part] += 0", "forward"),
-    ("two_by_two", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
-    ("two_by_two", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
-    ("two_by_two", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
+    ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),
+    ("two_by_two", "_correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
+    ("two_by_two", "_correlate.work", "y[part] += bias", "y[part] += 0", "forward"),
+    ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
+    ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
+    ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
 ]
 POOL = [
-    ("layout", "w = w0 + k * dilation[2]", "w = w0 + k", "max_pool"),
-    ("pool", "not value <= best", "value <= best", "max_pool"),
-    ("pool", "= number if larger", "= number + 1 if larger", "max_pool"),
-    ("pool", "if winner[r, c] == number", "if winner[r, c] == number + 1", "max_pool_grad"),
-    ("pool", "dx[place, c] += grad", "dx[place, c] = grad", "max_pool_grad"),
+    ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),
+    ("pool", "_largest", "not value <= best", "value <= best", "max_pool"),
+    ("pool", "_largest", "number if larger else winner[r, c]", "number + 1 if larger else winner[r, c]", "max_pool"),
+    ("pool", "_return", "winner[r, c] == number", "winner[r, c] == number + 1", "max_pool_grad"),
+    (
+        "pool",
+        "_return",
+        "dx[place, c] += grad[r, c] if winner[r, c] == number else none",
+        "dx[place, c] = grad[r, c] if winner[r, c] == number else none",
+        "max_pool_grad",
+    ),
 ]
 SMALL = [
-    ("elementwise", "elementwise", "0 if x[i] < 0 else x[i]", "x[i] if x[i] > 0 else 0", "relu"),
-    ("elementwise", "elementwise", "0 if y[i] <= 0 else grad[i]", "0 if y[i] < 0 else grad[i]", "relu"),
-    ("channel", "channel", "squares / count - shift**2", "squares / count", "channels"),
-    ("channel", "channel", "grad[r, c] * (x[r, c] - centre[c])", "grad[r, c] * x[r, c]", "channels"),
-    ("channel", "channel", "y[r, c] = scale[c] * x[r, c] + shift[c]", "y[r, c] = scale[c] * x[r, c]", "channels"),
-    ("channel", "channel", "y[r, c] = 0 if u < 0 else u", "y[r, c] = u", "channels"),
-    ("channel", "gaussian", "return below + min(max(x, -_ENDS), _ENDS) * density", "return below", "channels"),
-    ("elementwise", "gaussian", "return below + min(max(x, -_ENDS), _ENDS) * density", "return below", "gelu"),
+    ("elementwise", "elementwise", "_relu", "0 if x[i] < 0 else x[i]", "x[i] if x[i] > 0 else 0", "relu"),
+    ("elementwise", "elementwise", "_relu_grad", "y[i] <= 0", "y[i] < 0", "relu"),
+    ("channel", "channel", "channel_moments", "squares / count - shift ** 2", "squares / count", "channels"),
+    ("channel", "channel", "_dots", "x[r, c] - centre[c]", "x[r, c]", "channels"),
+    ("channel", "channel", "_affine", "scale[c] * x[r, c] + shift[c]", "scale[c] * x[r, c]", "channels"),
+    ("channel", "channel", "_affine_relu", "0 if u < 0 else u", "u", "channels"),
+    ("channel", "gaussian", "gelu_slope_of", "below + min(max(x, -_ENDS), _ENDS) * density", "below", "channels"),
+    ("elementwise", "gaussian", "gelu_slope_of", "below + min(max(x, -_ENDS), _ENDS) * density", "below", "gelu"),
 ]
 UPDATE = [
-    ("flat", "        array = moved\n", "        pass\n", "sgd"),
-    ("update", "new[i] = theta[i] - lr * slope", "new[i] = theta[i] - lr * g[i]", "sgd"),
-    ("update", "velocity, dampening = np.zeros_like(theta), 0.0", "velocity = np.zeros_like(theta)", "sgd"),
-    ("update", "momentum * velocity[i] + share * slope", "momentum * velocity[i] + slope", "sgd"),
-    ("update", "slope + momentum * v if nesterov else v", "slope + v if nesterov else v", "sgd"),
-    ("update", "np.sqrt(v * unbias2) + eps", "np.sqrt(v) + eps", "adam"),
-    ("update", "lr / (1 - beta1**step)", "lr", "adam"),
-    ("update", "kept=1.0, weight_decay=weight_decay", "kept=1.0, weight_decay=0.0", "adam"),
-    ("update", "kept = 1 - lr * weight_decay", "kept = 1.0", "adamw"),
-    ("update", "total += value * value", "total = value * value", "square_sum"),
+    ("flat", "flattened", "array = moved", "pass", "sgd"),
+    ("update", "_descend", "lr * slope", "lr * g[i]", "sgd"),
+    (
+        "update",
+        "sgd_update",
+        "velocity, dampening = (np.zeros_like(theta), 0.0)",
+        "velocity = np.zeros_like(theta)",
+        "sgd",
+    ),
+    ("update", "_roll", "share * slope", "slope", "sgd"),
+    ("update", "_roll", "momentum * v", "v", "sgd"),
+    ("update", "_adam", "v * unbias2", "v", "adam"),
+    ("update", "_adam_update", "lr / (1 - beta1 ** step)", "lr", "adam"),
+    (
+        "update",
+        "adam_update",
+        "_adam_update(theta, g, mean, square, step, lr, beta1, beta2, eps, kept=1.0, weight_decay=weight_decay)",
+        "_adam_update(theta, g, mean, square, step, lr, beta1, beta2, eps, kept=1.0, weight_decay=0.0)",
+        "adam",
+    ),
+    (
+        "update",
+        "adamw_update",
+        "1 - lr * weight_decay",
+        "1.0",
+        "adamw",
+    ),
+    ("update", "_square_sum", "total += value * value", "total = value * value", "square_sum"),
 ]
 LOGITS = [
-    ("layout", "moved = np.moveaxis(x, axis, -1)", "moved = np.moveaxis(x, 1, -1)", "softmax"),
-    ("logits", "x[r, c] if x[r, c] > top else top", "x[r, c] if x[r, c] < top else top", "softmax"),
-    ("logits", "y[r, c] *= scale", "y[r, c] *= 1", "softmax"),
-    ("logits", "x[r, c] - top - log_total", "x[r, c] - log_total", "softmax"),
-    ("logits", "(top - x[r, c] + log_total) if wanted != 0", "(top - x[r, c]) if wanted != 0", "cross_entropy"),
-    ("logits", "if wanted != 0 else", "if True else", "cross_entropy"),
-    ("logits", "number(label_smoothing / classes)", "number(label_smoothing)", "cross_entropy"),
-    ("logits", "own * weight[target[r]]", "own", "cross_entropy_grad"),
-    ("logits", "grad[r] * (scale * dx[r, c] - wanted)", "scale * dx[r, c] - wanted", "cross_entropy_grad"),
+    ("layout", "as_rows", "np.moveaxis(x, axis, -1)", "np.moveaxis(x, 1, -1)", "softmax"),
+    ("logits", "_largest", "x[r, c] > top", "x[r, c] < top", "softmax"),
+    ("logits", "_softmax", "y[r, c] *= scale", "y[r, c] *= 1", "softmax"),
+    ("logits", "_log_softmax", "x[r, c] - top", "x[r, c]", "softmax"),
+    ("logits", "_losses", "top - x[r, c] + log_total", "top - x[r, c]", "cross_entropy"),
+    ("logits", "_losses", "wanted != 0", "True", "cross_entropy"),
+    ("logits", "_wanted", "label_smoothing / classes", "label_smoothing", "cross_entropy"),
+    ("logits", "_slopes", "own * weight[target[r]]", "own", "cross_entropy_grad"),
+    ("logits", "_slopes", "grad[r] * (scale * dx[r, c] - wanted)", "scale * dx[r, c] - wanted", "cross_entropy_grad"),
 ]
 OPS = [
-    (
-        "elementwise",
-        "lambda grad: sum_to(k, grad, shape_a), lambda grad: sum_to(k, grad, shape_b)",
-        "lambda grad: grad, lambda grad: sum_to(k, grad, shape_b)",
-        "add",
-    ),
-    ("elementwise", "k.negative(k.divide(k.multiply(grad, y), b))", "k.negative(k.divide(grad, b))", "divide"),
-    ("elementwise", "k.multiply(y, k.log(safe))", "k.multiply(a, k.log(safe))", "power"),
-    ("reduce", "2 / (count - ddof)", "2 / count", "var"),
-    ("reduce", "k.sum(attained, axis=axes, keepdims=True)", "1", "ties"),
-    (
-        "activation",
-        "k.sum(k.multiply(grad, y), axis=along, keepdims=True)",
-        "k.sum(grad, axis=along, keepdims=True)",
-        "softmax",
-    ),
-    ("activation", "k.gelu_grad(grad, x)", "k.gelu_grad(grad, grad)", "gelu"),
+    ("elementwise", "add", "sum_to(k, grad, shape_a)", "grad", "add"),
+    ("elementwise", "divide", "k.multiply(grad, y)", "grad", "divide"),
+    ("elementwise", "power.grad_exponent", "k.multiply(y, k.log(safe))", "k.multiply(a, k.log(safe))", "power"),
+    ("reduce", "var.grad_x", "count - ddof", "count", "var"),
+    ("reduce", "_extreme.grad_x", "k.sum(attained, axis=axes, keepdims=True)", "1", "ties"),
+    ("activation", "softmax.grad_x", "k.multiply(grad, y)", "grad", "softmax"),
+    ("activation", "gelu", "k.gelu_grad(grad, x)", "k.gelu_grad(grad, grad)", "gelu"),
     (
         "norm",
+        "batch_norm.grad_x",
         "k.negative(k.multiply(k.multiply(scale, inverse), k.divide(product, count)))",
         "k.multiply(scale, 0)",
         "batch_norm",
     ),
-    ("norm", "k.subtract(centred_grad, k.multiply(h, product))", "centred_grad", "layer_norm"),
+    ("norm", "layer_norm.grad_x", "k.subtract(centred_grad, k.multiply(h, product))", "centred_grad", "layer_norm"),
     (
         "loss",
+        "cross_entropy.grad_logits",
         "k.cross_entropy_grad(masked(k, kept, grad), logits, labels, weight, label_smoothing)",
         "logits",
         "cross_entropy",
     ),
-    ("loss", "k.sum(masked(k, kept, k.take(weight, labels)))", "math.prod(labels.shape)", "weighted mean"),
+    ("loss", "_counted", "k.sum(masked(k, kept, k.take(weight, labels)))", "math.prod(labels.shape)", "weighted mean"),
 ]
 MUTANTS = [
     *(Mutant("reference", *mutant) for mutant in REFERENCE),
@@ -268,3 +377,41 @@ def test_every_check_notices_something():
     noticing = {(mutant.suite, mutant.noticed_by) for mutant in MUTANTS}
     general = {("depthwise", "adjoint"), ("pointwise", "adjoint"), ("winograd", "adjoint")}
     assert {(suite, name) for suite, checks in CHECKS.items() for name in checks} - noticing <= general
+
+
+def test_a_place_is_found_however_it_is_written():
+    text = """
+def other(x):
+    return x + 1
+
+class Window:
+    def span(self, k):  # of one axis
+        def inner(x): return x + 1
+        return ( self.d*(k - 1)
+                 + 1 )
+"""
+    tree = ast.parse(text)
+    replace(tree, "Window.span", "self.d * (k - 1) + 1", "0")
+    replace(tree, "Window.span.inner", "return x + 1", "pass")
+    assert ast.unparse(tree) == ast.unparse(
+        ast.parse(
+            "def other(x):\n    return x + 1\n"
+            "class Window:\n    def span(self, k):\n        def inner(x):\n            pass\n        return 0\n"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "old", "words"),
+    [
+        ("Window.spam", "k", "there is no 'Window.spam' any more"),
+        ("span", "k - 1", "'k - 1' stands 2 times in span"),
+        ("span", "k - 3", "'k - 3' stands 0 times in span; there is k - 1"),
+        ("span", "k = 3", "'k = 3' stands 0 times in span"),
+    ],
+)
+def test_a_place_that_is_none_is_said(place, old, words):
+    tree = ast.parse("def span(k):\n    return (k - 1) * (k - 1)\n")
+    with pytest.raises(AssertionError) as caught:
+        replace(tree, place, old, "0")
+    assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""The command line: `minidil train`, `eval`, `predict`, `data`, `plot`, `bench` and `doctor`; `main` in entry.py runs them."""
+"""The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `data`, `plot`, `bench` and `doctor`."""
 
 from minidil.cli.entry import main
 

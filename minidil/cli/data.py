@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from minidil import data
 from minidil.cli.output import JSON_HELP, document
-from minidil.cli.table import fill, table
+from minidil.cli.table import table
 from minidil.errors import DataError
+from minidil.terminal import fill
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -54,7 +55,7 @@ def get(args: argparse.Namespace) -> None:
     """Fetch the named sets."""
     for name in args.names:
         data.get(name)
-        print(f"{name}: complete in {data.path(name)}")
+        print(fill(f"{name}: complete in {data.path(name)}"))
 
 
 def check(args: argparse.Namespace) -> None:

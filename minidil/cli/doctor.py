@@ -1,7 +1,7 @@
 """`minidil doctor`: what this machine has, what works on it, and, with --cuda, whether its GPU computes what it should."""
 
 import argparse
-import shutil
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from minidil import doctor
 from minidil.cli.output import JSON_HELP, check_folder, document
 from minidil.cli.parser import nearest
-from minidil.cli.table import fill
 from minidil.doctor import Agreement, Check, System
 from minidil.errors import BackendError, OptionError
 from minidil.kernels.backend import use
 from minidil.kernels.cuda.target import target
+from minidil.terminal import fill, room
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
@@ -93,7 +93,7 @@ def _check_cuda(system: System, checks: Sequence[Check], whole: bool, content: d
     with use("cuda"):
         pass  # says what is missing
     emulated = target() == "emulator"
-    print(f"\n{_EMULATED if emulated else _ON_GPU}\n")
+    print("", *map(fill, (_EMULATED if emulated else _ON_GPU).splitlines()), "", sep="\n")
     content["target"] = "emulator" if emulated else "gpu"
     print(_row("op", "shapes", "error", "gradients", "same twice", "verdict"))
     rows = content["ops"] = []
@@ -118,7 +118,7 @@ def _measure(system: System | None, content: dict[str, Any]) -> list[str]:
 
     gpu = system.gpu if system else None
     trouble = out_of_memory(2 * gpu.memory if gpu else 1 << 40)
-    print(f"\nmore memory than there is: {trouble or 'refused in words, and the device works on'}")
+    print("\n" + fill(f"more memory than there is: {trouble or 'refused in words, and the device works on'}"))
     content["out_of_memory"] = trouble
     if gpu:
         print()
@@ -127,7 +127,7 @@ def _measure(system: System | None, content: dict[str, Any]) -> list[str]:
             found.append(asdict(gauge))
             share = f"{gauge.share:.0%} of the most" if gauge.share is not None else ""
             rival = f"{gauge.rival_name} {gauge.rival:.0f}" if gauge.rival is not None else ""
-            print(f"{gauge.name:44} {gauge.value:10.1f} {gauge.unit:8} {share:16} {rival}".rstrip(), flush=True)
+            print(_line(f"{gauge.name:44} {gauge.value:10.1f} {gauge.unit:8} {share:16} {rival}"), flush=True)
         content["gauges"] = found
     return [f"memory: {trouble}"] if trouble else []
 
@@ -138,7 +138,7 @@ def _check_static(folder: Path) -> list[str]:
 
     rows = static.measure_all()
     static.write(folder, rows)
-    print(f"\n{len(rows)} rows in {folder / 'static.md'} and static.json")
+    print("\n" + fill(f"{len(rows)} rows in {folder / 'static.md'} and static.json"))
     return [fault for row in rows for fault in static.broken(row)]
 
 
@@ -151,11 +151,17 @@ def _agreement(row: Agreement) -> str:
 
 
 def _row(name: str, shapes: str, error: str, gradients: str, same: str, verdict: str) -> str:
-    return f"{name:32} {shapes:28} {error:>8} {gradients:>10} {same:>11}  {verdict}".rstrip()
+    return _line(f"{name:32} {shapes:28} {error:>8} {gradients:>10} {same:>11}  {verdict}")
+
+
+def _line(columns: str) -> str:
+    """A row of a table; where the terminal is too narrow for it, its words one after the other."""
+    columns = columns.rstrip()
+    return columns if len(columns) <= room() else fill(re.sub(" {2,}", "  ", columns), break_words=True)
 
 
 def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Names to the left, what is to be said about them to the right, wrapped where the terminal ends."""
-    width = max(30, shutil.get_terminal_size((130, 24)).columns)
+    width = min(max(room(), 30), 130)
     for name, text in pairs:
         print(textwrap.fill(text, width, initial_indent=f"{name:14} ", subsequent_indent=" " * 15))

@@ -11,9 +11,10 @@ from minidil.array import Array
 from minidil.cli.experiment import blaming, testing_images
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.settings import options
-from minidil.cli.table import fill, table
+from minidil.cli.table import table
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.kernels.backend import backend, use
+from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate
 
 if TYPE_CHECKING:

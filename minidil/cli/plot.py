@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from minidil import viz
 from minidil.cli.output import PICTURES, check_picture
+from minidil.terminal import fill
 from minidil.train import Row, RunFolder
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         out = args.out or _COMPARISON
         _compare({str(folder): rows for folder, rows in runs.items()}, out)
-    print(f"drawn: {out}")
+    print(fill(f"drawn: {out}"))
 
 
 def _compare(runs: dict[str, list[Row]], out: Path) -> None:

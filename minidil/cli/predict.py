@@ -14,7 +14,6 @@ from minidil.cli.option import Option
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.refusal import one_line, refuse
 from minidil.cli.settings import options
-from minidil.cli.table import fill
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.data import pictures
 from minidil.errors import DataError
@@ -22,6 +21,7 @@ from minidil.graph import no_grad
 from minidil.kernels.backend import backend, use
 from minidil.nn import Module
 from minidil.tensor import tensor
+from minidil.terminal import fill
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands

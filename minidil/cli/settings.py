@@ -104,13 +104,7 @@ class Settings:
         Raises: OptionError if `data` is neither a known set nor a folder, or a number is out of its range.
         """
         name = given.get("data", cls.data)
-        if name not in data.NAMES:
-            if not Path(name).is_dir():
-                near = f"; did you mean {nearest(name, data.NAMES)[0]!r}?" if nearest(name, data.NAMES) else ""
-                raise OptionError(
-                    f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images{near}"
-                )
-            given = given | {"data": str(Path(name).resolve())}
+        given = given | {"data": placed(name)}
         recipe, usual = RECIPES[given.get("recipe", cls.recipe)], DATA_DEFAULTS.get(name, {})
         model = (recipe | given).get("model", cls.model)
         values: dict[str, Any] = {"data": name} | _for_model(model, usual) | _for_model(model, recipe) | given
@@ -147,6 +141,16 @@ class Settings:
             raise OptionError(
                 f"--patience {self.patience} waits for a better validation accuracy; --validation 0 has none"
             )
+
+
+def placed(name: str) -> str:
+    """The name of a known set, or the whole path of a folder. Raises: OptionError if it is neither."""
+    if name in data.NAMES:
+        return name
+    if not Path(name).is_dir():
+        near = f"; did you mean {nearest(name, data.NAMES)[0]!r}?" if nearest(name, data.NAMES) else ""
+        raise OptionError(f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images{near}")
+    return str(Path(name).resolve())
 
 
 def options() -> dict[str, Option]:

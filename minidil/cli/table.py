@@ -1,22 +1,8 @@
-"""Tables and sentences that fit the terminal: a narrow one gets fewer columns, and lines that end between words."""
+"""Tables that fit the terminal: a narrow one gets fewer columns."""
 
-import shutil
-import textwrap
 from collections.abc import Sequence
 
-_ENDLESS = 10_000  # a file or a pipe has no width
-
-
-def room() -> int:
-    """How many characters stand side by side: $COLUMNS, else what the terminal has; without one, as many as you like."""
-    return shutil.get_terminal_size((_ENDLESS, 24)).columns
-
-
-def fill(text: str) -> str:
-    """A line, broken between words where the terminal ends, and indented from then on. Words that are too long stay whole."""
-    if len(text) <= room():
-        return text
-    return textwrap.fill(text, room(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+from minidil.terminal import room
 
 
 def table(rows: Sequence[Sequence[str]], align: str, dispensable: Sequence[int] = ()) -> list[str]:

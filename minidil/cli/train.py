@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from minidil import data
+from minidil.cli.described import chosen, summarised
 from minidil.cli.experiment import Experiment, blaming, testing_images, training_images
 from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
-from minidil.cli.settings import Settings, as_typed, options
-from minidil.cli.table import fill, room, table
+from minidil.cli.settings import Settings, as_typed, options, placed
 from minidil.errors import DataError, OptionError
-from minidil.files import writing
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
-from minidil.nn.summary import Summary
+from minidil.storage.files import writing
+from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate, fit
 from minidil.train.progress import waiting_explained
 
@@ -40,6 +40,7 @@ _EPILOG = """
 Ctrl-C saves and stops. `--resume DIR` goes on, and ends with the same weights to the last bit as if nothing had happened, on
 the same backend and number of threads. With a larger `--epochs` it also continues a run that has ended: the learning rate
 then follows the schedule for the new total from the step that the run has reached, which is a warm restart (arXiv:1608.03983).
+Where the images have moved, `--data` says where they are now. No other setting of a run changes, in its config.json neither.
 """
 
 
@@ -116,10 +117,10 @@ def _train(
         callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
     number = f"{len(validate):,}" if validate else "none"
     if dry:
-        print("\n".join(_chosen(settings)))
+        print("\n".join(chosen(settings)))
     print(fill(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on"))
     with waiting_explained("the forward kernels"):
-        print(_summarised(model.summary(experiment.shape)))
+        print(summarised(model.summary(experiment.shape)))
     if dry:
         steps = f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all"
         print(fill(f"{steps}; nothing was trained or written"))
@@ -150,25 +151,6 @@ def _train(
     if validate:
         print(fill(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}"))
     print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
-
-
-def _chosen(settings: Settings) -> list[str]:
-    """A line for each setting, as somebody types it."""
-    rows = []
-    for name, option in options().items():
-        value = getattr(settings, name)
-        rows.append((flag(name), option.usual or "" if value in (None, ()) else option.typed(value)))
-    return table(rows, "<<")
-
-
-def _summarised(summary: Summary) -> str:
-    """The table of the layers, and in a narrow terminal its most important columns."""
-    text = str(summary)
-    if max(map(len, text.splitlines())) <= room():
-        return text
-    head = ("layer", "kind", "output shape", "parameters", "multiply-adds", "receptive field")
-    lines = table([head, *(row.cells() for row in summary.rows)], "<<<>>>", (5, 4, 1, 2))
-    return "\n".join([*lines, fill(text.splitlines()[-1])])
 
 
 def _check_new(out: Path | None) -> None:
@@ -202,6 +184,9 @@ class _Stream:
     def isatty(self) -> bool:
         return self._stream.isatty()
 
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
     @contextmanager
     def _reader_may_leave(self) -> Iterator[None]:
         try:
@@ -222,17 +207,21 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
     """The experiment of the run, with the settings changed that may change."""
     experiment = Experiment.of(folder)
     check_folder("--resume", folder.path)
-    if fixed := sorted(given.keys() - {"epochs", "backend"}):
+    if fixed := sorted(given.keys() - {"epochs", "backend", "data"}):
         names = ", ".join(map(flag, fixed))
         raise OptionError(
-            f"--resume goes on with the settings in {folder.path}: --epochs, --backend and --save-every may change, "
-            f"but not {names}"
+            f"--resume goes on with the settings in {folder.path}: --epochs, --backend, --save-every and, for images that "
+            f"have moved, --data may change, but not {names}"
         )
+    if "data" in given:
+        given = given | {"data": placed(given["data"])}
+    if not folder.knows_its_config():
+        print(fill(f"note: an older minidil made {folder.path}: whether config.json was changed since cannot be told"))
     then = folder.config().get("fit", {})
     now = {"backend": given.get("backend", then.get("backend")), "threads": num_threads()}
     changed = [f"{key} {then.get(key)} before, {value} now" for key, value in now.items() if then.get(key) != value]
     if changed:
-        print(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go")
+        print(fill(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go"))
     settings = replace(experiment.settings, **given)
     settings.check()
     return replace(experiment, settings=settings)

@@ -20,21 +20,34 @@ def trained(name: str, tta: int | None = None) -> tuple[Experiment, Module]:
 
     Raises: OptionError for a name of weights that is not known, CheckpointError for a folder that is not that of a run.
     """
+    if weights := weights_named(name):
+        network = models.build(weights.model, **weights.options)
+        experiment = of_weights(weights)
+        model = weights.load_into(network, len(weights.classes), weights.shape[0])
+        return experiment, experiment.viewed(model, tta).eval()
+    folder = RunFolder(name)
+    experiment = Experiment.of(folder)
+    return experiment, experiment.trained(folder, tta)
+
+
+def of_weights(weights: models.Weights) -> Experiment:
+    """How they were trained."""
+    return Experiment(Settings.from_json(weights.settings), weights.classes, weights.shape, weights.mean, weights.std)
+
+
+def weights_named(name: str) -> models.Weights | None:
+    """The weights that come with minidil under that name; None if it is that of a folder, or of nothing that there is.
+
+    Raises: OptionError, with what may be meant, for a name that is nearly one, or that of several.
+    """
     model, _, data = name.partition(":")
     known = [each for each in _NAMES if each.partition(":")[0] == model and data in ("", each.partition(":")[2])]
     if Path(name).exists() or not (known or _meant(name)):
-        folder = RunFolder(name)
-        experiment = Experiment.of(folder)
-        return experiment, experiment.trained(folder, tta)
+        return None
     if len(known) != 1:
         which = f"there are {' and '.join(known)}" if known else f"did you mean {' or '.join(map(repr, _meant(name)))}?"
         raise OptionError(f"{name}: neither the folder of a run nor weights that come with minidil; {which}")
-    weights = models.pretrained_weights(*known[0].split(":"))
-    experiment = Experiment(
-        Settings.from_json(weights.settings), weights.classes, weights.shape, weights.mean, weights.std
-    )
-    network = models.build(weights.model, **weights.options)
-    return experiment, experiment.viewed(weights.load_into(network, len(weights.classes), weights.shape[0]), tta).eval()
+    return models.pretrained_weights(*known[0].split(":"))
 
 
 def _meant(name: str) -> list[str]:

@@ -11,9 +11,8 @@ from typing import Literal
 from minidil.data import archive, disk, registry
 from minidil.data.registry import File, Source
 from minidil.errors import BusyError, DataError
-from minidil.locks import locked
+from minidil.storage.locks import locked
 
-PART = ".part"  # added to the name of a file that has not arrived whole yet
 WAIT = 3600.0  # seconds that a process waits for another one that fetches the same set
 
 
@@ -111,7 +110,7 @@ def _alone(source: Source, base: Path, progress: bool) -> Iterator[None]:
 
 def _clear(source: Source, paths: list[Path], base: Path) -> None:
     """Remove the beginnings of files that are there whole, unless somebody is at work on them."""
-    parts = [part for path in paths if (part := path.with_name(path.name + PART)).exists()]
+    parts = [part for path in paths if (part := path.with_name(path.name + disk.PART)).exists()]
     if parts:
         with suppress(BusyError, OSError), locked(_lock(source, base), f"clearing up {source.name}"):
             for part in parts:

@@ -6,6 +6,7 @@ from urllib.error import URLError
 
 from minidil.errors import DataError
 
+PART = ".part"  # added to the name of a file that has not arrived whole yet
 _ELSEWHERE = "set MINIDIL_DATA to a folder"
 _ADVICE = {
     errno.ENOSPC: f"make room on that disk, or {_ELSEWHERE} on another one",

@@ -9,7 +9,6 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from minidil.data import archive, disk
-from minidil.data.cache import PART
 from minidil.data.registry import File
 from minidil.errors import DataError
 
@@ -32,7 +31,7 @@ def fetch(file: File, path: Path, progress: bool = True) -> None:
         raise DataError(
             f"{path} does not exist, and it is published nowhere: it belongs to the installation; install minidil again"
         )
-    part = path.with_name(path.name + PART)
+    part = path.with_name(path.name + disk.PART)
     reasons = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

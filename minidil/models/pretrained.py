@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minidil import checkpoint
 from minidil.array import Array
 from minidil.data.transforms import Normalize
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
+from minidil.storage import checkpoint
 
 AnyModule = TypeVar("AnyModule", bound=Module)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.nn.parameter import Parameter
-
-if TYPE_CHECKING:
-    from minidil.nn.module import Module
+from minidil.nn.protocol import ModuleLike
 
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
@@ -55,7 +53,7 @@ def check_channels_first(layer: str, shape: Sequence[int], channels: int) -> Non
         )
 
 
-def input_advice(module: Module, inputs: tuple[Any, ...], error: Exception) -> str:
+def input_advice(module: ModuleLike, inputs: tuple[Any, ...], error: Exception) -> str:
     """What to do about an input that a layer of ours failed on; empty if its kind is not the reason."""
     layer, kind = type(module).__name__, type(inputs[0]) if inputs else None
     if kind is None or not type(module).__module__.startswith("minidil.nn.") or module.own_children():

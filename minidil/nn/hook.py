@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from minidil.nn.module import Module
+Hook: TypeAlias = Callable[[Any, tuple[Any, ...], Any], Any]
+"""(module, inputs, output) -> another output, or None."""
 
-Hook: TypeAlias = "Callable[[Module, tuple[Any, ...], Any], Any]"
-PreHook: TypeAlias = "Callable[[Module, tuple[Any, ...]], Any]"
+PreHook: TypeAlias = Callable[[Any, tuple[Any, ...]], Any]
+"""(module, inputs) -> other inputs, or None."""
 
 
 class Handle:
@@ -27,7 +27,7 @@ class Handle:
             del self._hooks[self._key]
 
 
-def before(module: Module, hooks: dict[int, PreHook], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def before(module: object, hooks: dict[int, PreHook], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """The inputs after all hooks: one that returns something other than None replaces them, a single one without a tuple."""
     for hook in list(hooks.values()):
         changed = hook(module, inputs)
@@ -36,7 +36,7 @@ def before(module: Module, hooks: dict[int, PreHook], inputs: tuple[Any, ...]) -
     return inputs
 
 
-def after(module: Module, hooks: dict[int, Hook], inputs: tuple[Any, ...], output: Any) -> Any:
+def after(module: object, hooks: dict[int, Hook], inputs: tuple[Any, ...], output: Any) -> Any:
     """The output after all hooks: one that returns something other than None replaces it."""
     for hook in list(hooks.values()):
         changed = hook(module, inputs, output)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minidil.array import Array
 from minidil.errors import CheckpointError
 from minidil.nn.parameter import Parameter
+from minidil.nn.protocol import ModuleLike
 from minidil.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minidil.nn.module import Module
 
 
 class Ignored(NamedTuple):
@@ -23,12 +21,12 @@ class Ignored(NamedTuple):
     unexpected: tuple[str, ...]
 
 
-def state_of(module: Module) -> dict[str, Array]:
+def state_of(module: ModuleLike) -> dict[str, Array]:
     """A copy of every parameter and buffer. A shared one stands under each of its names, as in PyTorch."""
     return {name: np.array(_value(owner, attribute)) for name, owner, attribute in _slots(module)}
 
 
-def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Ignored:
+def load_state(module: ModuleLike, state: Mapping[str, Any], strict: bool) -> Ignored:
     """Set every parameter and buffer from `state`, or change nothing and raise one CheckpointError with all that is wrong."""
     slots = {name: (owner, attribute) for name, owner, attribute in _slots(module)}
     missing = tuple(name for name in slots if name not in state)
@@ -58,7 +56,7 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Ignore
     return Ignored(missing, unexpected)
 
 
-def _slots(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str]]:
+def _slots(module: ModuleLike, prefix: str = "") -> Iterator[tuple[str, ModuleLike, str]]:
     """(full name, owner, attribute) of every parameter and buffer, in PyTorch's order: parameters, buffers, children."""
     for kind in (module.own_parameters(), module.own_buffers()):
         for attribute in kind:
@@ -67,12 +65,12 @@ def _slots(module: Module, prefix: str = "") -> Iterator[tuple[str, Module, str]
         yield from _slots(child, f"{prefix}{name}.")
 
 
-def _value(owner: Module, attribute: str) -> Array:
+def _value(owner: ModuleLike, attribute: str) -> Array:
     slot: Parameter | Array = getattr(owner, attribute)
     return slot.data if isinstance(slot, Tensor) else slot
 
 
-def _set(owner: Module, attribute: str, value: Array) -> None:
+def _set(owner: ModuleLike, attribute: str, value: Array) -> None:
     slot = getattr(owner, attribute)
     if isinstance(slot, Parameter):
         slot.data = value

@@ -6,17 +6,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minidil.errors import OptionError, ShapeError
 from minidil.nn.field import Field
+from minidil.nn.protocol import ModuleLike
 from minidil.nn.watch import watch
 from minidil.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minidil.nn.module import Module
 
 _HEADERS = ("layer", "kind", "output shape", "parameters", "multiply-adds", "receptive field")
 _LEFT = 3  # the first columns are text; the others are numbers and align to the right
@@ -102,7 +100,7 @@ class Summary:
         return f"<table><caption>{escape(self._note())}</caption>{head}<tbody>{body}</tbody></table>"
 
 
-def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> Summary:
+def summarise(model: ModuleLike, input_shape: tuple[int, ...], batch_size: int) -> Summary:
     """Run the model once on zeros of (batch_size, *input_shape), in evaluation mode, and tabulate what ran.
 
     A row is a call of a module without children, or with parameters of its own. Receptive fields follow the recorded
@@ -119,7 +117,7 @@ def summarise(model: Module, input_shape: tuple[int, ...], batch_size: int) -> S
     rows: list[Row] = []
     counted: set[int] = set()
 
-    def record(name: str, module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def record(name: str, module: ModuleLike, inputs: tuple[Any, ...], output: Any) -> None:
         own = [p for p in module.own_parameters().values() if id(p) not in counted]
         given = [value for value in inputs if isinstance(value, Tensor)]
         if not isinstance(output, Tensor) or not given or (module.own_children() and not module.own_parameters()):
@@ -179,7 +177,7 @@ class _Fields:
         return Field.widest(same) if same else None
 
 
-def _seen(module: Module, before: Field | None, input_shape: tuple[int, ...]) -> Field | None:
+def _seen(module: ModuleLike, before: Field | None, input_shape: tuple[int, ...]) -> Field | None:
     """The field of a layer's output; unknown if that of its input is, or if its axes are not those of the network's input."""
     try:
         return None if before is None else module.receptive_field(before, input_shape)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from minidil.nn.module import Module
+from minidil.nn.protocol import ModuleLike
 
-Callback: TypeAlias = "Callable[[str, Module, tuple[Any, ...], Any], object]"
-Watcher: TypeAlias = "Callable[[Module, tuple[Any, ...], Any], object]"
+Callback: TypeAlias = Callable[[str, Any, tuple[Any, ...], Any], object]
+"""(name, module, inputs, output) -> nothing that matters."""
+
+Watcher: TypeAlias = Callable[[ModuleLike, tuple[Any, ...], Any], object]
 
 _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("minidil_watchers", default=())
 
 
 @contextmanager
-def watch(model: Module, callback: Callback) -> Iterator[None]:
+def watch(model: ModuleLike, callback: Callback) -> Iterator[None]:
     """Within the block, call callback(name, module, inputs, output) after each forward of a module inside `model`.
 
     The order is that of the computation: a container is reported after what it contains. `name` is the one of
@@ -25,7 +26,7 @@ def watch(model: Module, callback: Callback) -> Iterator[None]:
     """
     names = {id(module): name for name, module in model.named_modules()}
 
-    def report(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def report(module: ModuleLike, inputs: tuple[Any, ...], output: Any) -> None:
         if id(module) in names:
             callback(names[id(module)], module, inputs, output)
 
@@ -36,7 +37,7 @@ def watch(model: Module, callback: Callback) -> Iterator[None]:
         _watchers.reset(token)
 
 
-def notify(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+def notify(module: ModuleLike, inputs: tuple[Any, ...], output: Any) -> None:
     """Tell everyone who watches that `module` has run."""
     for report in _watchers.get():
         report(module, inputs, output)

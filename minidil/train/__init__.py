@@ -1,6 +1,7 @@
 """Training: the loop, what it remembers, and the folder that it leaves behind.
 
-`fit` is in loop.py; read it first. state.py lists everything that a checkpoint must hold for a run to go on bit for bit.
+`learn` in step.py is the five lines of it; read them first. `fit` in loop.py opens a run around them, session.py does what
+has to be done beside them, and state.py lists all that a checkpoint must hold for a run to go on bit for bit.
 """
 
 from minidil.train.average import WeightAverage
@@ -12,6 +13,7 @@ from minidil.train.history import COLUMNS, History, Row
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
 from minidil.train.state import Optimizer, Run, Schedule
+from minidil.train.step import learn
 from minidil.train.views import LEVELS, AveragedViews
 
 __all__ = [
@@ -33,4 +35,5 @@ __all__ = [
     "WeightAverage",
     "evaluate",
     "fit",
+    "learn",
 ]

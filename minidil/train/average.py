@@ -1,6 +1,6 @@
 """A slow average of the weights that the fast ones are set back to."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -8,9 +8,7 @@ from minidil.array import Array
 from minidil.errors import CheckpointError, OptionError
 from minidil.train.callbacks import Callback
 from minidil.train.check import check_arrays
-
-if TYPE_CHECKING:
-    from minidil.train.state import Run
+from minidil.train.state import Run
 
 
 class WeightAverage(Callback):
@@ -45,7 +43,7 @@ class WeightAverage(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"average": self.average}
 
-    def check_state(self, state: dict[str, Any], run: "Run") -> None:
+    def check_state(self, state: dict[str, Any], run: Run) -> None:
         check_arrays(state.get("average"), _weights(run), "WeightAverage: average")
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -53,10 +51,10 @@ class WeightAverage(Callback):
             raise CheckpointError(f"WeightAverage: a state holds an average, not {', '.join(map(repr, state))}")
         self.average = dict(state["average"])
 
-    def on_start(self, run: "Run") -> None:
+    def on_start(self, run: Run) -> None:
         self.average = self.average or _weights(run)
 
-    def on_batch_end(self, run: "Run") -> None:
+    def on_batch_end(self, run: Run) -> None:
         step, steps = run.epoch * run.batches + run.batch, run.epochs * run.batches
         if step % self.every == 0 or step == steps:
             moved = np.float32(1 - self.kept(step, steps))
@@ -65,6 +63,6 @@ class WeightAverage(Callback):
             run.model.load_state_dict(self.average, strict=False)
 
 
-def _weights(run: "Run") -> dict[str, Array]:
+def _weights(run: Run) -> dict[str, Array]:
     """What is averaged: the floating-point numbers of the model's state dict."""
     return {name: value for name, value in run.model.state_dict().items() if value.dtype.kind == "f"}

@@ -1,11 +1,9 @@
 """Callbacks: code of yours that runs at fixed moments of a training run."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minidil.errors import OptionError
-
-if TYPE_CHECKING:
-    from minidil.train.state import Run
+from minidil.train.state import Run
 
 
 class Callback:
@@ -32,20 +30,20 @@ class Callback:
         """What `checkpoint.save` can hold, and `load_state_dict` takes up; empty, at any time, if there is nothing to keep."""
         return {}
 
-    def check_state(self, state: dict[str, Any], run: "Run") -> None:
+    def check_state(self, state: dict[str, Any], run: Run) -> None:
         """Raise a CheckpointError if `load_state_dict` cannot take this up: nothing of the run has been changed yet."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to where `state_dict` was called, before `on_start`."""
 
-    def on_start(self, run: "Run") -> None:
+    def on_start(self, run: Run) -> None:
         """Before the first batch, after a resumed run has been loaded."""
 
-    def on_batch_end(self, run: "Run") -> None:
+    def on_batch_end(self, run: Run) -> None:
         """After the optimizer's and the schedule's step; `run.batch` counts the epoch's batches, `run.sums` their loss."""
 
-    def on_epoch_end(self, run: "Run") -> None:
+    def on_epoch_end(self, run: Run) -> None:
         """After validation and before the checkpoint: what is changed here is saved. The new row is `run.history.rows[-1]`."""
 
-    def on_end(self, run: "Run") -> None:
+    def on_end(self, run: Run) -> None:
         """After the last epoch, when the model holds the best weights again."""

@@ -1,7 +1,7 @@
 """Whether the tree of a checkpoint is the state of this training run: every value of it, before any of them is used."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +9,7 @@ from minidil.errors import CheckpointError
 from minidil.random import default_rng
 from minidil.train.history import COLUMNS, History, columns, metrics_of
 from minidil.train.rules import MAPPING, TEXT, Rule, listed, named, number, shown, whole
-
-if TYPE_CHECKING:
-    from minidil.train.state import Run
+from minidil.train.state import Run
 
 _COUNTS = {
     "epochs": whole(1),
@@ -29,7 +27,7 @@ _COUNTS = {
 _ARRAY = Rule("an array", lambda value: isinstance(value, np.ndarray))
 
 
-def check_state(state: Any, run: "Run") -> None:
+def check_state(state: Any, run: Run) -> None:
     """Raises: CheckpointError, naming the place in the tree, unless `state` can be taken up by `run`."""
     fresh = run.state_dict()
     if not isinstance(state, dict) or state.keys() != fresh.keys():
@@ -74,7 +72,7 @@ def check_finite(value: Any, place: str) -> None:
         raise CheckpointError(f"{place} holds {bad:,} of {value.size:,} values that are not finite")
 
 
-def _check_plan(state: dict[str, Any], run: "Run") -> None:
+def _check_plan(state: dict[str, Any], run: Run) -> None:
     """Epochs and batches, done and to come."""
     if state["epoch"] > run.epochs:
         raise CheckpointError(f"{state['epoch']} epochs are done already, more than the {run.epochs} planned now")
@@ -105,7 +103,7 @@ def _check_sums(state: dict[str, Any], fresh: dict[str, Any]) -> None:
             raise CheckpointError(f"sums.metrics.accuracy is {entry[0]} of {entry[1]} in {state['batch']} batches")
 
 
-def _check_history(state: dict[str, Any], run: "Run") -> None:
+def _check_history(state: dict[str, Any], run: Run) -> None:
     """Every figure, that there is a row for every epoch, and that the best of them is the best."""
     history = state["history"]
     if history.keys() != {"rows", "best_epoch", "by", "lowest"} or not isinstance(history["rows"], list):
@@ -127,7 +125,7 @@ def _check_history(state: dict[str, Any], run: "Run") -> None:
         raise CheckpointError(f"waited is {state['waited']}, and in history.rows {waited} epochs follow the best")
 
 
-def _check_figures(state: dict[str, Any], run: "Run") -> None:
+def _check_figures(state: dict[str, Any], run: Run) -> None:
     """Raises: CheckpointError unless the saved run measured what this one measures, and chose its best alike."""
     history, sums = state["history"], state["sums"]
     TEXT.check(history["by"], "history.by")
@@ -175,7 +173,7 @@ def _check_random(state: Any) -> None:
         )
 
 
-def _check_schedule(state: dict[str, Any], run: "Run") -> None:
+def _check_schedule(state: dict[str, Any], run: Run) -> None:
     schedule = state["schedule"]
     if (schedule is None) != (run.schedule is None):
         before, now = ("without", "with") if schedule is None else ("with", "without")
@@ -193,7 +191,7 @@ def _check_schedule(state: dict[str, Any], run: "Run") -> None:
             )
 
 
-def _check_callbacks(saved: Any, run: "Run") -> None:
+def _check_callbacks(saved: Any, run: Run) -> None:
     pair = Rule("a name and a state", lambda entry: isinstance(entry, list) and [*map(type, entry)] == [str, dict])
     if not isinstance(saved, list) or saved:
         listed(pair).check(saved, "callbacks")

@@ -9,7 +9,8 @@
 
 Every file is replaced whole or not at all. last.npz is the one source of truth: the three files below it are only derived
 from it, after it, and are written again when the run is resumed. So it does not matter between which two writes a process
-is killed.
+is killed. config.json is for people to read; last.npz and best.npz hold what it held when they were made, so that a setting
+that was changed in the file later is noticed before anything comes of it.
 """
 
 import json
@@ -19,13 +20,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from minidil import checkpoint
 from minidil.errors import CheckpointError, DataError, OptionError
-from minidil.files import atomic_write, remove_leftovers, writing
-from minidil.locks import locked
 from minidil.nn import Module
+from minidil.storage import checkpoint
+from minidil.storage.files import atomic_write, remove_leftovers, writing
+from minidil.storage.locks import locked
 from minidil.train.check import check_arrays, check_rows
 from minidil.train.history import History, Row, rows_from_csv
+from minidil.train.restore import restore
+from minidil.train.rules import MAPPING, differences, listed
 from minidil.train.state import Run
 
 CONFIG, LAST, BEST, METRICS, CURVES = "config.json", "last.npz", "best.npz", "metrics.csv", "curves.png"
@@ -37,12 +40,15 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        # What config.json may hold beside the files that are written now: one, or while it is being replaced either of two.
+        self._configs: list[dict[str, Any]] = []
 
     def create(self, config: dict[str, Any]) -> None:
         """Make the folder if need be and write config.json. Raises: OptionError if a run is already in it."""
         self.check_new()
         self._make()
-        self.write_config(config)
+        self._configs = [_plain(config)]
+        self._write_config()
 
     @contextmanager
     def held(self, resume: bool) -> Iterator[None]:
@@ -73,9 +79,8 @@ class RunFolder:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        """Replace config.json. config: what JSON can hold."""
-        self._write_text(CONFIG, json.dumps(config, indent=2) + "\n")
+    def _write_config(self) -> None:
+        self._write_text(CONFIG, json.dumps(self._configs[-1], indent=2) + "\n")
 
     def config(self) -> dict[str, Any]:
         """Read config.json. Raises: CheckpointError if it is missing or damaged."""
@@ -91,38 +96,71 @@ class RunFolder:
         return config
 
     def last(self) -> Any:
-        """The state in last.npz, or None if the run was stopped before the first was written."""
-        path = self.path / LAST
-        return checkpoint.load(path) if path.exists() else None
+        """The state in last.npz, or None if the run was stopped before the first was written.
 
-    def take_up(self, run: Run) -> bool:
+        Raises: CheckpointError if it is damaged, or made with other settings than config.json holds.
+        """
+        return self._checked(LAST) if (self.path / LAST).exists() else None
+
+    def knows_its_config(self) -> bool:
+        """Whether last.npz tells what config.json held; one that an older minidil wrote does not. Raises: as `last` does."""
+        return self.last() is None or bool(self._configs)
+
+    def take_up(self, run: Run, config: dict[str, Any] | None = None) -> bool:
         """Set `run` to the state in last.npz, and write again what follows from it; False if there is none yet.
 
+        config: what takes its place in config.json.
         Raises: CheckpointError that names the file and the value in it that does not fit.
         """
-        state = self.last()
+        state, before = self.last(), self.config()
+        after = before | _plain(config or {})
         if state is None:
+            self._configs = [after]
+            self._write_config()
             return False
         try:
-            run.load_state_dict(state)
+            restore(run, state)
         except CheckpointError as error:
             raise CheckpointError(f"resume: {self.path / LAST}: {error}") from error
+        if self._configs != [after]:
+            self._configs = [before, after]
+            self.save(run)
+            self.derive(run)
+            self._write_config()
+            self._configs = [after]
+            self.save(run)
         self.derive(run)
         return True
 
     def best(self) -> dict[str, Any]:
         """The tree in best.npz: {"model": state dict, "row": figures of its epoch}.
 
-        Raises: CheckpointError if no epoch has ended yet, or the file is missing, damaged or not of a model's weights.
+        Raises: CheckpointError if no epoch has ended yet, or the file is missing, damaged, not of a model's weights, or made
+            with other settings than config.json holds.
         """
         path = self.path / BEST
         if not path.exists():
             if (self.path / METRICS).exists():
                 raise CheckpointError(f"{path} is missing; resume the run, which writes it again from {LAST}")
             raise CheckpointError(f"{self.path} has no {BEST}: no epoch of the run has ended; resume it first")
-        tree: dict[str, Any] = checkpoint.load(path)
+        tree: dict[str, Any] = self._checked(BEST)
         if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict):
             raise CheckpointError(f"{path} is a checkpoint, but not of a model's weights")
+        return tree
+
+    def _checked(self, name: str) -> Any:
+        """The tree of a file, without the settings in it. Raises: CheckpointError if config.json holds others."""
+        tree = checkpoint.load(self.path / name)
+        self._configs = []
+        if isinstance(tree, dict) and "config" in tree:  # an older minidil wrote none
+            listed(MAPPING).check(tree["config"], f"{self.path / name}: config")
+            self._configs = tree.pop("config")
+        faults = [differences(self.config(), config, name) for config in self._configs]
+        if faults and all(faults):
+            raise CheckpointError(
+                f"{self.path / CONFIG}: {'; '.join(faults[-1])}: set it back, or train a new run with it; "
+                "epochs, backend and where the data lies are changed by what resumes the run, not here"
+            )
         return tree
 
     def load_best(self, model: Module) -> None:
@@ -151,13 +189,13 @@ class RunFolder:
 
     def save(self, run: Run) -> None:
         """Write last.npz."""
-        checkpoint.save(self.path / LAST, run.state_dict())
+        checkpoint.save(self.path / LAST, run.state_dict() | {"config": self._configs})
 
     def derive(self, run: Run, better: bool = True) -> None:
         """Write what follows from last.npz, once an epoch has ended: metrics.csv and, if there is a new best, best.npz."""
         if run.history.rows:
             if better:
-                checkpoint.save(self.path / BEST, {"model": run.best, "row": run.history.best})
+                checkpoint.save(self.path / BEST, {"model": run.best, "row": run.history.best, "config": self._configs})
             self._write_text(METRICS, run.history.csv())
 
     def draw(self, history: History) -> None:
@@ -172,3 +210,9 @@ class RunFolder:
     def _write_text(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """The same as it is read from JSON, which knows lists and no tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(config))
+    return plain

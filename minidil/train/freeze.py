@@ -1,13 +1,9 @@
 """Parameters that learn for the first epochs only."""
 
-from typing import TYPE_CHECKING
-
 from minidil.errors import OptionError
 from minidil.nn import Module
 from minidil.train.callbacks import Callback
-
-if TYPE_CHECKING:
-    from minidil.train.state import Run
+from minidil.train.state import Run
 
 
 class FreezeAfter(Callback):
@@ -27,10 +23,10 @@ class FreezeAfter(Callback):
             raise OptionError(f"FreezeAfter: no parameter is {name!r} or part of it; there are {', '.join(parameters)}")
         self.epochs = epochs
 
-    def on_start(self, run: "Run") -> None:
+    def on_start(self, run: Run) -> None:
         self.on_epoch_end(run)
 
-    def on_epoch_end(self, run: "Run") -> None:
+    def on_epoch_end(self, run: Run) -> None:
         if run.epoch >= self.epochs:
             for parameter in self.parameters:
                 parameter.requires_grad = False

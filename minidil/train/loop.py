@@ -1,30 +1,21 @@
-"""fit: the training loop."""
+"""fit: a training run from its options to its best weights; what it does with every batch is in step.py."""
 
-import math
 import os
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import minidil.functional as F
-from minidil.array import Array
 from minidil.errors import OptionError
-from minidil.kernels.backend import backend
-from minidil.kernels.threads import num_threads
 from minidil.nn import Module
-from minidil.optim import clip_grad_norm
-from minidil.random import default_rng
-from minidil.tensor import tensor
 from minidil.train.callbacks import Callback
-from minidil.train.diagnose import explain
 from minidil.train.folder import RunFolder
-from minidil.train.goal import Goal, Loss, Metric, value_of
-from minidil.train.history import History, Row
+from minidil.train.goal import Goal, Loss, Metric
+from minidil.train.history import History
 from minidil.train.interrupt import Interrupts
-from minidil.train.metrics import Loader, measure
-from minidil.train.progress import Progress, waiting_explained
+from minidil.train.metrics import Loader
+from minidil.train.progress import Progress
+from minidil.train.session import Session, described
 from minidil.train.state import Optimizer, Run, Schedule
 
 
@@ -73,7 +64,8 @@ def fit(
     label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
-        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit;
+        OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit, or
+        if somebody has changed config.json since it was made;
         BusyError if another process is training in `out`; StorageError if the disk does not take the files.
     """
     if epochs < 1 or (patience is not None and patience < 1) or save_every < 0 or (resume and out is None):
@@ -101,17 +93,20 @@ def fit(
     with folder.held(resume) if folder else nullcontext():
         if folder:
             options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
-            described = _description(run) | goal.description | options
-            _open(folder, run, resume, {"fit": described} | (config or {}))
+            record = {"fit": described(run) | goal.description | options} | (config or {})
+            if resume:
+                folder.take_up(run, record)
+            else:
+                folder.create(record)
         printer = Progress()
         watchers = [*([printer] if progress else []), *callbacks]
         for watcher in watchers:
             watcher.on_start(run)
 
         with Interrupts(active=folder is not None) as interrupts, closing(printer):
-            loop = _Loop(run, watchers, folder, interrupts, clip_norm, goal, save_every)
+            session = Session(run, watchers, folder, interrupts, clip_norm, goal, save_every)
             while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
-                loop.epoch(train, val)
+                session.epoch(train, val)
 
         if run.best:
             model.load_state_dict(run.best)
@@ -121,109 +116,3 @@ def fit(
         if folder:
             folder.draw(run.history)
         return run.history
-
-
-def _open(folder: RunFolder, run: Run, resume: bool, config: dict[str, Any]) -> None:
-    """Begin the run in `folder`, or take it up where it was last saved."""
-    if not resume:
-        folder.create(config)
-        return
-    config = folder.config() | config
-    folder.take_up(run)
-    folder.write_config(config)
-
-
-def _description(run: Run) -> dict[str, Any]:
-    return {
-        "epochs": run.epochs,
-        "batches": run.batches,
-        "optimizer": type(run.optimizer).__name__,
-        "schedule": type(run.schedule).__name__ if run.schedule else None,
-        "backend": backend(),
-        "threads": num_threads(),
-    }
-
-
-@dataclass
-class _Loop:
-    """The options of `fit` that matter inside an epoch."""
-
-    run: Run
-    watchers: Sequence[Callback]
-    folder: RunFolder | None
-    interrupts: Interrupts
-    clip_norm: float | None
-    goal: Goal
-    save_every: float
-
-    def __post_init__(self) -> None:
-        self.saved = time.monotonic()
-        self.warm = False
-
-    def epoch(self, train: Loader, val: Loader | None) -> None:
-        """What is left of the current epoch, and its end."""
-        run = self.run
-        run.model.train()
-        for inputs, targets in train.batches(run.epoch, run.batch):
-            with waiting_explained("the training kernels", first=not self.warm):
-                self.learn(inputs, targets)
-            self.warm = True
-            for watcher in self.watchers:
-                watcher.on_batch_end(run)
-            if self.folder and time.monotonic() - self.saved >= self.save_every:
-                self.save()
-            self.stop_if_asked()
-
-        learnt = run.sums.figures()
-        measured = dict.fromkeys(learnt, math.nan) if val is None else measure(run.model, val, self.goal)
-        row: Row = {"epoch": run.epoch + 1}
-        row |= {f"train_{name}": value for name, value in learnt.items()}
-        row |= {f"val_{name}": value for name, value in measured.items()}
-        better = run.end_epoch(row | {"lr": run.lr})
-        for watcher in self.watchers:
-            watcher.on_epoch_end(run)
-        if self.folder:
-            self.save()
-            self.folder.derive(run, better)
-        self.stop_if_asked()
-
-    def learn(self, inputs: Array, targets: Array) -> None:
-        """One step of gradient descent on one batch."""
-        run = self.run
-        before = default_rng().bit_generator.state
-        run.optimizer.zero_grad()
-        outputs = run.model(tensor(inputs))
-        loss = self.goal.loss(outputs, targets)
-        value = value_of(loss)
-        if not math.isfinite(value):
-            where = f"in epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches}"
-            raise explain(run.model, inputs, before, value, where)
-        loss.backward()
-        if self.clip_norm is not None:
-            clip_grad_norm(run.model.parameters(), self.clip_norm)
-        run.lr = float(run.optimizer.param_groups[0]["lr"])
-        run.optimizer.step()
-        if run.schedule:
-            run.schedule.step()
-        run.sums.add(value, outputs.numpy(), targets, self.goal.metrics)
-        run.batch += 1
-
-    def save(self) -> None:
-        """Write last.npz."""
-        if self.folder:
-            self.folder.save(self.run)
-        self.saved = time.monotonic()
-
-    def stop_if_asked(self) -> None:
-        """If Ctrl-C or SIGTERM has come: save, draw what there is, and leave by KeyboardInterrupt."""
-        if not self.interrupts.asked or not self.folder:
-            return
-        run = self.run
-        self.save()
-        self.folder.draw(run.history)
-        place = (
-            f"in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}"
-            if run.batch
-            else f"after epoch {run.epoch}"
-        )
-        raise KeyboardInterrupt(f"stopped {place}; saved in {self.folder.path}")

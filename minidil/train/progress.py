@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minidil.kernels.backend import backend
+from minidil.terminal import fill
 from minidil.train.callbacks import Callback
 from minidil.train.state import Run
 
@@ -24,9 +25,9 @@ class Progress(Callback):
 
     def on_start(self, run: Run) -> None:
         if run.epoch >= run.epochs:
-            print(f"all {run.epochs} epochs are done already", flush=True)
+            print(fill(f"all {run.epochs} epochs are done already"), flush=True)
         elif run.epoch or run.batch:
-            print(f"going on in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}", flush=True)
+            print(fill(f"going on in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}"), flush=True)
 
     def on_batch_end(self, run: Run) -> None:
         if not sys.stderr.isatty():
@@ -49,13 +50,13 @@ class Progress(Callback):
         def figures(part: str) -> str:
             return " ".join(f"{name} {_shown(name, row[f'{part}_{name}'])}" for name in ("loss", *run.metrics))
 
-        print(
+        line = (
             f"epoch {row['epoch']:{width}}/{run.epochs}  train {figures('train')}"
             + (f"  validation {figures('val')}" if validated else "")
             + f"  lr {row['lr']:.2e}  {now - self._began:.1f} s"
-            + ("  best so far" if validated and run.history.best_epoch == row["epoch"] else ""),
-            flush=True,
+            + ("  best so far" if validated and run.history.best_epoch == row["epoch"] else "")
         )
+        print(fill(line), flush=True)
         self._began = now
 
     def close(self) -> None:
@@ -78,7 +79,7 @@ def waiting_explained(what: str, first: bool = True) -> Iterator[None]:
         yield
         return
     message = f"compiling {what} for this machine: {times[backend()]}"
-    timer = threading.Timer(_SILENCE_SECONDS, print, [message], {"flush": True})
+    timer = threading.Timer(_SILENCE_SECONDS, print, [fill(message)], {"flush": True})
     timer.daemon = True
     timer.start()
     try:

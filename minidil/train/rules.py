@@ -73,3 +73,28 @@ def named(value: Any, rules: Mapping[str, Rule], place: str) -> None:
 
 TEXT = Rule("a text", lambda value: isinstance(value, str) and value != "")
 MAPPING = Rule("named values", lambda value: isinstance(value, dict))
+
+
+def differences(now: Mapping[str, Any], then: Mapping[str, Any], file: str, place: str = "") -> list[str]:
+    """What of named values is not what it was when `file` was made, by the names of all that it stands in: settings.lr."""
+    found: list[str] = []
+    for name in dict.fromkeys([*then, *now]):
+        present, before = now.get(name, _ABSENT), then.get(name, _ABSENT)
+        if isinstance(present, dict) and isinstance(before, dict):
+            found += differences(present, before, file, f"{place}{name}.")
+        elif not _alike(present, before):
+            words = ["missing" if value is _ABSENT else shown(value) for value in (present, before)]
+            found.append(f"{place}{name} is {words[0]}, and was {words[1]} when {file} was made")
+    return found
+
+
+_ABSENT = object()
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether JSON means the same by them: 3 is 3.0, and neither is true; NaN is NaN."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    return bool(a == b) or (a != a and b != b)

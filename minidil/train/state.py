@@ -1,4 +1,6 @@
-"""Run: everything that changes while a network trains, and how it is stored and restored."""
+"""Run: everything that changes while a network trains, and how it is stored; restore.py takes it up again."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,8 +9,6 @@ from typing import Any, Protocol
 from minidil.array import Array
 from minidil.nn import Module
 from minidil.random import default_rng
-from minidil.train.callbacks import Callback
-from minidil.train.check import check_state
 from minidil.train.history import History
 from minidil.train.metrics import Sums
 
@@ -29,6 +29,14 @@ class Schedule(Protocol):
 
     def step(self) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class Keeping(Protocol):
+    """What a callback must have whose state is part of the run's; `Callback` has it."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def check_state(self, state: dict[str, Any], run: Run) -> None: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
@@ -58,7 +66,7 @@ class Run:
     best: dict[str, Array] = field(default_factory=dict)
     waited: int = 0
     stop: bool = False
-    callbacks: Sequence[Callback] = ()
+    callbacks: Sequence[Keeping] = ()
     metrics: Sequence[str] = ("accuracy",)
 
     def end_epoch(self, row: dict[str, float]) -> bool:
@@ -88,24 +96,3 @@ class Run:
             "waited": self.waited,
             "callbacks": [[type(each).__name__, state] for each in self.callbacks if (state := each.state_dict())],
         }
-
-    def load_state_dict(self, state: Any) -> None:
-        """Go back to where `state_dict` was called.
-
-        A different number of planned epochs is allowed: the schedule then goes on from the same step of its own, new plan,
-        and the patience of early stopping starts again.
-        Raises: CheckpointError if the state belongs to another model, optimizer, schedule, amount of data, other metrics or
-            other callbacks that have a state, is of more epochs than are now planned, or holds what `state_dict` never gives.
-        """
-        check_state(state, self)
-        keeping = [each for each in self.callbacks if each.state_dict()]
-        self.optimizer.load_state_dict(state["optimizer"])  # first, as it may refuse
-        if self.schedule:
-            self.schedule.load_state_dict(state["schedule"])
-        self.model.load_state_dict(state["model"])
-        for callback, (_, kept) in zip(keeping, state["callbacks"], strict=True):
-            callback.load_state_dict(kept)
-        default_rng().bit_generator.state = state["random"]
-        self.epoch, self.batch, self.sums, self.lr = state["epoch"], state["batch"], Sums(**state["sums"]), state["lr"]
-        self.history, self.best = History(**state["history"]), state["best"]
-        self.waited = state["waited"] if state["epochs"] == self.epochs else 0

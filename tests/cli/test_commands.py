@@ -9,7 +9,7 @@ import pytest
 from command_line import refused
 from PIL import Image
 
-from minidil import data
+from minidil import checkpoint, data
 from minidil.cli import main
 from minidil.cli.experiment import Experiment
 from minidil.cli.predict import read_image
@@ -47,7 +47,9 @@ def test_eval_refuses_what_is_no_run(run: str, tmp_path: Path, capsys: pytest.Ca
     ):
         (tmp_path / "best.npz").write_bytes(content)
         assert message in refused(capsys, "eval", str(tmp_path))
-    (tmp_path / "best.npz").write_bytes(best)
+    tree = checkpoint.load(Path(run) / "best.npz")
+    del tree["config"]  # as an older minidil left it
+    checkpoint.save(tmp_path / "best.npz", tree)
     wider = (Path(run) / "config.json").read_text().replace("16\n", "17\n")
     (tmp_path / "config.json").write_text(wider)
     line = refused(capsys, "eval", str(tmp_path))

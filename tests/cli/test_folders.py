@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import refused
 from PIL import Image
 
 from minidil.cli import main
@@ -34,6 +35,23 @@ def test_a_folder_of_classes_is_split(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (config["classes"], config["shape"]) == (["bright", "dark"], [3, 8, 8])
     assert main(["eval", run]) == 0
     assert "on 10 images" in capsys.readouterr().out
+
+
+def test_images_that_have_moved_are_named_when_the_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(tmp_path / "photos", 25)
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--data", str(tmp_path / "photos"), "--out", run]) == 0
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    assert "neither a known set" in refused(capsys, "eval", run)
+    monkeypatch.chdir(tmp_path)
+    assert "--data nowhere: neither a known set" in refused(capsys, "train", "--resume", run, "--data", "nowhere")
+    paint(tmp_path / "others", 24)
+    assert "config.json: mean is" in refused(capsys, "train", "--resume", run, "--data", "others")
+    assert main(["train", "--resume", run, "--data", "moved"]) == 0
+    assert main(["eval", run]) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["data"] == str(tmp_path / "moved")
 
 
 def test_a_folder_with_train_and_test_is_used_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

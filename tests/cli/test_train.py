@@ -194,7 +194,7 @@ def test_what_is_wrong_with_a_run_folder_is_one_line(capsys: pytest.CaptureFixtu
             json.dumps(config | {"settings": config["settings"] | {"epochs": "x"}}),
             "epochs must be a whole number, not 'x'",
         ),
-        (json.dumps(config | {"settings": config["settings"] | {"widths": [5]}}), "does not fit"),
+        (json.dumps(config | {"settings": config["settings"] | {"widths": [5]}}), "settings.widths is [5]"),
     ):
         (run / "config.json").write_text(text)
         assert message in refused(capsys, "train", "--resume", "run")

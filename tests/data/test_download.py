@@ -21,7 +21,7 @@ from minidil.data import cache, download, get, registry
 from minidil.data.download import fetch
 from minidil.data.registry import File, Source
 from minidil.errors import BusyError, DataError, OptionError
-from minidil.locks import locked
+from minidil.storage.locks import locked
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 

@@ -41,6 +41,32 @@ def test_resuming_keeps_what_the_configuration_held(tmp_path: Path) -> None:
     assert (config["note"], config["fit"]["epochs"]) == ("mine", 2)
 
 
+@pytest.mark.usefixtures("quick_pictures")
+def test_a_configuration_changed_by_hand_is_refused_and_one_changed_by_the_call_is_not(tmp_path: Path) -> None:
+    tiny = Tiny(epochs=1)
+    tiny.fit(tmp_path, config={"rates": (1, 2.5), "odd": float("nan"), "$array": {"deep": None}})
+    path, folder = tmp_path / "config.json", train.RunFolder(tmp_path)
+    text = path.read_text()
+    last = (tmp_path / "last.npz").read_bytes()
+    for old, new, words in (
+        ("2.5", "2.25", "rates is [1, 2.25], and was [1, 2.5]"),
+        ("NaN", "1", "odd is 1, and was nan"),
+        ('"deep": null', "", "$array.deep is missing, and was None"),
+        ('"threads"', '"Threads"', "fit.threads is missing"),
+    ):
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+        with pytest.raises(CheckpointError) as caught:
+            Tiny(epochs=2).fit(tmp_path, resume=True)
+        assert f"{path}: {words}" in str(caught.value)
+        assert (tmp_path / "last.npz").read_bytes() == last
+    path.write_text(text)
+    Tiny(epochs=2).fit(tmp_path, resume=True, config={"rates": (3,)})
+    assert folder.config()["rates"] == [3]
+    assert folder.last()["epoch"] == 2
+    assert "config" not in folder.last() | folder.best()
+
+
 @pytest.mark.parametrize("name", ["config.json", "last.npz", "best.npz", "metrics.csv", "curves.png"])
 def test_a_folder_with_any_file_of_a_run_is_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("precious")

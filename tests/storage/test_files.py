@@ -9,7 +9,7 @@ import pytest
 
 from minidil import checkpoint
 from minidil.errors import MinidilError, StorageError
-from minidil.files import atomic_write, remove_leftovers, writing
+from minidil.storage.files import atomic_write, remove_leftovers, writing
 
 
 def refuse(number: int, *_: object, **__: object) -> None:

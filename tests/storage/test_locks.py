@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from minidil.errors import BusyError, MinidilError
-from minidil.locks import locked
+from minidil.storage.locks import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from minidil.locks import locked
+from minidil.storage.locks import locked
 with locked(Path(sys.argv[1]), "training"):
     print("held", flush=True)
     time.sleep(60)

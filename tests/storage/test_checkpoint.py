@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as npst
 
 from minidil import checkpoint
 from minidil.errors import CheckpointError
-from minidil.files import atomic_write
+from minidil.storage.files import atomic_write
 
 ARRAYS = npst.arrays(
     dtype=st.sampled_from(

@@ -25,7 +25,7 @@ from urllib.parse import quote
 import numpy as np
 
 from minidil.errors import CheckpointError
-from minidil.files import atomic_write
+from minidil.storage.files import atomic_write
 
 _FORMAT = 1
 _TREE = "tree.json"
