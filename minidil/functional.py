@@ -1,6 +1,6 @@
 """Functions of tensors: every op, lifted. Arguments come by position or by name; the formulas stand in `minidil.ops`.
 
-PyTorch's names work here or say what to write: `minidil.naming` has the table.
+PyTorch's names work here or say what to write: `minidil.names` has the tables.
 
 Arithmetic with integers wraps around where their type ends, as in NumPy; what would hide that refuses them and names astype
 (the rule stands in `minidil.ops.common`).
@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minidil import naming
 from minidil.errors import CallError, ShapeError
 from minidil.kernels.backend import Array
 from minidil.kernels.geometry import Ints, Padding
+from minidil.names import lookup
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
 from minidil.ops import columns as _columns
@@ -204,4 +204,4 @@ def global_avg_pool(x: Tensor) -> Tensor:
 
 
 def __getattr__(name: str) -> Any:
-    return naming.of_room("functional", name, sys.modules[__name__])
+    return lookup.of_room("functional", name, sys.modules[__name__])

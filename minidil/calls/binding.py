@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minidil.errors import CallError
-from minidil.naming import KEYWORDS, nearest
+from minidil.names.arguments import KEYWORDS
+from minidil.names.lookup import nearest
 
 
 class Call:

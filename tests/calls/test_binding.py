@@ -154,7 +154,7 @@ def test_every_method_of_a_tensor_is_documented() -> None:
 
 
 def test_the_stub_that_editors_and_mypy_read_is_of_today() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     spec = importlib.util.spec_from_file_location("make_stubs", root / "docs" / "make_stubs.py")
     assert spec is not None
     assert spec.loader is not None
