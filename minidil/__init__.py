@@ -27,9 +27,11 @@ from minidil.graph import is_grad_enabled, no_grad
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads, set_num_threads
-from minidil.names import lookup
+from minidil.names import lookup, modules
 from minidil.random import seed
 from minidil.tensor import Tensor, tensor
+
+modules.answer_imports()
 
 __version__ = "0.1.0"
 

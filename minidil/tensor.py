@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidil.calls.found import Found
 from minidil.calls.lift import lift
 from minidil.calls.methods import Methods
 from minidil.calls.numpy_calls import with_numpy
+from minidil.calls.words import understood
 from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node
 from minidil.kernels.backend import Array, active
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.names import lookup
-from minidil.operand import Holder, as_array, copied
+from minidil.operand import Holder, Operand, as_array, copied
 from minidil.ops import elementwise, places, rearrange
 from minidil.ops import shape as shaping
+
+_method = partial(understood, method=True)
 
 
 class Tensor(Methods, results=True):
@@ -82,12 +87,14 @@ class Tensor(Methods, results=True):
             raise DtypeError(f"data: the tensor is {self.dtype}, the new value {value.dtype}")
         self._array = value if isinstance(value, DeviceArray) else np.array(value)
 
+    @_method
     def numpy(self) -> Array:
         """The value as a read-only NumPy array; `.copy()` it to write. From a device's memory it is copied each time."""
         value = np.asarray(self.data)
         value.flags.writeable = False
         return value
 
+    @_method
     def item(self) -> Any:
         """The value of a tensor of one element as a Python number."""
         if self.size != 1:
@@ -148,10 +155,12 @@ class Tensor(Methods, results=True):
     def __getitem__(self, index: Any) -> Tensor:
         return _getitem(self, index=index)
 
-    def reshape(self, *sizes: Any) -> Tensor:
+    @_method
+    def reshape(self, *shape: Any) -> Tensor:
         """Another shape of the same size, as ints or one tuple; one entry may be -1."""
-        return _reshape(self, shape=_spread(sizes))
+        return _reshape(self, shape=_spread(shape))
 
+    @_method
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order, as ints or one tuple; reversed by default. (PyTorch's transpose exchanges two axes.)"""
         if axes == (0, 1) and self.ndim == 2:
@@ -164,6 +173,7 @@ class Tensor(Methods, results=True):
             )
         return _transpose(self, axes=_spread(axes) or None)
 
+    @_method
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
         return self.numpy().tolist()
@@ -176,42 +186,51 @@ class Tensor(Methods, results=True):
         """The number of axes: `ndim`."""
         return int(self.ndim)
 
+    @_method
     def clone(self) -> Tensor:
         """The same value as another tensor of the graph. Nothing is copied, since nothing writes into a tensor."""
         return _reshape(self, shape=self.shape)
 
+    @_method
     def expand(self, *shape: Any) -> Tensor:
         """Repeated along axes of size 1 to this shape, as ints or one tuple; -1 keeps a size."""
         return _expand(self, shape=_spread(shape))
 
+    @_method
     def repeat(self, *counts: Any) -> Tensor:
         """Laid side by side, so many times along each axis, as ints or one tuple."""
         return _repeat(self, counts=_spread(counts))
 
+    @_method
     def split(self, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
         """The parts along an axis: of one size (the last may be smaller), or of these sizes."""
         return [self[part] for part in places.parts("split", self.shape, sizes, axis)]
 
+    @_method
     def chunk(self, chunks: int, axis: int = 0) -> list[Tensor]:
         """This number of parts along an axis, all but the last of one size; fewer if there are too few elements."""
         if chunks < 1:
             raise OptionError(f"chunk: the number of chunks is at least 1, not {chunks}")
         return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
 
-    def sort(self, axis: int = -1, descending: bool = False) -> Sorted:
+    @_method
+    def sort(self, axis: int = -1, descending: bool = False) -> Found[Tensor]:
         """The elements in order along an axis, and where each came from (int64); equal ones stay in their order."""
         order, index = places.order("sort", self.numpy(), axis, descending)
-        return Sorted(self[index], Tensor.of(order))
+        return Found(self[index], Tensor.of(order))
 
-    def topk(self, k: int, axis: int = -1, largest: bool = True) -> Sorted:
+    @_method
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> Found[Tensor]:
         """The k largest (or smallest) elements along an axis, in order, and where each stands (int64)."""
         order, index = places.order("topk", self.numpy(), axis, largest, k)
-        return Sorted(self[index], Tensor.of(order))
+        return Found(self[index], Tensor.of(order))
 
+    @_method
     def cpu(self) -> Tensor:
         """This tensor: tensors move to where they are used, and `numpy()` brings the value here."""
         return self
 
+    @_method
     def to(self, target: Any) -> Tensor:
         """Another number type, as `astype`; "cpu", or "cuda" where that is the active backend, changes nothing."""
         if isinstance(target, Tensor):
@@ -223,16 +242,15 @@ class Tensor(Methods, results=True):
         return _astype(self, dtype=target)
 
 
-class Sorted(NamedTuple):
-    """Elements in order, and where each came from."""
-
-    values: Tensor
-    indices: Tensor
-
-
+@understood
 def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """A tensor with a copy of `data`. Python floats become float32; arrays keep their number type unless dtype says otherwise."""
     return Tensor(data, requires_grad, dtype)
+
+
+def as_tensor(x: Operand) -> Tensor:
+    """A tensor as it is; arrays and numbers are copied into one."""
+    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 _getitem, _reshape = lift(shaping.getitem), lift(shaping.reshape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minidil.calls import found
 from minidil.calls.lift import lift
 from minidil.calls.operators import comparison, in_place, on_masks, swapped, without_gradient
 from minidil.calls.recorded import Recorded
@@ -39,9 +40,10 @@ class Methods(Recorded):
     absolute, clip, astype = lift(elementwise.absolute), lift(elementwise.clip), lift(elementwise.astype)
     exp, log, sqrt = lift(elementwise.exp), lift(elementwise.log), lift(elementwise.sqrt)
     maximum, minimum, matmul = lift(elementwise.maximum), lift(elementwise.minimum), lift(linear.matmul)
-    sum, mean, var = lift(reduce.sum), lift(reduce.mean), lift(reduce.var)
-    max, min = lift(reduce.max), lift(reduce.min)
-    std, norm, prod, cumsum = lift(reduce.std), lift(reduce.norm), lift(scan.prod), lift(scan.cumsum)
+    sum, mean, var = lift(reduce.sum), lift(reduce.mean), lift(reduce.var, by_position=2)
+    max, min = found.methods
+    amax, amin = lift(reduce.amax), lift(reduce.amin)
+    std, norm, prod, cumsum = lift(reduce.std, by_position=2), lift(reduce.norm), lift(scan.prod), lift(scan.cumsum)
     logsumexp = lift(reduce.logsumexp)
     argmax, argmin, any, all = lift(places.argmax), lift(places.argmin), lift(places.any), lift(places.all)
     flatten, squeeze, unsqueeze = lift(shaping.flatten), lift(rearrange.squeeze), lift(rearrange.unsqueeze)

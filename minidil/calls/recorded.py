@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from minidil.calls.words import understood
 from minidil.errors import DtypeError, GraphError, ShapeError
 from minidil.graph import Node, propagate
 from minidil.kernels.backend import Array, active
 from minidil.operand import Holder, as_array, copied, placed
 from minidil.ops.common import axis_of
+
+_method = partial(understood, method=True)
 
 
 class Size(int):
@@ -107,6 +111,7 @@ class Recorded(Holder):
             grad if before is None else kernels.add(placed(kernels, before), kernels.place(grad))
         )
 
+    @_method
     def backward(self, gradient: Recorded | Array | None = None, retain_graph: bool = False) -> None:
         """Add dL/dleaf to the `.grad` of every leaf, where L is this tensor, or the sum of gradient * this tensor.
 

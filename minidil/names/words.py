@@ -15,8 +15,6 @@ _METHODS = {
     "bmm": "matmul",
     "mv": "matmul",
     "dot": "matmul",
-    "amax": "max",
-    "amin": "min",
     "broadcast_to": "expand",
     "tile": "repeat",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import Array, active
 from minidil.ops.common import Axis, Vjps, axes_of
@@ -12,6 +14,8 @@ from minidil.ops.common import Axis, Vjps, axes_of
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
     """The sum over the given axes (all of them by default)."""
     k = active()
+    if x.dtype.kind == "u" and x.dtype.itemsize < 8:
+        x = k.astype(x, np.int64)  # as other whole numbers, of which NumPy's sum is int64
     axes = axes_of("sum", axis, x.ndim)
     shape = x.shape  # all that backward needs: x itself is not kept
     # dy/dx = 1 for every element that went into y: G is repeated.
@@ -32,16 +36,20 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array,
     )
 
 
-def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
-    """The variance sum((x - mean)^2) / (n - ddof). As in NumPy, ddof is 0 unless given; PyTorch's `var` has 1 there.
+def var(x: Array, *, axis: Axis = None, ddof: int = 1, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The variance sum((x - mean)^2) / (n - ddof) over the given axes (all of them by default).
 
-    ddof: 0 for the variance of the numbers themselves; 1 for an unbiased estimate from a sample, PyTorch's `correction=1`.
+    ddof: 1, as in PyTorch (`correction`, `unbiased=True`), estimates it from a sample without bias; 0, as in NumPy, is that of
+        the numbers themselves.
+    Raises: ShapeError if there are no more than ddof numbers.
     """
     k = active()
     axes = axes_of("var", axis, x.ndim)
     count = _count("var", x.shape, axes)
     if count <= ddof:
-        raise ShapeError(f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by")
+        raise ShapeError(
+            f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by; ddof=0 is their own variance"
+        )
     centred = k.subtract(x, k.mean(x, axis=axes, keepdims=True))
     y = k.divide(k.sum(k.multiply(centred, centred), axis=axes, keepdims=keepdims), count - ddof)
 
@@ -52,24 +60,18 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
     return y, (grad_x,)
 
 
-def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest.
-
-    PyTorch's `amax`: its `max` over an axis returns the positions as well.
-    """
-    return _extreme("max", x, axis, keepdims)
+def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest."""
+    return _extreme("amax", x, axis, keepdims)
 
 
-def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest.
-
-    PyTorch's `amin`: its `min` over an axis returns the positions as well.
-    """
-    return _extreme("min", x, axis, keepdims)
+def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest."""
+    return _extreme("amin", x, axis, keepdims)
 
 
-def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
-    """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
+def std(x: Array, *, axis: Axis = None, ddof: int = 1, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The standard deviation: the root of `var`, with its arguments."""
     k = active()
     square, (grad_var,) = var(x, axis=axis, keepdims=keepdims, ddof=ddof)
     y = k.sqrt(square)
@@ -135,7 +137,7 @@ def _extreme(op: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Vjps
     k = active()
     axes = axes_of(op, axis, x.ndim)
     _count(op, x.shape, axes)
-    y = getattr(k, op)(x, axis=axes, keepdims=keepdims)
+    y = getattr(k, op[1:])(x, axis=axes, keepdims=keepdims)
 
     # dy/dx = 1/(number of ties) at the elements that equal y, 0 elsewhere. NaNs equal nothing, but where there are some they tie:
     # for each of them one of the two comparisons is true, and for a number the second one is false.
