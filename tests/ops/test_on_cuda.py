@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import basic_indices, integer_array_indices, mutuall
 from normalised import batch_norm, layer_norm
 from numpy.testing import assert_allclose
 from ops.test_every_op import CASES
+from ops.test_operator_samples import SAMPLES
 from ops.test_reduce import NAMES as REDUCTIONS
 from ops.test_reduce import shapes_and_axes
 from strategies import conv_cases, windows
@@ -114,6 +115,19 @@ class TestEveryFunction:
     def check(self, name):
         function, arrays = (CASES | IN_FLOAT32)[name]
         agrees(function, *arrays)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLES)
+def test_operator_samples(name):
+    """The calls of PyTorch's users: values against the oracle, gradients against those that central differences confirm."""
+    function, arrays, oracle = SAMPLES[name]
+    with md.use("cuda"):
+        y = function(*(md.tensor(array.astype(np.float32)) for array in arrays)).numpy()
+    expected = np.asarray(oracle(*arrays))
+    assert (y.shape, y.dtype) == (expected.shape, np.float32)
+    assert_allclose(y, expected, rtol=1e-4, atol=2e-5)
+    agrees(function, *arrays)
 
 
 @pytest.mark.slow
