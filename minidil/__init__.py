@@ -6,7 +6,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import data, functional, models, naming, nn, optim, schedule, testing, train, viz
+from minidil import data, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -27,9 +27,12 @@ from minidil.graph import is_grad_enabled, no_grad
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads, set_num_threads
+from minidil.names import lookup, modules
 from minidil.random import seed
 from minidil.storage import checkpoint
 from minidil.tensor import Tensor, tensor
+
+modules.answer_imports()
 
 __version__ = "0.1.0"
 
@@ -73,4 +76,4 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """PyTorch's name for one of these, or for a function of tensors."""
-    return naming.of_room("minidil", name, sys.modules[__name__], functional)
+    return lookup.of_room("minidil", name, sys.modules[__name__], functional)

@@ -7,72 +7,86 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidil.calls.words import understood
 from minidil.errors import CallError
 from minidil.random import default_rng
 from minidil.tensor import Tensor
 
 
+@understood
 def zeros(*shape: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; shape as ints or one tuple."""
     return Tensor(np.zeros(_shape(shape), dtype), requires_grad)
 
 
+@understood
 def ones(*shape: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; shape as ints or one tuple."""
     return Tensor(np.ones(_shape(shape), dtype), requires_grad)
 
 
-def full(shape: Any, value: float, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
-    """A tensor of one value; shape as an int or a tuple."""
-    return Tensor(np.full(shape, value, dtype), requires_grad)
+@understood
+def full(shape: Any, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one value, of the type that `tensor` gives it (float32 for 1.0, int64 for 1); shape as an int or a tuple."""
+    return Tensor(np.full(shape, value, dtype or Tensor(value).dtype), requires_grad)
 
 
-def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and type of x."""
-    return zeros(x.shape, dtype=x.dtype, requires_grad=requires_grad)
+@understood
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the shape and type of x, or of another type."""
+    return zeros(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
 
 
-def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and type of x."""
-    return ones(x.shape, dtype=x.dtype, requires_grad=requires_grad)
+@understood
+def ones_like(x: Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the shape and type of x, or of another type."""
+    return ones(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
 
 
-def full_like(x: Tensor, value: float, requires_grad: bool = False) -> Tensor:
-    """One value in the shape and type of x."""
-    return full(x.shape, value, x.dtype, requires_grad)
+@understood
+def full_like(x: Tensor, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+    """One value in the shape and type of x, or of another type."""
+    return full(x.shape, value, dtype or x.dtype, requires_grad)
 
 
-def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTypeLike | None = None) -> Tensor:
+@understood
+def arange(start: float = 0, stop: float | None = None, step: float = 1, dtype: DTypeLike | None = None) -> Tensor:
     """start, start + step, ... below stop; with one number, 0, 1, ... below it. int64 for ints, else float32."""
     values = np.arange(start, stop, step) if stop is not None else np.arange(start)
     return Tensor(values.astype(dtype or (np.float32 if values.dtype.kind == "f" else np.int64)))
 
 
+@understood
 def linspace(start: float, stop: float, steps: int, dtype: DTypeLike = np.float32) -> Tensor:
     """`steps` numbers at equal distances from start to stop, both included."""
     return Tensor(np.linspace(start, stop, steps).astype(dtype))
 
 
+@understood
 def eye(n: int, m: int | None = None, dtype: DTypeLike = np.float32) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m is n by default."""
     return Tensor(np.eye(n, m, dtype=dtype))
 
 
+@understood
 def rand(*shape: Any, requires_grad: bool = False, rng: np.random.Generator | None = None) -> Tensor:
     """float32 numbers drawn uniformly from [0, 1); rng: by default the generator that `minidil.seed` sets."""
     return Tensor((rng or default_rng()).random(_shape(shape), dtype=np.float32), requires_grad)
 
 
+@understood
 def randn(*shape: Any, requires_grad: bool = False, rng: np.random.Generator | None = None) -> Tensor:
     """float32 numbers drawn from the normal distribution with mean 0 and variance 1."""
     return Tensor((rng or default_rng()).standard_normal(_shape(shape), dtype=np.float32), requires_grad)
 
 
+@understood
 def randint(low: int, high: int, shape: Any, rng: np.random.Generator | None = None) -> Tensor:
     """int64 numbers drawn uniformly from low..high - 1."""
     return Tensor((rng or default_rng()).integers(low, high, shape))
 
 
+@understood
 def randperm(n: int, rng: np.random.Generator | None = None) -> Tensor:
     """0..n - 1 in random order, int64."""
     return Tensor((rng or default_rng()).permutation(n))

@@ -26,6 +26,10 @@ class NoSuchNameError(MinidilError, AttributeError):
     """A name that minidil does not have, with the word that it uses instead."""
 
 
+class NoSuchModuleError(MinidilError, ModuleNotFoundError):
+    """A module that PyTorch has and minidil has not, with the place where its things are."""
+
+
 class OptionError(MinidilError, ValueError):
     """An argument outside the values that the operation is defined for."""
 

@@ -1,6 +1,6 @@
 """Functions of tensors: every op, lifted. Arguments come by position or by name; the formulas stand in `minidil.ops`.
 
-PyTorch's names work here or say what to write: `minidil.naming` has the table.
+PyTorch's names work here or say what to write: `minidil.names` has the tables.
 
 Arithmetic with integers wraps around where their type ends, as in NumPy; what would hide that refuses them and names astype
 (the rule stands in `minidil.ops.common`).
@@ -12,10 +12,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from minidil import naming
+import numpy as np
+
 from minidil.array import Array
+from minidil.calls.found import Found
+from minidil.calls.words import understood
 from minidil.errors import CallError, ShapeError
 from minidil.kernels.geometry import Ints, Padding
+from minidil.names import lookup
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
 from minidil.ops import columns as _columns
@@ -33,7 +37,8 @@ from minidil.ops import reduce as _reduce
 from minidil.ops import scan as _scan
 from minidil.ops import select as _select
 from minidil.ops import shape as _shape
-from minidil.tensor import Sorted, Tensor, lift
+from minidil.ops.common import Axis
+from minidil.tensor import Tensor, as_tensor, lift
 
 add = lift(_elementwise.add)
 subtract = lift(_elementwise.subtract)
@@ -52,14 +57,14 @@ astype = lift(_elementwise.astype)
 
 sum = lift(_reduce.sum)
 mean = lift(_reduce.mean)
-var = lift(_reduce.var)
-max = lift(_reduce.max)
-min = lift(_reduce.min)
+var = lift(_reduce.var, by_position=2)
+amax = lift(_reduce.amax)
+amin = lift(_reduce.amin)
 logsumexp = lift(_reduce.logsumexp)
 
 one_hot = lift(_select.one_hot)
 
-std = lift(_reduce.std)
+std = lift(_reduce.std, by_position=2)
 norm = lift(_reduce.norm)
 argmax = lift(_places.argmax)
 argmin = lift(_places.argmin)
@@ -77,7 +82,7 @@ reshape = lift(_shape.reshape)
 transpose = lift(_shape.transpose)
 flatten = lift(_shape.flatten)
 getitem = lift(_shape.getitem)
-pad = lift(_shape.pad)
+pad = lift(_shape.pad, by_position=2)
 insert_zeros = lift(_shape.insert_zeros)
 
 matmul = lift(_linear.matmul)
@@ -102,61 +107,79 @@ softmax = lift(_activation.softmax)
 log_softmax = lift(_activation.log_softmax)
 dropout = lift(_activation.dropout)
 
-batch_norm = lift(
-    _norm.batch_norm, by_name="after x, weight and bias name the rest, as in mean=, var=; PyTorch's order is another"
-)
-layer_norm = lift(
-    _norm.layer_norm,
-    by_name="after x, weight and bias name the rest, as in normalized_shape=; PyTorch's order is another",
-)
+batch_norm = lift(_norm.batch_norm, by_position=1)
+layer_norm = lift(_norm.layer_norm, order=("x", "normalized_shape", "weight", "bias", "eps"))
 
-mse_loss = lift(_loss.mse_loss)
-l1_loss = lift(_loss.l1_loss)
+mse_loss = lift(_loss.mse_loss, by_position=2)
+l1_loss = lift(_loss.l1_loss, by_position=2)
 huber_loss = lift(_loss.huber_loss)
 
-cross_entropy = lift(_loss.cross_entropy)
-binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits)
+cross_entropy = lift(_loss.cross_entropy, by_position=3)
+binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits, by_position=2)
 
 where = lift(_elementwise.where, order=("condition", "a", "b"))
 _concatenate = lift(_shape.concatenate)
 _stack = lift(_shape.stack)
 _einsum = lift(_einsum_op.einsum)
 _max_pool = lift(_pool.max_pool)
-nll_loss = lift(_loss.nll_loss)
+nll_loss = lift(_loss.nll_loss, by_position=3)
 
 
-def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
-    """Tensors joined along an existing axis (dim: PyTorch's word for it); all other sizes must agree."""
-    return _concatenate(*_several("concatenate", tensors), axis=axis if dim is None else dim)
+@understood
+def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors joined along an existing axis; all other sizes must agree."""
+    return _concatenate(*_several("concatenate", tensors), axis=axis)
 
 
-def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
-    """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
-    return _stack(*_several("stack", tensors), axis=axis if dim is None else dim)
+@understood
+def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis."""
+    return _stack(*_several("stack", tensors), axis=axis)
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:
     return _einsum(*operands, subscripts=subscripts)
 
 
-def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+@understood
+def split(x: Operand, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """x in parts along an axis: of one size (the last may be smaller), or of these sizes."""
-    return x.split(sizes, axis)
+    return as_tensor(x).split(sizes, axis)
 
 
-def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
+@understood
+def chunk(x: Operand, chunks: int, axis: int = 0) -> list[Tensor]:
     """x in this number of parts along an axis, all but the last of one size."""
-    return x.chunk(chunks, axis)
+    return as_tensor(x).chunk(chunks, axis)
 
 
-def sort(x: Tensor, axis: int = -1, descending: bool = False) -> Sorted:
+@understood
+def max(
+    x: Operand, dim: Any = None, keepdim: bool = False, *, axis: Axis = None, keepdims: bool = False, other: Any = None
+) -> Any:
+    return as_tensor(x).max(dim, keepdim, axis=axis, keepdims=keepdims, other=other)
+
+
+@understood
+def min(
+    x: Operand, dim: Any = None, keepdim: bool = False, *, axis: Axis = None, keepdims: bool = False, other: Any = None
+) -> Any:
+    return as_tensor(x).min(dim, keepdim, axis=axis, keepdims=keepdims, other=other)
+
+
+max.__doc__, min.__doc__ = Tensor.max.__doc__, Tensor.min.__doc__
+
+
+@understood
+def sort(x: Operand, axis: int = -1, descending: bool = False) -> Found[Tensor]:
     """The elements in order along an axis, and where each came from."""
-    return x.sort(axis, descending)
+    return as_tensor(x).sort(axis, descending)
 
 
-def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> Sorted:
+@understood
+def topk(x: Operand, k: int, axis: int = -1, largest: bool = True) -> Found[Tensor]:
     """The k largest (or smallest) elements along an axis, in order, and where each stands."""
-    return x.topk(k, axis, largest)
+    return as_tensor(x).topk(k, axis, largest)
 
 
 def _several(name: str, tensors: Sequence[Operand]) -> Sequence[Operand]:
@@ -165,6 +188,7 @@ def _several(name: str, tensors: Sequence[Operand]) -> Sequence[Operand]:
     return tensors
 
 
+@understood
 def max_pool(
     x: Operand,
     kernel_size: Ints,
@@ -187,21 +211,23 @@ def max_pool(
         return _max_pool(x, ceil_mode=ceil_mode, **options)
     indices: list[Array] = []
     y = _max_pool(x, ceil_mode=ceil_mode, observe=indices.append, **options)
-    return y, Tensor.of(indices[0])
+    return y, Tensor.of(np.asarray(indices[0]).astype(np.int64))
 
 
 einsum.__doc__ = _einsum_op.einsum.__doc__
 
 
-def global_avg_pool(x: Tensor) -> Tensor:
+@understood
+def global_avg_pool(x: Operand) -> Tensor:
     """The mean over all spatial axes: (N, C, *S) -> (N, C, 1, ..., 1).
 
     Source: Lin, Chen & Yan 2014, arXiv:1312.4400, section 3.2.
     """
+    x = as_tensor(x)
     if x.ndim < 3:
         raise ShapeError(f"global_avg_pool: x must be (N, C, *S) with at least one spatial axis, not {x.shape}")
     return mean(x, axis=tuple(range(2, x.ndim)), keepdims=True)
 
 
 def __getattr__(name: str) -> Any:
-    return naming.of_room("functional", name, sys.modules[__name__])
+    return lookup.of_room("functional", name, sys.modules[__name__])

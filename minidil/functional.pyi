@@ -1,17 +1,18 @@
 """Written by docs/make_stubs.py from the signatures and docstrings of minidil.functional."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidil.calls.found import Found
 from minidil.array import Array
 from minidil.kernels.geometry import Ints, Padding
 from minidil.operand import Operand
 from minidil.ops.common import Axis, Scalar
 from minidil.ops.norm import Observer
-from minidil.tensor import Sorted, Tensor
+from minidil.tensor import Tensor
 
 def add(a: Operand, b: Operand) -> Tensor:
     """a + b."""
@@ -26,7 +27,10 @@ def divide(a: Operand, b: Operand) -> Tensor:
     """a / b."""
 
 def power(a: Operand, b: Operand) -> Tensor:
-    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0."""
+    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0.
+
+    Raises: OptionError for negative powers of whole numbers.
+    """
 
 def negative(x: Operand) -> Tensor:
     """-x."""
@@ -71,23 +75,19 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over the given axes (all of them by default)."""
 
-def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-    """The variance sum((x - mean)^2) / (n - ddof). As in NumPy, ddof is 0 unless given; PyTorch's `var` has 1 there.
+def var(x: Operand, axis: Axis = None, *, ddof: int = 1, keepdims: bool = False) -> Tensor:
+    """The variance sum((x - mean)^2) / (n - ddof) over the given axes (all of them by default).
 
-    ddof: 0 for the variance of the numbers themselves; 1 for an unbiased estimate from a sample, PyTorch's `correction=1`.
+    ddof: 1, as in PyTorch (`correction`, `unbiased=True`), estimates it from a sample without bias; 0, as in NumPy, is that of
+        the numbers themselves.
+    Raises: ShapeError if there are no more than ddof numbers.
     """
 
-def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest.
+def amax(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest."""
 
-    PyTorch's `amax`: its `max` over an axis returns the positions as well.
-    """
-
-def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest.
-
-    PyTorch's `amin`: its `min` over an axis returns the positions as well.
-    """
+def amin(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest."""
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log sum_i e^(x_i) over the given axes (all of them by default), shifted by the maximum, so that nothing overflows.
@@ -104,8 +104,8 @@ def one_hot(index: Operand, num_classes: int = -1) -> Tensor:
     Raises: DtypeError if the index holds no integers, OptionError if one is out of range.
     """
 
-def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
-    """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
+def std(x: Operand, axis: Axis = None, *, ddof: int = 1, keepdims: bool = False) -> Tensor:
+    """The standard deviation: the root of `var`, with its arguments."""
 
 def norm(x: Operand, p: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The length (sum |x|^p)^(1/p) over the given axes, for p = 1 and p = 2. At 0 its gradient is 0."""
@@ -158,8 +158,12 @@ def flatten(x: Operand, start: int = 0, end: int = -1) -> Tensor:
 def getitem(x: Operand, index: Any) -> Tensor:
     """x[index] for any NumPy index. An element that is taken several times collects the sum of its gradients."""
 
-def pad(x: Operand, width: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """x with (before, after) constant entries added on every axis."""
+def pad(x: Operand, width: Sequence[tuple[int, int]] | Sequence[int], *, value: float = 0.0) -> Tensor:
+    """x with constant entries added before and behind.
+
+    width: one (before, after) pair for each axis, as in NumPy; or plain numbers as in PyTorch, where before and after of the last
+        axis come first: (left, right, top, bottom).
+    """
 
 def insert_zeros(x: Operand, factor: Ints) -> Tensor:
     """Put factor - 1 zeros between neighbours on every spatial axis: (N, C, *S) -> (N, C, *(factor (S - 1) + 1)).
@@ -283,29 +287,33 @@ def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     Raises: OptionError unless beta is positive and finite.
     """
 
-def softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing.
+def softmax(x: Operand, axis: int | None = None) -> Tensor:
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis; None is the last one of a vector or a matrix.
 
+    A number without axes is alone and gives 1; nothing gives nothing.
     An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
     throughout: which y is the limit depends on the way there.
     """
 
-def log_softmax(x: Operand, axis: int = -1) -> Tensor:
-    """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN.
+def log_softmax(x: Operand, axis: int | None = None) -> Tensor:
+    """y_i = x_i - log sum_j e^(x_j) along an axis, as `softmax` takes it.
 
-    A number without axes is alone and gives 0; nothing gives nothing.
+    At infinity it is the logarithm of `softmax`, with finite gradients or NaN. A number without axes is alone and gives 0;
+    nothing gives nothing.
     """
 
-def dropout(x: Operand, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
+def dropout(x: Operand, p: float = 0.5, training: bool = True, rng: np.random.Generator | None = None) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
 
+    training: False leaves x as it is.
     rng: where the mask is drawn; by default the generator that `minidil.seed` sets.
-    Raises: OptionError unless 0 <= p < 1.
+    Raises: OptionError unless 0 <= p < 1 and training is a bool.
     """
 
-def batch_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, mean: Tensor | Array | None = None, var: Tensor | Array | None = None, eps: float = 1e-05, observe: Observer | None = None, activation: str | None = None) -> Tensor:
+def batch_norm(x: Operand, *, weight: Operand = None, bias: Operand = None, mean: Tensor | Array | None = None, var: Tensor | Array | None = None, eps: float = 1e-05, observe: Observer | None = None, activation: str | None = None) -> Tensor:
     """Normalise every channel, u = weight (x - mean) / sqrt(var + eps) + bias, and apply an activation, y = f(u).
 
+    All after x is given by name: PyTorch's function has the running statistics where the weight is here.
     Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
     mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
@@ -318,25 +326,26 @@ def batch_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, mean
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 and the gradients that follow it.
     """
 
-def layer_norm(x: Operand, weight: Operand = None, bias: Operand = None, *, normalized_shape: int | Sequence[int], eps: float = 1e-05) -> Tensor:
+def layer_norm(x: Operand, normalized_shape: int | Sequence[int], weight: Operand = None, bias: Operand = None, eps: float = 1e-05) -> Tensor:
     """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
 
-    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape. A function of tensors takes them in PyTorch's
+        order, with normalized_shape first.
     An infinity or a NaN makes NaN of its sample, and what is too large to be squared makes h = 0, as in `batch_norm`.
     Raises: ShapeError if x does not end in normalized_shape.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.
     """
 
-def mse_loss(x: Operand, target: Operand, reduction: str = 'mean') -> Tensor:
+def mse_loss(x: Operand, target: Operand, *, reduction: str = 'mean') -> Tensor:
     """(x - target)^2."""
 
-def l1_loss(x: Operand, target: Operand, reduction: str = 'mean') -> Tensor:
+def l1_loss(x: Operand, target: Operand, *, reduction: str = 'mean') -> Tensor:
     """|x - target|; the gradient is taken as 0 where they are equal."""
 
-def huber_loss(x: Operand, target: Operand, delta: float = 1.0, reduction: str = 'mean') -> Tensor:
+def huber_loss(x: Operand, target: Operand, reduction: str = 'mean', delta: float = 1.0) -> Tensor:
     """e^2 / 2 for an error |e| <= delta and delta (|e| - delta/2) beyond, where both and their slopes meet (Huber 1964)."""
 
-def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
+def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, *, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
     """Minus the log-probability that softmax(logits) gives to the target.
 
     Shapes: logits (N, K, *S), target (N, *S) of class numbers (integers) in 0..K-1, or of the logits' shape and number type:
@@ -347,7 +356,7 @@ def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Arra
     Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, or "mean" finds every target ignored.
     """
 
-def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, pos_weight: Tensor | Array | None = None, reduction: str = 'mean') -> Tensor:
+def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, *, pos_weight: Tensor | Array | None = None, reduction: str = 'mean') -> Tensor:
     """-w t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape.
 
     pos_weight: the factor w of the positive targets, of a shape that broadcasts to that of x; 1 by default.
@@ -361,18 +370,18 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     Raises: DtypeError if the condition holds anything but bools, ShapeError if the shapes do not broadcast.
     """
 
-def nll_loss(log_probs: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
+def nll_loss(log_probs: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, *, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
     """Minus the entry of the target class: `cross_entropy` of what has been through `log_softmax` already.
 
     Shapes: log_probs (N, K, *S), target (N, *S) of integers in 0..K-1, weight (K,) -> a scalar, or (N, *S) for "none".
     weight, ignore_index, Raises: as for `cross_entropy`.
     """
 
-def concatenate(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
-    """Tensors joined along an existing axis (dim: PyTorch's word for it); all other sizes must agree."""
+def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors joined along an existing axis; all other sizes must agree."""
 
-def stack(tensors: Sequence[Operand], axis: int = 0, dim: int | None = None) -> Tensor:
-    """Tensors of one shape joined along a new axis (dim: PyTorch's word for it)."""
+def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis."""
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:
     """The sum of products that `subscripts` spells, in NumPy's and PyTorch's syntax: "ij,jk->ik" is a matrix product.
@@ -384,16 +393,38 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     Raises: OptionError if the subscripts cannot be read, ShapeError if they do not fit the operands.
     """
 
-def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+def split(x: Operand, sizes: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """x in parts along an axis: of one size (the last may be smaller), or of these sizes."""
 
-def chunk(x: Tensor, chunks: int, axis: int = 0) -> list[Tensor]:
+def chunk(x: Operand, chunks: int, axis: int = 0) -> list[Tensor]:
     """x in this number of parts along an axis, all but the last of one size."""
 
-def sort(x: Tensor, axis: int = -1, descending: bool = False) -> Sorted:
+@overload
+def max(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest element: of all, or along axes. A NaN is the largest.
+
+    `axis=`, NumPy's word for one axis or several, gives a tensor of the values; equal ones share the gradient.
+    `dim=`, PyTorch's word, or the position gives the pair (values, indices); the first of equal ones gets the gradient.
+    A tensor in that place, or other=, is compared element by element, as in `maximum`.
+    Raises: OptionError for what is no axis, CallError for both words, ShapeError if there is no element.
+    """
+@overload
+def max(x: Operand, dim: int, keepdim: bool = False) -> Found[Tensor]: ...
+@overload
+def max(x: Operand, other: Tensor | np.ndarray[Any, Any]) -> Tensor: ...
+
+@overload
+def min(x: Operand, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest element: of all, or along axes. A NaN is the smallest. The arguments and results are those of `max`."""
+@overload
+def min(x: Operand, dim: int, keepdim: bool = False) -> Found[Tensor]: ...
+@overload
+def min(x: Operand, other: Tensor | np.ndarray[Any, Any]) -> Tensor: ...
+
+def sort(x: Operand, axis: int = -1, descending: bool = False) -> Found[Tensor]:
     """The elements in order along an axis, and where each came from."""
 
-def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> Sorted:
+def topk(x: Operand, k: int, axis: int = -1, largest: bool = True) -> Found[Tensor]:
     """The k largest (or smallest) elements along an axis, in order, and where each stands."""
 
 def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool = False) -> Any:
@@ -406,7 +437,7 @@ def max_pool(x: Operand, kernel_size: Ints, stride: Ints | None = None, padding:
     Raises: ShapeError if the window overruns the padded input, or some window sees nothing but padding.
     """
 
-def global_avg_pool(x: Tensor) -> Tensor:
+def global_avg_pool(x: Operand) -> Tensor:
     """The mean over all spatial axes: (N, C, *S) -> (N, C, 1, ..., 1).
 
     Source: Lin, Chen & Yan 2014, arXiv:1312.4400, section 3.2.

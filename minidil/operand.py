@@ -84,6 +84,8 @@ def _misfit(value: Any, name: str) -> str:
     kind = type(value).__name__
     if type(value).__module__.split(".")[0] == "torch":
         return f"takes minidil's tensors, not PyTorch's {kind}; convert it with minidil.tensor({name or 'x'}.detach().numpy())"
+    if hasattr(value, "_fields"):
+        return f"takes a tensor, and this is the pair ({', '.join(value._fields)}); take .{value._fields[0]}"
     if isinstance(value, tuple | list | str | dict) and name not in ("", "x", "a", "b"):
         return (
             f"{name} must be a tensor, an array or a number, not the {kind} {value!r:.60}; an option such as a size or a mode "

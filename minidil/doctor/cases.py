@@ -154,11 +154,15 @@ def _pools(x: Floats) -> list[Case]:
 
 def _norms(x: Floats) -> list[Case]:
     return [
-        _case("batch_norm", F.batch_norm, x, _positive(5), _real(5)),
-        _case("batch_norm", partial(F.batch_norm, activation="relu"), x, _positive(5), _real(5)),
-        _case("batch_norm", partial(F.batch_norm, activation="gelu"), x, _positive(5), _real(5)),
-        _case("layer_norm", partial(F.layer_norm, normalized_shape=(13,)), x, _positive(13), _real(13)),
+        _case("batch_norm", _batch_norm, x, _positive(5), _real(5)),
+        _case("batch_norm", partial(_batch_norm, activation="relu"), x, _positive(5), _real(5)),
+        _case("batch_norm", partial(_batch_norm, activation="gelu"), x, _positive(5), _real(5)),
+        _case("layer_norm", lambda x, w, b: F.layer_norm(x, (13,), w, b), x, _positive(13), _real(13)),
     ]
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
+    return F.batch_norm(x, weight=weight, bias=bias, activation=activation)
 
 
 def _losses() -> list[Case]:

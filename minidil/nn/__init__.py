@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from minidil import naming
+from minidil.names import lookup
 from minidil.nn import init
 from minidil.nn.activation import (
     GELU,
@@ -118,4 +118,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    return naming.of_room("nn", name, sys.modules[__name__])
+    return lookup.of_room("nn", name, sys.modules[__name__])

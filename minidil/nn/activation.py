@@ -50,10 +50,17 @@ class LeakyReLU(Module):
 
 
 class GELU(Module):
-    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415)."""
+    """x P(Z <= x) for a standard normal Z (Hendrycks & Gimpel 2016, arXiv:1606.08415); approximate: as in `functional.gelu`."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(x)
+        return F.gelu(x, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
 
 
 class SiLU(Module):
@@ -82,9 +89,9 @@ class Tanh(Module):
 
 
 class Softmax(Module):
-    """e^(x_i) / sum_j e^(x_j) along the axis dim, by default the last one."""
+    """e^(x_i) / sum_j e^(x_j) along the axis dim. None is the last axis of a vector or a matrix, and is refused for others."""
 
-    def __init__(self, dim: int = -1) -> None:
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 
@@ -96,7 +103,7 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """x_i - log sum_j e^(x_j) along the axis dim, by default the last one."""
+    """x_i - log sum_j e^(x_j) along the axis dim, which is as for `Softmax`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.log_softmax(x, axis=self.dim)

@@ -22,20 +22,35 @@ class Embedding(Module):
     The gradient of the table is dense: each row collects the sum over the places that took it, dL/dweight[v] =
     sum of dL/dy[i] over ids[i] = v, and a row that none took gets 0. It is that of `functional.getitem`.
     Shapes: ids (...) of integers in 0..num_embeddings-1 -> (..., embedding_dim).
+    padding_idx: an id that stands for no word: its row starts at 0, and gets no gradient.
     Parameters: weight (num_embeddings, embedding_dim), drawn from the standard normal distribution by rng.
-    Raises: OptionError unless both sizes are ints >= 1, or an id has no row; DtypeError if ids are no integers.
+    Raises: OptionError unless both sizes are ints >= 1 and padding_idx has a row, or an id has no row; DtypeError if ids are no
+        integers.
     Source: Bengio et al. 2003, "A neural probabilistic language model"; as in PyTorch, with its names.
     """
 
     casts = False
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator | None = None) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         super().__init__()
         check_counts("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise OptionError(f"Embedding: padding_idx {padding_idx!r} is no id in 0..{num_embeddings - 1}")
+        self.padding_idx = None if padding_idx is None else int(padding_idx) % num_embeddings
         generator = default_rng() if rng is None else rng
-        self.weight = Parameter(generator.standard_normal((num_embeddings, embedding_dim)).astype(np.float32))
+        table = generator.standard_normal((num_embeddings, embedding_dim)).astype(np.float32)
+        if self.padding_idx is not None:
+            table[self.padding_idx] = 0
+        self.weight = Parameter(table)
 
     def forward(self, ids: Tensor | Array) -> Tensor:
         rows: Any = ids.numpy() if isinstance(ids, Tensor) else np.asarray(ids)
@@ -44,7 +59,9 @@ class Embedding(Module):
         if rows.size and not 0 <= rows.min() <= rows.max() < self.num_embeddings:
             last = self.num_embeddings - 1
             raise OptionError(f"Embedding: ids must lie in 0..{last}, but run from {rows.min()} to {rows.max()}")
-        return F.getitem(self.weight, index=(rows.astype(np.int64),))
+        y = F.getitem(self.weight, index=(rows.astype(np.int64),))
+        return y if self.padding_idx is None else F.where((rows == self.padding_idx)[..., None], y.detach(), y)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

@@ -87,7 +87,7 @@ class InstanceNorm(_GroupNorm):
 
     ndims: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, *, affine: bool = False) -> None:
         check_counts(type(self).__name__, num_features=num_features)
         super().__init__(num_features, num_features, eps, affine)
         self.num_features = num_features

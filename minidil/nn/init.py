@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil import naming
 from minidil.errors import OptionError, ShapeError
+from minidil.names import lookup
 from minidil.random import default_rng
 
 Float32 = NDArray[np.float32]
@@ -122,4 +122,4 @@ def _uniform(shape: Sequence[int], std: float, rng: np.random.Generator | None) 
 
 
 def __getattr__(name: str) -> Any:
-    return naming.of_room("nn.init", name, sys.modules[__name__])
+    return lookup.of_room("nn.init", name, sys.modules[__name__])

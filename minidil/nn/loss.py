@@ -16,10 +16,10 @@ class CrossEntropyLoss(Module):
     def __init__(
         self,
         weight: Array | None = None,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
         *,
         ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
     ) -> None:
         super().__init__()
         self.ignore_index = ignore_index
@@ -43,7 +43,7 @@ class BCEWithLogitsLoss(Module):
 
     pos_weight: Array | None
 
-    def __init__(self, reduction: str = "mean", *, pos_weight: Array | None = None) -> None:
+    def __init__(self, *, pos_weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.register_buffer("pos_weight", pos_weight)
         self.reduction = reduction
@@ -55,7 +55,7 @@ class BCEWithLogitsLoss(Module):
 class MSELoss(Module):
     """`functional.mse_loss` of a prediction and a target of one shape."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = reduction
 
@@ -66,7 +66,7 @@ class MSELoss(Module):
 class L1Loss(Module):
     """`functional.l1_loss` of a prediction and a target of one shape."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = reduction
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar, Self
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil.array import Array, OnDevice
+from minidil.calls.words import of_class, understood
 from minidil.errors import DtypeError, MinidilError, OptionError
 from minidil.nn.checks import input_advice
 from minidil.nn.field import Field
@@ -22,11 +24,15 @@ from minidil.nn.watch import notify
 from minidil.operand import as_array
 from minidil.tensor import Tensor
 
+_method = partial(understood, method=True)
+
 
 class _Built(type):
     """Notes when the whole chain of __init__ has run, after which a new attribute can only be a typo."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls.__module__.startswith("minidil."):
+            (_, *args), kwargs = of_class(cls).bind((cls, *args), kwargs)  # type: ignore[assignment]
         module = super().__call__(*args, **kwargs)
         if "_built" not in vars(module):
             raise AttributeError(f"{cls.__name__}.__init__ must call super().__init__() first")
@@ -166,6 +172,7 @@ class Module(metaclass=_Built):
         """This module and every one below it, once."""
         return (module for _, module in self.named_modules())
 
+    @_method
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter), a shared parameter once, under its first name."""
         seen: set[int] = set()
@@ -175,16 +182,19 @@ class Module(metaclass=_Built):
                     seen.add(id(parameter))
                     yield f"{prefix}.{name}" if prefix else name, parameter
 
+    @_method
     def parameters(self) -> Iterator[Parameter]:
         """Every parameter, once: what an optimizer takes."""
         return (parameter for _, parameter in self.named_parameters())
 
+    @_method
     def named_buffers(self) -> Iterator[tuple[str, Array]]:
         """(dotted name, array) of every buffer that is not None."""
         for prefix, module in self.named_modules():
             for name, value in module.own_buffers().items():
                 yield f"{prefix}.{name}" if prefix else name, value
 
+    @_method
     def buffers(self) -> Iterator[Array]:
         """Every buffer that is not None."""
         return (value for _, value in self.named_buffers())
@@ -229,6 +239,7 @@ class Module(metaclass=_Built):
         function(self)
         return self
 
+    @_method
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
@@ -255,10 +266,12 @@ class Module(metaclass=_Built):
 
     # --- state
 
+    @_method
     def state_dict(self) -> dict[str, Array]:
         """A copy of every parameter and buffer, under PyTorch's names; a shared one under each of its names."""
         return state_of(self)
 
+    @_method
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Ignored:
         """Set parameters and buffers from arrays by name; another floating-point precision is converted.
 

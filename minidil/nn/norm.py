@@ -51,6 +51,7 @@ class BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
         activation: str | None = None,
     ) -> None:
         super().__init__()
@@ -83,7 +84,9 @@ class BatchNorm(Module):
             statistics: dict[str, Any] = {"observe": self._tracker(x)}
         else:
             statistics = {"mean": self.running_mean, "var": self.running_var}
-        return F.batch_norm(x, self.weight, self.bias, eps=self.eps, activation=self.activation, **statistics)
+        return F.batch_norm(
+            x, weight=self.weight, bias=self.bias, eps=self.eps, activation=self.activation, **statistics
+        )
 
     def _tracker(self, x: Tensor) -> Callable[[Array, Array], None] | None:
         """What updates the running statistics once those of the batch x are known; None if they are not tracked."""
@@ -166,7 +169,7 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, np.float32)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.weight, self.bias, normalized_shape=self.normalized_shape, eps=self.eps)
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         shown = [brief(self.normalized_shape) if len(self.normalized_shape) == 1 else str(self.normalized_shape)]

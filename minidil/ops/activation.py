@@ -122,9 +122,10 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> tuple[A
     return k.where(linear, x, y), (lambda grad: k.where(linear, grad, k.multiply(grad, k.sigmoid(z))),)
 
 
-def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = e^(x_i) / sum_j e^(x_j) along an axis. A number without axes is alone and gives 1; nothing gives nothing.
+def softmax(x: Array, *, axis: int | None = None) -> tuple[Array, Vjps]:
+    """y_i = e^(x_i) / sum_j e^(x_j) along an axis; None is the last one of a vector or a matrix.
 
+    A number without axes is alone and gives 1; nothing gives nothing.
     An x_i of minus infinity has y_i = 0 and no gradient. One of plus infinity makes NaN of all, as does minus infinity
     throughout: which y is the limit depends on the way there.
     """
@@ -142,10 +143,11 @@ def softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     return y, (grad_x,)
 
 
-def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
-    """y_i = x_i - log sum_j e^(x_j) along an axis; at infinity the logarithm of `softmax`, with finite gradients or NaN.
+def log_softmax(x: Array, *, axis: int | None = None) -> tuple[Array, Vjps]:
+    """y_i = x_i - log sum_j e^(x_j) along an axis, as `softmax` takes it.
 
-    A number without axes is alone and gives 0; nothing gives nothing.
+    At infinity it is the logarithm of `softmax`, with finite gradients or NaN. A number without axes is alone and gives 0;
+    nothing gives nothing.
     """
     check_floating("log_softmax", x=x)
     k = active()
@@ -161,24 +163,33 @@ def log_softmax(x: Array, *, axis: int = -1) -> tuple[Array, Vjps]:
     return y, (grad_x,)
 
 
-def dropout(x: Array, *, p: float = 0.5, rng: np.random.Generator | None = None) -> tuple[Array, Vjps]:
+def dropout(
+    x: Array, *, p: float = 0.5, training: bool = True, rng: np.random.Generator | None = None
+) -> tuple[Array, Vjps]:
     """Zero each element with probability p and scale the rest by 1 / (1 - p), which keeps the mean (arXiv:1207.0580).
 
+    training: False leaves x as it is.
     rng: where the mask is drawn; by default the generator that `minidil.seed` sets.
-    Raises: OptionError unless 0 <= p < 1.
+    Raises: OptionError unless 0 <= p < 1 and training is a bool.
     """
+    if not isinstance(training, bool | np.bool_):
+        raise OptionError(f"dropout: training must be True or False, not {training!r}; a generator is given as rng=")
     if not 0 <= p < 1:
         raise OptionError(f"dropout: p is the probability to drop and must satisfy 0 <= p < 1, not {p}")
     check_floating("dropout", x=x)
     k = active()
+    if not training:
+        return x, (lambda grad: grad,)
     mask = k.keep_mask(default_rng() if rng is None else rng, x.shape, p, x.dtype)
     # y = m x, so dy/dx = m
     return k.multiply(x, mask), (lambda grad: k.multiply(grad, mask),)
 
 
-def _axis(op: str, x: Array, axis: int) -> int:
-    """The axis, where a number without axes has the axis 0, as in PyTorch."""
-    return axis_of(op, axis, x.ndim or 1)
+def _axis(op: str, x: Array, axis: int | None) -> int:
+    """The axis, where a number without axes has the axis 0, as in PyTorch. Of more than two, none is meant if none is named."""
+    if axis is None and x.ndim > 2:
+        raise OptionError(f"{op}: axis must be given for x {x.shape}, as in axis=1 for the channels, or axis=-1")
+    return axis_of(op, -1 if axis is None else axis, x.ndim or 1)
 
 
 def _as_row(k: Kernels, x: Array, op: Callable[..., tuple[Array, Vjps]]) -> tuple[Array, Vjps]:

@@ -1,6 +1,7 @@
 """What every family of ops needs: the types, the rule for whole numbers, and the two helpers behind broadcasting and axes.
 
-Whole numbers and bools. `sum` adds them in 64 bits; mean, variance and quotient are float64; comparing and moving them, maxima
+Whole numbers and bools. `sum`, `cumsum` and `prod` are int64; mean, variance and quotient are float64, which a function of
+tensors turns into float32, the type that floats have here; comparing and moving them, maxima
 and max-pooling among them, changes none. Arithmetic keeps their type, so it wraps around where that ends, as in NumPy and
 PyTorch: the uint8 200 + 100 is 44. All else would wrap where nobody sees it, or be computed in 16 bits, and refuses them with a
 DtypeError: activations (but relu), normalisations, losses and means over windows any whole numbers (`check_floating`), and
@@ -78,7 +79,7 @@ def sum_to(kernels: Kernels, grad: Array, shape: tuple[int, ...]) -> Array:
 
 def axis_of(op: str, axis: int, ndim: int) -> int:
     """Spell out an argument that must be one axis as an int in 0..ndim-1."""
-    if not isinstance(axis, Integral) or not -ndim <= axis < ndim:
+    if not isinstance(axis, Integral) or isinstance(axis, bool) or not -ndim <= axis < ndim:
         raise OptionError(f"{op}: axis {axis!r} is no axis of an array with {ndim} of them")
     return int(axis) % ndim
 
@@ -86,7 +87,9 @@ def axis_of(op: str, axis: int, ndim: int) -> int:
 def axes_of(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """Spell out an argument of any number of axes as a sorted tuple of ints in 0..ndim-1; None means all of them."""
     given: Any = range(ndim) if axis is None else (axis,) if isinstance(axis, Integral) else axis
-    known = isinstance(given, Sequence) and all(isinstance(a, Integral) and -ndim <= int(a) < ndim for a in given)
+    known = isinstance(given, Sequence) and all(
+        isinstance(a, Integral) and not isinstance(a, bool) and -ndim <= int(a) < ndim for a in given
+    )
     axes = sorted(int(a) % ndim for a in given) if known else []
     if not known or len(set(axes)) != len(axes):
         raise OptionError(f"{op}: axis {axis!r} does not name different axes of an array with {ndim} of them")

@@ -57,10 +57,16 @@ def divide(a: Array, b: Array) -> tuple[Array, Vjps]:
 
 
 def power(a: Array, b: Array) -> tuple[Array, Vjps]:
-    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0."""
+    """a to the power b. The gradient for an array b needs a > 0 and is taken as 0 where a = 0.
+
+    Raises: OptionError for negative powers of whole numbers.
+    """
     check_broadcast("power", a, b)
     k = active()
-    y = k.power(a, b)
+    try:
+        y = k.power(a, b)
+    except ValueError:
+        raise OptionError("power: a whole number has no negative powers; use astype('float32')") from None
 
     # dy/da = b a^(b-1). Where b = 0 that is 0 for every a, also where a^(b-1) has no value: 0 a^0 is 0.
     def grad_base(grad: Array) -> Array:

@@ -175,7 +175,7 @@ def l1_loss(x: Array, target: Array, *, reduction: str = "mean") -> tuple[Array,
     return _of_error(k, "l1_loss", k.absolute(error), reduction, grad_x)
 
 
-def huber_loss(x: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean") -> tuple[Array, Vjps]:
+def huber_loss(x: Array, target: Array, *, reduction: str = "mean", delta: float = 1.0) -> tuple[Array, Vjps]:
     """e^2 / 2 for an error |e| <= delta and delta (|e| - delta/2) beyond, where both and their slopes meet (Huber 1964)."""
     k = active()
     if not delta > 0:

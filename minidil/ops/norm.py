@@ -28,6 +28,7 @@ def batch_norm(
 ) -> tuple[Array, Vjps]:
     """Normalise every channel, u = weight (x - mean) / sqrt(var + eps) + bias, and apply an activation, y = f(u).
 
+    All after x is given by name: PyTorch's function has the running statistics where the weight is here.
     Shapes: x (N, C, *S); weight, bias, mean and var (C,) -> y like x.
     mean, var: constants to normalise with (evaluation). Left out, they are those of the batch itself (training; the
         variance is the biased one), the gradient goes through them, and `observe(mean, var)` is called with them.
@@ -115,7 +116,8 @@ def layer_norm(
 ) -> tuple[Array, Vjps]:
     """Normalise the last axes of every sample to mean 0 and variance 1, then y = weight h + bias.
 
-    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape.
+    Shapes: x (..., *normalized_shape); weight and bias of shape normalized_shape. A function of tensors takes them in PyTorch's
+        order, with normalized_shape first.
     An infinity or a NaN makes NaN of its sample, and what is too large to be squared makes h = 0, as in `batch_norm`.
     Raises: ShapeError if x does not end in normalized_shape.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.

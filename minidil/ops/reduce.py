@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
@@ -15,6 +17,8 @@ from minidil.ops.common import Axis, Vjps, axes_of
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
     """The sum over the given axes (all of them by default)."""
     k = active()
+    if x.dtype.kind == "u" and x.dtype.itemsize < 8:
+        x = k.astype(x, np.int64)  # as other whole numbers, of which NumPy's sum is int64
     axes = axes_of("sum", axis, x.ndim)
     shape = x.shape  # all that backward needs: x itself is not kept
     # dy/dx = 1 for every element that went into y: G is repeated.
@@ -35,16 +39,20 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array,
     )
 
 
-def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
-    """The variance sum((x - mean)^2) / (n - ddof). As in NumPy, ddof is 0 unless given; PyTorch's `var` has 1 there.
+def var(x: Array, *, axis: Axis = None, ddof: int = 1, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The variance sum((x - mean)^2) / (n - ddof) over the given axes (all of them by default).
 
-    ddof: 0 for the variance of the numbers themselves; 1 for an unbiased estimate from a sample, PyTorch's `correction=1`.
+    ddof: 1, as in PyTorch (`correction`, `unbiased=True`), estimates it from a sample without bias; 0, as in NumPy, is that of
+        the numbers themselves.
+    Raises: ShapeError if there are no more than ddof numbers.
     """
     k = active()
     axes = axes_of("var", axis, x.ndim)
     count = _count("var", x.shape, axes)
     if count <= ddof:
-        raise ShapeError(f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by")
+        raise ShapeError(
+            f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by; ddof=0 is their own variance"
+        )
     centred = k.subtract(x, k.mean(x, axis=axes, keepdims=True))
     y = k.divide(k.sum(k.multiply(centred, centred), axis=axes, keepdims=keepdims), count - ddof)
 
@@ -55,26 +63,20 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
     return y, (grad_x,)
 
 
-def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest.
-
-    PyTorch's `amax`: its `max` over an axis returns the positions as well.
-    """
+def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The largest element over the given axes, without its position. Ties share the gradient equally; a NaN is the largest."""
     k = active()
-    return _extreme("max", k, k.max, x, axis, keepdims)
+    return _extreme("amax", k, k.max, x, axis, keepdims)
 
 
-def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
-    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest.
-
-    PyTorch's `amin`: its `min` over an axis returns the positions as well.
-    """
+def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The smallest element over the given axes, without its position. Ties share the gradient equally; a NaN is the smallest."""
     k = active()
-    return _extreme("min", k, k.min, x, axis, keepdims)
+    return _extreme("amin", k, k.min, x, axis, keepdims)
 
 
-def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> tuple[Array, Vjps]:
-    """The standard deviation, the root of `var`: NumPy's meaning, biased unless ddof = 1 (PyTorch's default)."""
+def std(x: Array, *, axis: Axis = None, ddof: int = 1, keepdims: bool = False) -> tuple[Array, Vjps]:
+    """The standard deviation: the root of `var`, with its arguments."""
     k = active()
     square, (grad_var,) = var(x, axis=axis, keepdims=keepdims, ddof=ddof)
     y = k.sqrt(square)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from minidil.array import Array
 from minidil.kernels.backend import active
 from minidil.kernels.contract import Kernels
@@ -13,6 +15,7 @@ from minidil.ops.common import Axis, Vjps, axes_of, axis_of
 def cumsum(x: Array, *, axis: int) -> tuple[Array, Vjps]:
     """The sums of the first elements along an axis: y_i = x_0 + ... + x_i."""
     k = active()
+    x = _wide(k, x)
     along = axis_of("cumsum", axis, x.ndim)
     # x_i is part of y_j for every j >= i, so dL/dx_i = sum over j >= i of G_j: the running sum from the other end.
     return _scan(k, x, along, k.add, 0), (lambda grad: _scan(k, grad, along, k.add, 0, from_end=True),)
@@ -21,6 +24,7 @@ def cumsum(x: Array, *, axis: int) -> tuple[Array, Vjps]:
 def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array, Vjps]:
     """The product over the given axes (all of them by default)."""
     k = active()
+    x = _wide(k, x)
     axes = axes_of("prod", axis, x.ndim)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     # The axes that are multiplied are brought to the end and made one.
@@ -48,6 +52,11 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> tuple[Array,
         return k.transpose(k.reshape(k.multiply(k.reshape(grad, whole.shape), others), moved_shape), back)
 
     return k.reshape(whole, shape), (grad_x,)
+
+
+def _wide(k: Kernels, x: Array) -> Array:
+    """Whole numbers in 64 bits, as `sum` adds them."""
+    return k.astype(x, np.int64) if x.dtype.kind in "iub" and x.dtype.itemsize < 8 else x
 
 
 def _scan(

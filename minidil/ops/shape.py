@@ -57,15 +57,24 @@ def getitem(x: Array, *, index: Any) -> tuple[Array, Vjps]:
     return y, (lambda grad: k.scatter_add(grad, index, shape),)
 
 
-def pad(x: Array, *, width: Sequence[tuple[int, int]], value: float = 0.0) -> tuple[Array, Vjps]:
-    """x with (before, after) constant entries added on every axis."""
+def pad(x: Array, *, width: Sequence[tuple[int, int]] | Sequence[int], value: float = 0.0) -> tuple[Array, Vjps]:
+    """x with constant entries added before and behind.
+
+    width: one (before, after) pair for each axis, as in NumPy; or plain numbers as in PyTorch, where before and after of the last
+        axis come first: (left, right, top, bottom).
+    """
     k = active()
-    if not x.ndim or not isinstance(width, Sequence) or len(width) != x.ndim or not all(map(_is_pair, width)):
+    each: Any = width
+    if isinstance(width, Sequence) and 0 < len(width) <= 2 * x.ndim and all(isinstance(n, Integral) for n in width):
+        pairs = [width[i : i + 2] for i in range(0, len(width), 2)]
+        each = (*((0, 0),) * (x.ndim - len(pairs)), *reversed(pairs))
+    if not x.ndim or not isinstance(each, Sequence) or len(each) != x.ndim or not all(map(_is_pair, each)):
         raise OptionError(
-            f"pad: width must be one (before, after) pair of ints >= 0 for each of the {x.ndim} axes, not {width!r}"
+            f"pad: width must be one (before, after) pair of ints >= 0 for each of the {x.ndim} axes, or PyTorch's "
+            f"(left, right, top, bottom, ...), not {width!r}"
         )
-    inner = tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))
-    return k.pad(x, [(before, after) for before, after in width], constant_values=value), (
+    inner = tuple(slice(before, before + n) for (before, _), n in zip(each, x.shape, strict=True))
+    return k.pad(x, [(before, after) for before, after in each], constant_values=value), (
         lambda grad: k.take(grad, inner),
     )
 

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from minidil import naming
+from minidil.names import lookup
 from minidil.optim.adam import Adam, AdamW
 from minidil.optim.clip import clip_grad_norm
 from minidil.optim.optimizer import Optimizer
@@ -14,4 +14,4 @@ __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm"]
 
 
 def __getattr__(name: str) -> Any:
-    return naming.of_room("optim", name, sys.modules[__name__])
+    return lookup.of_room("optim", name, sys.modules[__name__])

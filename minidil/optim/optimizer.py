@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import partial
 from numbers import Real
 from operator import index
 from typing import Any, ClassVar, TypeAlias
@@ -13,11 +14,13 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minidil.array import OnDevice
+from minidil.calls.words import understood
 from minidil.errors import CheckpointError, OptionError
 from minidil.kernels.backend import active
 from minidil.tensor import Tensor
 
 Group: TypeAlias = dict[str, Any]
+_method = partial(understood, method=True)
 Params: TypeAlias = "Iterable[Tensor] | Iterable[Mapping[str, Any]]"
 
 
@@ -33,6 +36,10 @@ class Optimizer:
     state_arrays: ClassVar[tuple[str, ...]] = ()  # what is kept per parameter, each of the parameter's shape
     sometimes: ClassVar[tuple[str, ...]] = ()  # what is kept as well, if an option asks for it
     state_counts: ClassVar[tuple[str, ...]] = ()  # and the whole numbers beside them
+
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = understood(cls.__init__, cls.__name__, method=True)  # type: ignore[method-assign]
 
     def __init__(self, params: Params, **defaults: Any) -> None:
         if isinstance(params, Tensor | Mapping):
@@ -81,6 +88,7 @@ class Optimizer:
         lines = [", ".join(shown), *(f"group {number}: {each}" for number, each in enumerate(own))]
         return f"{self._name}(\n  " + "\n  ".join(filter(None, lines)) + "\n)"
 
+    @_method
     def step(self) -> None:
         """Move every parameter that has a gradient. Values are replaced, never written into."""
         place = active().place
@@ -94,6 +102,7 @@ class Optimizer:
                     )
                     parameter.data = self.update(place(parameter.data), place(parameter.grad.data), state, group)
 
+    @_method
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for group in self.param_groups:

@@ -42,3 +42,20 @@ def test_refused() -> None:
         layer(md.tensor([1.0]))
     with pytest.raises(OptionError, match="embedding_dim must be an int >= 1, not 0"):
         nn.Embedding(4, 0)
+
+
+class TestPadding:
+    def test_its_row_is_zero_and_gets_no_gradient(self):
+        layer = nn.Embedding(4, 2, padding_idx=1)
+        y = layer(np.array([[1, 3], [0, 1]]))
+        assert y.numpy()[0, 0].tolist() == y.numpy()[1, 1].tolist() == [0, 0]
+        (y * 2).sum().backward()
+        assert layer.weight.grad.numpy().tolist() == [[2, 2], [0, 0], [0, 0], [2, 2]]
+
+    def test_it_counts_from_the_end_and_is_shown(self):
+        assert nn.Embedding(4, 2, -1).padding_idx == 3
+        assert repr(nn.Embedding(4, 2, 0)) == "Embedding(4, 2, padding_idx=0)"
+
+    def test_an_id_without_a_row_is_refused(self):
+        with pytest.raises(OptionError, match=r"Embedding: padding_idx 4 is no id in 0\.\.3"):
+            nn.Embedding(4, 2, padding_idx=4)

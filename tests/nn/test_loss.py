@@ -19,12 +19,12 @@ WEIGHT = np.array([1, 2, 3], np.float32)
     [
         (nn.CrossEntropyLoss()(X, LABELS), F.cross_entropy(X, target=LABELS)),
         (
-            nn.CrossEntropyLoss(WEIGHT, 0.1, "none")(X, tensor(LABELS)),
+            nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.1, reduction="none")(X, tensor(LABELS)),
             F.cross_entropy(X, target=LABELS, weight=WEIGHT, label_smoothing=0.1, reduction="none"),
         ),
-        (nn.BCEWithLogitsLoss("sum")(X, Y), F.binary_cross_entropy_with_logits(X, target=Y, reduction="sum")),
+        (nn.BCEWithLogitsLoss(reduction="sum")(X, Y), F.binary_cross_entropy_with_logits(X, target=Y, reduction="sum")),
         (nn.MSELoss()(X, Y), F.mse_loss(X, Y)),
-        (nn.L1Loss("sum")(X, Y), F.l1_loss(X, Y, reduction="sum")),
+        (nn.L1Loss(reduction="sum")(X, Y), F.l1_loss(X, Y, reduction="sum")),
         (nn.HuberLoss("none", 0.5)(X, Y), F.huber_loss(X, Y, delta=0.5, reduction="none")),
     ],
 )

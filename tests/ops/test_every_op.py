@@ -5,6 +5,7 @@ from inspect import isfunction
 
 import numpy as np
 import pytest
+from normalised import batch_norm, layer_norm
 
 import minidil as md
 import minidil.functional as F
@@ -34,7 +35,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "add": (F.add, (real(3, 1), real(4, seed=1))),
     "astype": (lambda x: F.astype(x, dtype=np.float64), (real(3),)),
     "avg_pool": (lambda x: F.avg_pool(x, kernel_size=2, count_include_pad=False, **WINDOW), (X,)),
-    "batch_norm": (F.batch_norm, (X, positive(4), real(4, seed=2))),
+    "batch_norm": (batch_norm, (X, positive(4), real(4, seed=2))),
     "binary_cross_entropy_with_logits": (
         lambda x: F.binary_cross_entropy_with_logits(x, positive(3, 4) / 2),
         (real(3, 4),),
@@ -73,7 +74,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "insert_zeros": (lambda x: F.insert_zeros(x, factor=(2, 3)), (X,)),
     "interpolate": (lambda x: F.interpolate(x, size=(4, 7), mode="bicubic"), (X,)),
     "l1_loss": (F.l1_loss, (real(3, 4), real(3, 4, seed=1))),
-    "layer_norm": (lambda *t: F.layer_norm(*t, normalized_shape=(6, 5)), (X, positive(6, 5), real(6, 5))),
+    "layer_norm": (lambda *t: layer_norm(*t, normalized_shape=(6, 5)), (X, positive(6, 5), real(6, 5))),
     "leaky_relu": (lambda x: F.leaky_relu(x, slope=0.2), (real(3, 4),)),
     "linear": (F.linear, (real(2, 3, 4), real(5, 4, seed=1), real(5, seed=2))),
     "log": (F.log, (positive(3, 4),)),

@@ -14,8 +14,10 @@ from cuda_cases import Hosted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices, integer_array_indices, mutually_broadcastable_shapes
+from normalised import batch_norm, layer_norm
 from numpy.testing import assert_allclose
 from ops.test_every_op import CASES
+from ops.test_operator_samples import SAMPLES
 from ops.test_reduce import NAMES as REDUCTIONS
 from ops.test_reduce import shapes_and_axes
 from strategies import conv_cases, windows
@@ -113,6 +115,19 @@ class TestEveryFunction:
     def check(self, name):
         function, arrays = (CASES | IN_FLOAT32)[name]
         agrees(function, *arrays)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLES)
+def test_operator_samples(name):
+    """The calls of PyTorch's users: values against the oracle, gradients against those that central differences confirm."""
+    function, arrays, oracle = SAMPLES[name]
+    with md.use("cuda"):
+        y = function(*(md.tensor(array.astype(np.float32)) for array in arrays)).numpy()
+    expected = np.asarray(oracle(*arrays))
+    assert (y.shape, y.dtype) == (expected.shape, np.float32)
+    assert_allclose(y, expected, rtol=1e-4, atol=2e-5)
+    agrees(function, *arrays)
 
 
 @pytest.mark.slow
@@ -229,20 +244,20 @@ class TestNorm:
     @pytest.mark.parametrize("shape", [(2, 3), (4, 1), (3, 5, 7), (2, 3, 4, 5), (2, 17, 1, 1, 2)])
     def test_batch_norm(self, shape):
         channels = shape[1]
-        agrees(F.batch_norm, drawn(*shape), positive(channels), drawn(channels, seed=2))
-        agrees(F.batch_norm, drawn(*shape))
+        agrees(batch_norm, drawn(*shape), positive(channels), drawn(channels, seed=2))
+        agrees(batch_norm, drawn(*shape))
         constants = drawn(channels, seed=3).astype(np.float32), positive(channels, seed=4).astype(np.float32)
 
         def evaluated(*tensors):
             mean, var = (constant.astype(tensors[0].dtype) for constant in constants)
-            return F.batch_norm(*tensors, mean=mean, var=var)
+            return batch_norm(*tensors, mean=mean, var=var)
 
         agrees(evaluated, drawn(*shape), positive(channels), drawn(channels, seed=2))
 
     @pytest.mark.parametrize("tail", [(5,), (3, 5), (17,)])
     def test_layer_norm(self, tail):
         agrees(
-            lambda *t: F.layer_norm(*t, normalized_shape=tail),
+            lambda *t: layer_norm(*t, normalized_shape=tail),
             drawn(2, 3, *tail),
             positive(*tail),
             drawn(*tail, seed=2),

@@ -8,10 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import minidil as md
 import minidil.functional as F
-from minidil.errors import DtypeError, OptionError, ShapeError
+from minidil.errors import CallError, DtypeError, OptionError, ShapeError
 from minidil.testing import check_adjoint, check_gradients
 
-NAMES = ["sum", "mean", "max", "min", "var"]
+NAMES = ["sum", "mean", "amax", "amin", "var"]
+OWN = {"var": {"ddof": 0}}  # what NumPy takes for granted
 
 
 @st.composite
@@ -35,17 +36,18 @@ def drawn(shape):
 def test_values_and_gradients(backend, name, case, keepdims):
     shape, axis = case
     x = drawn(shape)
-    y = getattr(F, name)(x, axis=axis, keepdims=keepdims)
+    own = OWN.get(name, {})
+    y = getattr(F, name)(x, axis=axis, keepdims=keepdims, **own)
     assert_allclose(y.numpy(), getattr(np, name)(x, axis=axis, keepdims=keepdims), atol=1e-12)
     assert y.shape == np.shape(getattr(np, name)(x, axis=axis, keepdims=keepdims))
-    check_gradients(getattr(F, name), x, axis=axis, keepdims=keepdims)
+    check_gradients(getattr(F, name), x, axis=axis, keepdims=keepdims, **own)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_as_a_method_with_the_axis_by_position(backend, name):
     x = md.tensor(drawn((2, 3, 4)))
     assert_array_equal(getattr(x, name)(1).numpy(), getattr(F, name)(x, axis=1).numpy())
-    assert getattr(x, name)((0, 2), True).shape == (1, 3, 1)
+    assert getattr(x, name)((0, 2), keepdims=True).shape == (1, 3, 1)
 
 
 @pytest.mark.parametrize("name", ["sum", "mean"])
@@ -78,7 +80,7 @@ def test_the_sum_of_nothing_is_zero(backend):
     assert x.sum(0).shape == (0,)
 
 
-@pytest.mark.parametrize("name", ["mean", "max", "min", "var"])
+@pytest.mark.parametrize("name", ["mean", "amax", "amin", "var"])
 def test_nothing_has_no_mean_and_no_extreme(backend, name):
     with pytest.raises(ShapeError) as caught:
         getattr(F, name)(np.zeros((3, 0)), axis=1)
@@ -104,7 +106,10 @@ class TestVar:
     def test_too_few_elements_for_ddof(self, backend):
         with pytest.raises(ShapeError) as caught:
             F.var(drawn((4, 1)), axis=1, ddof=1)
-        assert str(caught.value) == "var: 1 elements of x (4, 1) minus ddof 1 leaves nothing to divide by"
+        assert (
+            str(caught.value)
+            == "var: 1 elements of x (4, 1) minus ddof 1 leaves nothing to divide by; ddof=0 is their own variance"
+        )
 
     def test_a_constant_has_no_variance_and_no_gradient(self, backend):
         x = md.tensor(np.full((3, 2), 7.0), requires_grad=True)
@@ -117,7 +122,7 @@ class TestVar:
 class TestTies:
     def test_ties_share_the_gradient(self, backend):
         x = md.tensor(np.array([[1.0, 3, 3], [2, 2, 2], [0.0, -0.0, -1]]), requires_grad=True)
-        x.max(1).sum().backward()
+        x.max(axis=1).sum().backward()
         third = 1 / 3
         assert_allclose(x.grad.numpy(), [[0, 0.5, 0.5], [third, third, third], [0.5, 0.5, 0]])
 
@@ -183,7 +188,53 @@ def test_the_method_is_documented_like_the_function(name):
     assert getattr(md.Tensor, name).__name__ == name
 
 
-def test_what_differs_from_pytorch_is_said():
-    assert "PyTorch's `var` has 1" in F.var.__doc__
-    for name in ("max", "min"):
-        assert "without its position" in getattr(F, name).__doc__
+class TestMaxOverAnAxis:
+    """axis= (NumPy's word) gives the values, dim= (PyTorch's) or the position the pair (values, indices)."""
+
+    def test_numpys_word_gives_values(self, backend):
+        x = drawn((2, 3))
+        assert_array_equal(md.tensor(x).max(axis=1).numpy(), x.max(axis=1))
+        assert_array_equal(F.min(x, axis=(0, 1), keepdims=True).numpy(), x.min(keepdims=True))
+
+    @pytest.mark.parametrize("how", [lambda x: x.max(1), lambda x: x.max(dim=1), lambda x: F.max(x, -1)])
+    def test_pytorchs_word_and_the_position_give_a_pair_also_of_two_rows(self, backend, how):
+        x = drawn((2, 3))
+        values, indices = how(md.tensor(x))
+        assert_array_equal(values.numpy(), x.max(axis=1))
+        assert_array_equal(indices.numpy(), x.argmax(axis=1))
+
+    def test_the_first_of_equal_ones_gets_the_gradient(self, backend):
+        x = md.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], requires_grad=True)
+        x.max(dim=1, keepdim=True).values.sum().backward()
+        assert_array_equal(x.grad.numpy(), [[0, 1, 0], [1, 0, 0]])
+
+    def test_a_tensor_is_compared_element_by_element(self, backend):
+        assert F.max(md.tensor([1.0, 5.0]), md.tensor([3.0, 2.0])).tolist() == [3, 5]
+        assert md.tensor([1.0, 5.0]).min(other=md.tensor([3.0, 2.0])).tolist() == [1, 2]
+
+    def test_a_pair_is_no_tensor(self):
+        pair = md.tensor(drawn((2, 3))).max(1)
+        with pytest.raises(AttributeError, match=r"a pair \(values, indices\), which has no 'sum'; write .values.sum"):
+            pair.sum()
+        with pytest.raises(DtypeError, match=r"this is the pair \(values, indices\); take .values"):
+            md.tensor([1.0]) - pair
+
+    def test_both_words_and_several_axes_are_refused(self):
+        x = md.tensor(drawn((2, 3)))
+        with pytest.raises(CallError, match="max: give axis= for the values, or dim="):
+            x.max(1, axis=1)
+        with pytest.raises(OptionError, match=r"min: dim is one axis; over several, axis=\(0, 1\) gives the values"):
+            x.min((0, 1))
+
+
+class TestDdof:
+    def test_the_default_is_pytorchs_unbiased_estimate(self, backend):
+        x = drawn((3, 4))
+        assert_allclose(md.tensor(x).std(1).numpy(), x.std(axis=1, ddof=1))
+        assert_allclose(F.var(x, ddof=0).numpy(), x.var())
+        assert_allclose(F.var(x, unbiased=False).numpy(), x.var())
+
+    @pytest.mark.parametrize("name", ["var", "sum", "argmax", "any", "squeeze", "max"])
+    def test_a_bool_is_no_axis(self, name):
+        with pytest.raises(OptionError, match="axis False"):
+            getattr(md.tensor(drawn((2, 3))), name)(False)

@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 import minidil as md
 import minidil.functional as F
-from minidil.errors import DtypeError
+from minidil.errors import DtypeError, OptionError
 
 NARROW = ["bool", "uint8", "int8", "int16", "int32"]
 WHOLE = [*NARROW, "int64"]
@@ -31,7 +31,8 @@ NEED_64_BITS = {
     "sqrt": F.sqrt,
 }
 NEED_FRACTIONS = {
-    **{name: getattr(F, name) for name in ("leaky_relu", "sigmoid", "tanh", "silu", "gelu", "softmax", "log_softmax")},
+    **{name: getattr(F, name) for name in ("leaky_relu", "sigmoid", "tanh", "silu", "gelu")},
+    **{name: lambda x, name=name: getattr(F, name)(x, axis=1) for name in ("softmax", "log_softmax")},
     **{name: pair(name) for name in ("mse_loss", "l1_loss", "huber_loss", "binary_cross_entropy_with_logits")},
     "dropout": F.dropout,
     "batch_norm": F.batch_norm,
@@ -93,15 +94,47 @@ def test_sums_are_made_in_64_bits(backend, dtype):
     for tensor in (md.tensor(x), md.tensor(np.asfortranarray(x))):
         assert tensor.sum().item() == 150 * value
         assert_array_equal(tensor.sum(1).numpy(), [50 * value] * 3)
-        assert tensor.sum().dtype.itemsize == 8
+        assert tensor.sum().dtype == np.int64
         assert tensor.mean().item() == pytest.approx(value)
-        assert tensor.mean().dtype == np.float64
+        assert tensor.mean().dtype == np.float32
         assert tensor.var(0).numpy().max() <= 1e-6 * value
         assert tensor.max().item() == tensor.min().item() == value
 
 
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_products_and_running_sums_are_made_in_64_bits(backend, dtype):
+    x = np.full((2, 3), 1 if dtype == "bool" else 100).astype(dtype)
+    assert F.prod(x).dtype == F.cumsum(x, axis=1).dtype == np.int64
+    assert F.prod(x).item() == int(x[0, 0]) ** 6
+    assert F.cumsum(x, axis=1).tolist() == [[k * int(x[0, 0]) for k in (1, 2, 3)]] * 2
+
+
+def test_floats_that_come_of_integers_are_float32(backend):
+    """As Python's floats are; float64 stays where something given has it."""
+    whole, wide = md.tensor([1, 2, 4]), md.tensor(np.array([1.0, 2.0, 4.0]))
+    for y in (
+        whole / 4,
+        1 / whole,
+        whole / whole,
+        whole * 0.5,
+        whole**0.5,
+        F.exp(whole),
+        F.clip(whole, low=1.5),
+        whole.mean(),
+    ):
+        assert y.dtype == np.float32
+    for y in (wide / 4, 0.5 * wide, F.exp(wide), whole.astype(np.float64)):
+        assert y.dtype == np.float64
+    assert (whole / 4).tolist() == [0.25, 0.5, 1.0]
+
+
+def test_a_whole_number_has_no_negative_power(backend):
+    with pytest.raises(OptionError, match=r"power: a whole number has no negative powers; use astype\('float32'\)"):
+        md.tensor([1, 2]) ** -1
+
+
 def test_the_variance_of_bytes(backend):
-    assert F.var(np.array([0, 255], np.uint8)).item() == 127.5**2
+    assert F.var(np.array([0, 255], np.uint8), ddof=0).item() == 127.5**2
     assert F.divide(np.array([255], np.uint8), np.array([2], np.uint8)).item() == 127.5
 
 

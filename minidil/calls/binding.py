@@ -12,19 +12,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from minidil.calls.words import own_names
 from minidil.errors import CallError
-from minidil.naming import KEYWORDS, nearest
 
 
 class Call:
     """The parameters of an op, and what a call binds to them.
 
     order: the parameters in the order in which the function takes them, if it is not the op's own.
-    by_name: why options may be given by name only; None if their position will do. For a function whose positions mean
-        something else in PyTorch.
+    by_position: how many may be given by position, if not all: from there on PyTorch's positions mean something else.
     """
 
-    def __init__(self, op: Callable[..., Any], order: Sequence[str] | None = None, by_name: str | None = None) -> None:
+    def __init__(
+        self, op: Callable[..., Any], order: Sequence[str] | None = None, by_position: int | None = None
+    ) -> None:
         signature = inspect.signature(op)
         parameters = signature.parameters
         self.name = op.__name__
@@ -33,26 +34,27 @@ class Call:
         self._order = list(order or (name for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL))
         self._any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
         self._defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
-        self._by_name = by_name
+        self._by_position = len(self._order) if by_position is None else by_position
         # A call of operands by position and options by name is bound as it stands, without looking at each.
         leading = self._order[: len(self.operands)] == self.operands
         self._least = sum(name not in self._defaults for name in self.operands)
         self._needed = self.options - self._defaults.keys()
-        self._plain = float("inf") if self._any_number else len(self.operands) if leading else 0
+        placed = min(len(self.operands), self._by_position)
+        self._plain = float("inf") if self._any_number else placed if leading else 0
         self.signature = self._signature(parameters)
 
     def _signature(self, parameters: Mapping[str, inspect.Parameter]) -> inspect.Signature:
         """What `help` shows. Options are keyword-only where their position would not do, or a default stands before them."""
         required = [name not in self._defaults for name in self._order]
-        by_name = self._by_name or self._any_number or required != sorted(required, reverse=True)
+        by_name = self._any_number or required != sorted(required, reverse=True)
         shown = [
             parameters[name].replace(
                 kind=inspect.Parameter.KEYWORD_ONLY
-                if by_name and name in self.options
+                if place >= self._by_position or (by_name and name in self.options)
                 else inspect.Parameter.POSITIONAL_OR_KEYWORD,
                 annotation="Operand" if name in self.operands else parameters[name].annotation,
             )
-            for name in self._order
+            for place, name in enumerate(self._order)
         ]
         several = [p.replace(annotation="Operand") for p in parameters.values() if p.kind is p.VAR_POSITIONAL]
         return inspect.Signature([*several, *shown], return_annotation="Tensor")
@@ -64,13 +66,17 @@ class Call:
         """
         if self._least <= len(given) <= self._plain and self._needed <= named.keys() <= self.options:
             return given, named
-        named = {self._own_name(name): value for name, value in named.items()}
+        named = own_names(self.name, self._order, next(iter(self.operands), None), named, self._takes())
         if len(given) > len(self._order) and not self._any_number:
             raise CallError(f"{self.name}: takes {self._takes()}, and got {len(given)} arguments by position")
         bound = {} if self._any_number else dict(zip(self._order, given, strict=False))
+        if len(bound) > self._by_position:
+            first = self._order[self._by_position]
+            raise CallError(
+                f"{self.name}: from {first} on, arguments are given by name, as in {first}=, since PyTorch has another order; "
+                f"it takes {self._takes()}"
+            )
         for name in bound:
-            if self._by_name and name in self.options:
-                raise CallError(f"{self.name}: {self._by_name}")
             if name in named:
                 raise CallError(f"{self.name}: {name} is given twice, by position and by name")
         bound |= named
@@ -82,18 +88,6 @@ class Call:
         last = max((i for i, name in enumerate(self.operands) if name in bound), default=-1)
         operands = [bound.get(name, self._defaults.get(name)) for name in self.operands[: last + 1]]
         return operands, {name: value for name, value in bound.items() if name in self.options}
-
-    def _own_name(self, name: str) -> str:
-        """The op's word for an argument that may have come under PyTorch's."""
-        if name in self._order:
-            return name
-        for candidate in (KEYWORDS.get((self.name, name)), KEYWORDS.get(("", name))):
-            if candidate in self._order:
-                return str(candidate)
-        if name == "input" and self.operands:
-            return self.operands[0]
-        hint = nearest(name, self._order)
-        raise CallError(f"{self.name}: there is no argument {name!r}{hint}; it takes {self._takes()}")
 
     def _takes(self) -> str:
         shown = (name if name not in self._defaults else f"{name}={self._defaults[name]!r}" for name in self._order)

@@ -8,8 +8,8 @@ import pytest
 
 import minidil as md
 from minidil import functional as F
-from minidil import naming
 from minidil.errors import NoSuchNameError
+from minidil.names import lookup, words
 
 # The public names of PyTorch 2.13.0 without those of its C++ side, one line a module.
 NAMES = {
@@ -53,9 +53,9 @@ def test_aliases_are_our_functions() -> None:
     assert (t.double().dtype, t.long().dtype, t.bool().dtype) == (np.float64, np.int64, np.bool_)
 
 
-@pytest.mark.parametrize("room", naming.WORDS)
+@pytest.mark.parametrize("room", words.WORDS)
 def test_every_alias_leads_somewhere(room: str) -> None:
-    for theirs in naming.WORDS[room]:
+    for theirs in words.WORDS[room]:
         getattr(ROOMS[room], theirs)
 
 
@@ -89,6 +89,6 @@ def test_an_unknown_name_is_an_attribute_error_as_pythons_own() -> None:
 
 def test_no_hint_is_given_for_a_name_that_exists() -> None:
     for room in ("functional", "nn", "optim", "nn.init"):
-        there = [name for name in naming.HINTS[room] if name in vars(ROOMS[room])]
+        there = [name for name in lookup.HINTS[room] if name in vars(ROOMS[room])]
         assert there == [], room
-    assert [name for name in naming.HINTS["Tensor"] if name in vars(md.Tensor)] == []
+    assert [name for name in lookup.HINTS["Tensor"] if name in vars(md.Tensor)] == []

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 import minidil as md
 from minidil import functional as F
-from minidil.errors import CallError, DtypeError, GraphError
+from minidil.errors import CallError, DtypeError, GraphError, MinidilError
 
 RNG = np.random.default_rng(0)
 X = md.tensor(RNG.standard_normal((2, 4, 9, 9)))
@@ -87,8 +87,9 @@ def test_pytorchs_words_for_arguments_are_understood() -> None:
         (lambda w: F.softmax(X, 1, axis=1), "softmax: axis is given twice"),
         (lambda w: F.relu(X, 1, 2), "relu: takes (x), and got 3 arguments by position"),
         (lambda w: F.stack(X), "stack: takes a list or tuple of tensors, not one Tensor"),
-        (lambda w: F.batch_norm(X, w, w, w), "batch_norm: after x, weight and bias name the rest, as in mean=, var="),
-        (lambda w: F.layer_norm(X, w, w, (9,)), "layer_norm: after x, weight and bias name the rest, as in normalized_shape="),
+        (lambda w: F.batch_norm(X, w, w), "batch_norm: from weight on, arguments are given by name, as in weight="),
+        (lambda w: X.var(1, False), "var: from ddof on, arguments are given by name, as in ddof=, since PyTorch has another"),
+        (lambda w: F.mse_loss(X, X, "sum"), "mse_loss: from reduction on, arguments are given by name, as in reduction="),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said(call, said) -> None:
@@ -154,10 +155,57 @@ def test_every_method_of_a_tensor_is_documented() -> None:
 
 
 def test_the_stub_that_editors_and_mypy_read_is_of_today() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     spec = importlib.util.spec_from_file_location("make_stubs", root / "docs" / "make_stubs.py")
     assert spec is not None
     assert spec.loader is not None
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
-    assert (root / "minidil" / "functional.pyi").read_text(encoding="utf-8") == maker.stub(), "run docs/make_stubs.py"
+    for path, text in maker.stubs().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run docs/make_stubs.py"
+
+
+def test_calls_of_pytorchs_users_on_layers_and_optimizers() -> None:
+    layer = md.nn.Linear(3, 2, device=None, dtype=None)
+    optimizer = md.optim.SGD(layer.parameters(), lr=0.1, foreach=True, maximize=False)
+    (layer(md.ones(1, 3))).sum().backward()
+    optimizer.zero_grad(set_to_none=True)
+    assert layer.weight.grad is None
+    assert md.ones(2, 3).size() == (2, 3)
+    assert (md.ones(2, 3).size(0), md.ones(2, 3).size(-1), md.ones(2, 3).size) == (2, 3, 6)
+    x = md.ones(4)
+    assert F.dropout(x, 0.5, False) is not None
+    assert F.dropout(x, 0.5, training=False).tolist() == [1, 1, 1, 1]
+    assert sorted(set(F.dropout(md.ones(99), 0.5, True).tolist())) == [0, 2]
+    assert F.pad(md.ones(1, 1), (1, 0, 0, 1)).tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: md.nn.Linear(3, 2, device="cuda"), "Linear: there is no argument 'device': there is no device to name"),
+        (lambda: md.nn.Conv2d(3, 2, 3, padding_mode="reflect"), "'padding_mode': only zeros are padded here; it takes (in_ch"),
+        (lambda: md.nn.Linear(3), "Linear: missing a required argument: 'out_features'; it takes (in_features, out_features"),
+        (lambda: md.nn.Linear(3, 2, bais=True), "Linear: there is no argument 'bais' (did you mean 'bias'?)"),
+        (lambda: md.optim.SGD(md.nn.Linear(3, 2).parameters()), "SGD: missing a required argument: 'lr'"),
+        (lambda: md.optim.Adam([], amsgrad=True), "Adam: there is no argument 'amsgrad': leave it out"),
+        (lambda: F.dropout(X, 0.5, np.random.default_rng()), "dropout: training must be True or False, not Generator"),
+        (lambda: X.sum(dim=1, axis=1), "sum: axis is given twice, under two names"),
+        (lambda: md.zeros(2, device="cuda:0"), "zeros: there is no argument 'device': there is no device to name"),
+        (lambda: F.softmax(X), "softmax: axis must be given for x (2, 4, 9, 9), as in axis=1"),
+        (lambda: X.sum().backward(create_graph=True), "backward: there is no argument 'create_graph': there are no gradients of"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_arguments_that_there_are_not(call, said) -> None:
+    with pytest.raises(MinidilError, match=re.escape(said)):
+        call()
+
+
+def test_a_module_of_ones_own_is_called_by_pythons_rules() -> None:
+    class Own(md.nn.Module):
+        def __init__(self, size: int) -> None:
+            super().__init__()
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'size'") as caught:
+        Own()
+    assert not isinstance(caught.value, MinidilError)

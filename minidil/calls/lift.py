@@ -1,0 +1,76 @@
+"""`lift`, which makes functions of tensors out of ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+
+from minidil.array import Array
+from minidil.calls.binding import Call, documentation
+from minidil.calls.recorded import Recorded
+from minidil.errors import GraphError
+from minidil.graph import Node, is_grad_enabled
+from minidil.kernels.backend import active
+from minidil.operand import as_tensors, check_dtypes, operand, unwrapped
+from minidil.ops.common import Vjps
+
+
+def lift(
+    op: Callable[..., tuple[Array, Vjps]], *, order: Sequence[str] | None = None, by_position: int | None = None
+) -> Callable[..., Any]:
+    """Turn an op into a function of tensors with the same name and parameters, which `minidil.calls.binding` binds.
+
+    Operands are tensors, NumPy arrays (constants, copied if they are kept), Python numbers or None; options that are tensors
+    are passed on as arrays, as constants. Where floats come of integers alone, as in 1 / 2, they are float32.
+    order and by_position: as `binding.Call` takes them.
+    Raises: CallError if the arguments do not fit the parameters; DtypeError if number types would have to be mixed: nothing
+        is cast silently; GraphError if an option needs a gradient, since it would get none.
+    """
+    call = Call(op, order, by_position)
+
+    @wraps(op)
+    def function(*given: Any, **named: Any) -> Any:
+        operands, options = call.bind(given, named)
+        record = is_grad_enabled() and any(isinstance(x, Recorded) and x.requires_grad for x in operands)
+        kernels = active()
+        arrays = as_tensors(
+            kernels,
+            [
+                operand(op.__name__, kernels, x, record, name)
+                for x, name in zip(operands, chain(call.operands, repeat("")), strict=False)
+            ],
+        )
+        check_dtypes(op.__name__, call.operands, arrays)
+        for name, value in options.items():
+            if isinstance(value, Recorded) and value.requires_grad and is_grad_enabled():
+                raise GraphError(
+                    f"{op.__name__}: {name} is a constant here and would get no gradient; pass {name}.detach()"
+                )
+        y, vjps = op(*arrays, **{name: unwrapped(kernels, value, keep=record) for name, value in options.items()})
+        if y.dtype == np.float64 and op.__name__ != "astype":
+            y = _as_default(y, (*arrays, *options.values()))
+        if not record:
+            return Recorded.results.of(y)
+        edges = [
+            (x._node or x, vjp)
+            for x, vjp in zip(operands, vjps, strict=False)
+            if isinstance(x, Recorded) and x.requires_grad and vjp is not None
+        ]
+        return Recorded.results.of(y, Node(op.__name__, edges, kernels) if edges else None)
+
+    function.__signature__ = call.signature  # type: ignore[attr-defined]
+    function.__doc__ = documentation(op)
+    function.__annotations__ = {}
+    return function
+
+
+def _as_default(y: Array, given: Iterable[Any]) -> Array:
+    """A result of float64 in float32, the number type that floats have here, unless something given was of float64.
+
+    It is what NumPy makes of integers that are divided, or meet a number with a fraction.
+    """
+    return y if any(getattr(x, "dtype", None) == np.float64 for x in given) else y.astype(np.float32)

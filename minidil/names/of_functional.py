@@ -1,0 +1,28 @@
+"""What to write for functions of torch.nn.functional that have no name here: patterns of names, and what is said."""
+
+HINTS: dict[str, str] = {
+    "smooth_l1_loss": "use huber_loss(x, target, delta=beta) / beta",
+    "binary_cross_entropy": "use binary_cross_entropy_with_logits on what the sigmoid takes; it cannot overflow",
+    "normalize": "write x / (x * x).sum(axis=1, keepdims=True).sqrt()",
+    "embedding": "index the table: table[indices]",
+    "relu6": "write clip(x, 0, 6)",
+    "hardtanh": "write clip(x, -1, 1)",
+    "softmin": "write softmax(-x)",
+    "logsigmoid": "write -softplus(-x)",
+    "softsign": "write x / (1 + absolute(x))",
+    "tanhshrink": "write x - tanh(x)",
+    "mish": "write x * tanh(softplus(x))",
+    "pixel_shuffle": "write it with reshape and transpose",
+    "pixel_unshuffle": "write it with reshape and transpose",
+    "channel_shuffle": "write it with reshape and transpose",
+    "upsample*": "use interpolate",
+    "adaptive_max_pool*": "for one output a plane: max over the spatial axes; else max_pool",
+    "lp_pool*": "write avg_pool(x ** p, ...) ** (1 / p)",
+    "dropout?d": "use nn.Dropout2d and its kin, or dropout",
+    "instance_norm": "use nn.InstanceNorm2d and its kin",
+    "group_norm": "use nn.GroupNorm",
+    "max_pool?d_with_indices": "use max_pool",
+    "cosine_similarity": "write (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1)).sqrt()",
+    "pairwise_distance": "write ((a - b) * (a - b)).sum(-1).sqrt()",
+    "scaled_dot_product_attention": "write softmax(q @ k.transpose(0, 2, 1) / d ** 0.5) @ v",
+}
