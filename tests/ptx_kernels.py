@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minidil.emulator import run_ptx
 from minidil.kernels.cuda.array import to_device
-from minidil.kernels.cuda.emulator import run_ptx
 from minidil.kernels.cuda.memory import pool
 
 # PTX's type: NumPy's, the register, and the type that it is moved as.

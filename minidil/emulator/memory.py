@@ -5,13 +5,12 @@ Between two allocations lies a gap, so that a kernel that runs past the end of a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidil.errors import BackendError
-from minidil.kernels.cuda.target import Target
 
 Bytes = NDArray[np.uint8]
 BASE = 1 << 40  # where the address space begins: far from null, and from shared and local addresses
@@ -25,7 +24,7 @@ class Memory:
     limit: its size in bytes, beyond which allocating fails as on a full GPU.
     """
 
-    target: Target = "emulator"
+    target: Literal["emulator"] = "emulator"  # beside "gpu", where the holder of an array asks which machine it is on
 
     def __init__(self, limit: int = 1 << 32, name: str = "global") -> None:
         self.limit = limit

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from minidil.emulator.origins import Origins
+from minidil.emulator.ptx import parse
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator.origins import Origins
-from minidil.kernels.cuda.emulator.ptx import parse
 
 TEXT = """
 .version 9.5 // a comment with { and ;

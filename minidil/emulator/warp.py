@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cuda.emulator.ptx import Instruction
-from minidil.kernels.cuda.emulator.steps import Mask, Operands, Run
-
-if TYPE_CHECKING:
-    from minidil.kernels.cuda.emulator.machine import Machine
+from minidil.emulator.machine import Machine, Mask
+from minidil.emulator.operands import Operands
+from minidil.emulator.ptx import Instruction
+from minidil.emulator.steps import Run
 
 Ints = NDArray[np.int64]
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from minidil.emulator.memory import BASE, Memory
 from minidil.errors import BackendError, DtypeError, ShapeError
 from minidil.kernels.cuda import dlpack
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
-from minidil.kernels.cuda.emulator.memory import BASE, Memory
 from minidil.kernels.cuda.memory import Pool, pool, rounded
 
 

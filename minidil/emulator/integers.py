@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidil.kernels.cuda.emulator.meaning import Compute, Lanes, Meaning, Table, copy, into, select
+from minidil.emulator.meaning import Compute, Lanes, Meaning, Table, copy, into, select
 
 
 def _shift_left(out: Lanes, x: Lanes, amount: Lanes) -> None:

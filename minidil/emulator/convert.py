@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidil.kernels.cuda.emulator.meaning import Lanes, Meaning
-from minidil.kernels.cuda.emulator.ptx import TYPES
+from minidil.emulator.meaning import Lanes, Meaning
+from minidil.emulator.ptx import TYPES
 
 _COMPARISONS = {
     "eq": np.equal,

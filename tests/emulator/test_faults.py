@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from ptx_kernels import kernel, run, run_ptx
 
+from minidil.emulator import KernelError
+from minidil.emulator.memory import DEVICE
 from minidil.errors import BackendError
 from minidil.kernels.cuda.array import empty, to_device
-from minidil.kernels.cuda.emulator import KernelError
-from minidil.kernels.cuda.emulator.memory import DEVICE
 from minidil.kernels.cuda.memory import pool
 
 OWN = """
@@ -232,7 +232,7 @@ def test_a_thread_may_read_what_it_wrote_itself():
 
 
 def test_many_accesses_are_condensed_without_losing_the_race(monkeypatch):
-    monkeypatch.setattr("minidil.kernels.cuda.emulator.races._MANY", 100)
+    monkeypatch.setattr("minidil.emulator.races._MANY", 100)
     loop = "mov.u32 %r1, 0;\nLOOP:\nld.global.u32 %r2, [%rd21];\nst.global.u32 [%rd21], %r2;\nadd.u32 %r1, %r1, 1;\n"
     loop += "setp.lt.u32 %p1, %r1, 9;\n@%p1 bra LOOP;\n"
     run(OWN + loop, zeros(), block=64)

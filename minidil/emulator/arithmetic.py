@@ -6,11 +6,11 @@ writes the result of every lane. Only what is written in these files is executed
 
 from __future__ import annotations
 
-from minidil.kernels.cuda.emulator.convert import address, compare, convert
-from minidil.kernels.cuda.emulator.floats import FLOATS, rounded
-from minidil.kernels.cuda.emulator.integers import INTEGERS, PREDICATES, funnel_shift, multiply
-from minidil.kernels.cuda.emulator.meaning import Meaning
-from minidil.kernels.cuda.emulator.ptx import TYPES
+from minidil.emulator.convert import address, compare, convert
+from minidil.emulator.floats import FLOATS, rounded
+from minidil.emulator.integers import INTEGERS, PREDICATES, funnel_shift, multiply
+from minidil.emulator.meaning import Meaning
+from minidil.emulator.ptx import TYPES
 
 
 def meaning(op: tuple[str, ...]) -> Meaning | None:

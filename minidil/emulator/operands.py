@@ -1,40 +1,19 @@
-"""What a decoded instruction is: a step that works on numbered operands.
+"""The operands of a program by number.
 
-An operand is a register seen as a type, a number, a parameter or a special register such as %tid.x. The machine finds the
-value of each once per launch, one per lane or one for all, so that a step only picks them out of a list.
+An operand is a register seen as a type, a number, a parameter or a special register such as %tid.x. The value of each is found
+once per launch, one per lane or one for all, so that a step only picks them out of a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.emulator.memory import Memory
+from minidil.emulator.origins import Origins
+from minidil.emulator.ptx import TYPES, Instruction, Program
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator.memory import Memory
-from minidil.kernels.cuda.emulator.origins import Origins
-from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction, Program
-
-if TYPE_CHECKING:
-    from minidil.kernels.cuda.emulator.machine import Machine
-
-Mask: TypeAlias = "NDArray[np.bool_] | None"  # which lanes take part; None means all
-Run: TypeAlias = "Callable[[Machine, Mask], None]"
-
-
-@dataclass
-class Step:
-    """A decoded instruction."""
-
-    kind: str  # "run", "branch", "exit", "barrier" or "warp barrier"
-    run: Run | None = None
-    target: int = 0  # of a branch
-    guard: int | None = None  # the operand that must hold
-    negated: bool = False
-    gathers: bool = False  # whether lanes wait here for the others of their warp
 
 
 class Operands:
@@ -95,22 +74,6 @@ class Operands:
             self.memory.taken(self._addresses[name], values.size)
             self.memory.write(self._addresses[name], values)
         return self._addresses[name]
-
-
-def computing(compute: Callable[..., Any], out: int, sources: list[int]) -> Run:
-    """A step that computes one operand from others."""
-
-    def run(machine: Machine, where: Mask) -> None:
-        values = machine.values
-        given = [values[source] for source in sources]
-        if where is None:
-            compute(values[out], *given)
-        else:
-            result = machine.scratch(values[out].dtype)
-            compute(result, *given)
-            np.copyto(values[out], result, where=where)
-
-    return run
 
 
 def _sources(instruction: Instruction) -> list[str]:

@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from ptx_kernels import TYPES, compute, kernel
 
+from minidil.emulator import run_ptx
+from minidil.emulator.arithmetic import meaning
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator import run_ptx
-from minidil.kernels.cuda.emulator.arithmetic import meaning
 
 F32 = np.array(
     [0, -0.0, 1, -1, 1.5, 2.5, -2.5, 3.75, 1e-40, 3e38, -3e38, np.inf, -np.inf, np.nan, 7.3, 0.1], np.float32

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from ptx_kernels import run
 
-from minidil.kernels.cuda.emulator import KernelError
-from minidil.kernels.cuda.emulator.machine import LANES
+from minidil.emulator import KernelError
+from minidil.emulator.control import LANES
 
 # Each thread's own int in a: its address is in %rd21. %r21 is its number in the whole launch.
 OWN = """

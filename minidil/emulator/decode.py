@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minidil.emulator.access import load, store
+from minidil.emulator.arithmetic import meaning
+from minidil.emulator.atomic import atomic
+from minidil.emulator.machine import Machine, Mask
+from minidil.emulator.memory import DEVICE, Memory
+from minidil.emulator.operands import Operands
+from minidil.emulator.ptx import TYPES, Instruction, Program
+from minidil.emulator.steps import Run, Step, computing
+from minidil.emulator.warp import active_mask, shuffle, vote
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator.access import load, store
-from minidil.kernels.cuda.emulator.arithmetic import meaning
-from minidil.kernels.cuda.emulator.atomic import atomic
-from minidil.kernels.cuda.emulator.memory import DEVICE, Memory
-from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction, Program
-from minidil.kernels.cuda.emulator.steps import Mask, Operands, Run, Step, computing
-from minidil.kernels.cuda.emulator.warp import active_mask, shuffle, vote
-
-if TYPE_CHECKING:
-    from minidil.kernels.cuda.emulator.machine import Machine
 
 
 class Decoded(Operands):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from minidil.kernels.cuda.emulator.access import HINTS, count, locate, reference_of, watch
-from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction
-from minidil.kernels.cuda.emulator.races import ATOMIC
-from minidil.kernels.cuda.emulator.steps import Mask, Operands, Run
-
-if TYPE_CHECKING:
-    from minidil.kernels.cuda.emulator.machine import Machine
+from minidil.emulator.access import HINTS, count, locate, reference_of, watch
+from minidil.emulator.machine import Machine, Mask
+from minidil.emulator.operands import Operands
+from minidil.emulator.ptx import TYPES, Instruction
+from minidil.emulator.races import ATOMIC
+from minidil.emulator.steps import Run
 
 _UPDATES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "add": lambda old, value, _: old + value,

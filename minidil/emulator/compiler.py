@@ -18,6 +18,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from minidil.emulator.toolchain import missing
+from minidil.errors import BackendError
+
 Capability = tuple[int, int]
 
 
@@ -47,9 +50,8 @@ def ptx_for_all(
 
     Numba's part of the work does not depend on the capability and takes nine tenths of the time, so it is done once.
     """
+    _check()
     from numba.cuda.compiler import _compile_pyfunc_with_fixup as lowered  # what cuda.compile itself begins with
-
-    from minidil.kernels.cuda import seam  # noqa: F401  says what is missing
 
     wanted = list(capabilities)
     with _device_functions_for(wanted[0]):
@@ -65,8 +67,14 @@ def types_of(signature: str) -> tuple[Any, ...]:
     return tuple(eval(f"[{signature}]", {"__builtins__": {}}, namespace))
 
 
+def _check() -> None:
+    if trouble := missing():
+        raise BackendError(f"the CUDA emulator {trouble}")
+
+
 def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:
-    from minidil.kernels.cuda.seam import cuda
+    _check()
+    from numba import cuda
 
     with _device_functions_for(capability), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Could not find source")  # of a kernel typed at a prompt

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minidil.emulator.ptx import Program
 from minidil.errors import BackendError
-from minidil.kernels.cuda.emulator.ptx import Program
 
 Three = tuple[int, int, int]
 SECTOR = 32  # bytes: the unit in which global memory is moved

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidil.kernels.cuda.emulator.meaning import Compute, Lanes, Table, copy, into, select
-from minidil.kernels.cuda.emulator.ptx import TYPES
+from minidil.emulator.meaning import Compute, Lanes, Table, copy, into, select
+from minidil.emulator.ptx import TYPES
 
 
 def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:

@@ -7,20 +7,19 @@ no other thread that nothing orders before or after touches it.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cuda.emulator.convert import WINDOWS
-from minidil.kernels.cuda.emulator.memory import BASE, NOWHERE, UNWRITTEN, WRITTEN, Memory
-from minidil.kernels.cuda.emulator.ptx import TYPES, Instruction
-from minidil.kernels.cuda.emulator.races import ATOMIC, READ, WRITE
-from minidil.kernels.cuda.emulator.report import SECTOR
-from minidil.kernels.cuda.emulator.steps import Mask, Operands, Run, computing
-
-if TYPE_CHECKING:
-    from minidil.kernels.cuda.emulator.machine import Machine
+from minidil.emulator.convert import WINDOWS
+from minidil.emulator.machine import Machine, Mask
+from minidil.emulator.memory import BASE, NOWHERE, UNWRITTEN, WRITTEN, Memory
+from minidil.emulator.operands import Operands
+from minidil.emulator.ptx import TYPES, Instruction
+from minidil.emulator.races import ATOMIC, READ, WRITE
+from minidil.emulator.report import SECTOR
+from minidil.emulator.steps import Run, computing
 
 Ints = NDArray[np.int64]
 _SPACES = ("global", "shared", "local", "const", "param")

@@ -3,9 +3,9 @@
 import pytest
 from cuda_tools import needs_tools
 
+from minidil.emulator import sass
+from minidil.emulator.sass import Binary, occupancy
 from minidil.errors import BackendError
-from minidil.kernels.cuda import sass
-from minidil.kernels.cuda.sass import Binary, occupancy
 
 LISTING = """
 	.section	.text.kernel,"ax",@progbits

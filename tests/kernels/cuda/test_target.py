@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 import minidil as md
+from minidil.emulator import toolchain
 from minidil.errors import BackendError
 from minidil.kernels.cuda import target as where
 
@@ -17,14 +18,16 @@ def _asked_anew(monkeypatch):
     """No answer is remembered from before, or afterwards."""
     monkeypatch.delenv("MINIDIL_CUDA", raising=False)
     where.problem.cache_clear()
+    toolchain.missing.cache_clear()
     yield
     where.problem.cache_clear()
+    toolchain.missing.cache_clear()
 
 
 def found(monkeypatch, package=True, library=None, misfit=None, gpu=None):
-    monkeypatch.setattr(where, "find_spec", lambda name: object() if package else None)
-    monkeypatch.setattr(where, "_missing_library", lambda: library)
-    monkeypatch.setattr(where, "_misfit", lambda: misfit)
+    monkeypatch.setattr(toolchain, "find_spec", lambda name: object() if package else None)
+    monkeypatch.setattr(toolchain, "_missing_library", lambda: library)
+    monkeypatch.setattr(toolchain, "_misfit", lambda: misfit)
     monkeypatch.setattr(where, "_no_gpu", lambda: gpu)
 
 
@@ -47,15 +50,15 @@ def test_without_the_toolkit(monkeypatch):
 
 
 def test_with_a_numpy_that_numba_cuda_does_not_know(monkeypatch):
-    misfit = where._misfit
+    misfit = toolchain._misfit
 
     def refuse(name):
         raise AttributeError("module 'numpy' has no attribute 'row_stack'")
 
     found(monkeypatch)
-    monkeypatch.setattr(where, "_misfit", misfit)
-    monkeypatch.setattr(where, "version", {"numba-cuda": "0.30.4", "numpy": "2.5.5"}.__getitem__)
-    monkeypatch.setattr(where.importlib, "import_module", refuse)
+    monkeypatch.setattr(toolchain, "_misfit", misfit)
+    monkeypatch.setattr(toolchain, "version", {"numba-cuda": "0.30.4", "numpy": "2.5.5"}.__getitem__)
+    monkeypatch.setattr(toolchain.importlib, "import_module", refuse)
     with pytest.raises(BackendError) as error:
         md.use("cuda")
     assert str(error.value) == (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidil.kernels.cuda.emulator.ptx import Instruction, Program
+from minidil.emulator.ptx import Instruction, Program
 
 UNKNOWN = "?"
 

@@ -1,0 +1,174 @@
+"""Executing a kernel: the lowest program counter first.
+
+All lanes at the same instruction execute it together. Where a branch divides them, those with the lowest program counter go
+first until they meet the others again, which is what makes loops and branches of structured programs meet at once. A lane that
+reaches a barrier waits until all lanes of its block have reached it; one that reaches a shuffle waits until no lane that could
+still join it is left to run.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.emulator.decode import Decoded
+from minidil.emulator.machine import Machine, Mask
+from minidil.emulator.report import Finding, Launch, Three
+
+LANES = 1 << 14  # that are run at once: enough to hide NumPy's overhead, few enough to stay in the cache
+_ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers
+
+
+class Execution(Machine):
+    """One launch of a decoded kernel on grid x block threads, as many blocks at once as make good use of NumPy."""
+
+    def __init__(
+        self,
+        decoded: Decoded,
+        name: str,
+        grid: Three,
+        block: Three,
+        arguments: list[Any],
+        launch: Launch | None = None,
+        findings: list[Finding] | None = None,
+    ) -> None:
+        super().__init__(decoded, name, grid, block, arguments, launch, findings)
+        self.steps = decoded.steps
+
+    def run(self) -> None:
+        """Execute all blocks. Raises: KernelError, unless findings are collected."""
+        blocks = self.grid[0] * self.grid[1] * self.grid[2]
+        together = max(1, LANES // self.threads)
+        with _ONE_AT_A_TIME, np.errstate(all="ignore"):
+            for first in range(0, blocks, together):
+                self._place(first, min(together, blocks - first))
+                self._execute()
+                self.report_race(self.watch_shared.barrier(), "shared")
+            self.report_race(self.watch_global.end(), "global")
+
+    # --- control flow
+
+    def _execute(self) -> None:
+        end = len(self.steps)
+        pcs = np.zeros(self.lanes, np.int64)
+        waiting, self.gathering = np.zeros(self.lanes, np.bool_), np.zeros(self.lanes, np.bool_)
+        while True:
+            ready, gathered = (pcs < end) & ~waiting & ~self.gathering, False
+            if not ready.any():
+                if not (waiting | self.gathering).any():
+                    return
+                if not self.gathering.any():
+                    self._release(pcs, waiting, end)
+                    continue
+                ready, gathered = self.gathering.copy(), True  # nobody else can come
+            here = int(pcs[ready].min())
+            group = ready & (pcs == here)
+            ahead = pcs[ready & ~group]
+            limit = int(ahead.min()) if ahead.size else end
+            whole = not ahead.size and bool(group.all())
+            self.gathering &= ~group
+            self._all_here = gathered
+            self._segment(here, limit, None if whole else group, pcs, waiting, end)
+
+    def _segment(self, pc: int, limit: int, where: Mask, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
+        """Run the lanes of `where` from pc on, until they divide, wait, end, or meet the lanes that stand at `limit`."""
+        steps, count = self.steps, self.launch is not None
+        group: Any = slice(None) if where is None else where
+        begin = pc
+        while pc < limit:
+            step = steps[pc]
+            self.pc = pc
+            if step.gathers and where is not None and not self._gathered(pc, begin, pcs, where):
+                return
+            if count:
+                self._count(where)
+            if step.run is not None and step.guard is None:
+                step.run(self, where)
+                pc += 1
+                continue
+            holds: Any = True
+            if step.guard is not None:
+                holds = self.values[step.guard]
+                holds = ~holds if step.negated else holds
+                chosen = holds if where is None else holds & where
+                if not chosen.any():
+                    pc += 1
+                    continue
+                holds = bool(chosen.all()) if where is None else not (where & ~chosen).any()
+            if step.run is not None:
+                step.run(self, where if holds else chosen)
+                pc += 1
+            elif step.kind == "branch":
+                if not holds:
+                    pcs[group] = pc + 1
+                    pcs[chosen] = step.target
+                    return
+                pc = step.target
+            elif step.kind == "warp barrier":
+                self.report_race(self.watch_shared.warp_barrier(), "shared")
+                self.report_race(self.watch_global.warp_barrier(), "global")
+                pc += 1
+            elif step.kind == "barrier" and where is None and holds:
+                self._barrier()
+                pc += 1
+            elif step.kind == "barrier":
+                pcs[group] = pc + 1
+                pcs[where if holds else chosen] = pc
+                waiting[where if holds else chosen] = True
+                return
+            else:
+                pcs[group] = pc + 1
+                pcs[group if holds else chosen] = end
+                return
+        pcs[group] = pc
+
+    def _gathered(self, pc: int, begin: int, pcs: NDArray[np.int64], where: NDArray[np.bool_]) -> bool:
+        """Whether lanes go on with a shuffle, vote or warp barrier, for which the lanes of a warp wait for each other.
+
+        They do when everybody who can still come is here: then the instruction is the first that they are told to run.
+        Compilers may place the end of a loop before its body, so that the lowest program counter is not enough.
+        """
+        if pc == begin and self._all_here:
+            self._all_here = False  # for once: a loop may come back here
+            return True
+        pcs[where] = pc
+        self.gathering |= where
+        return False
+
+    def _release(self, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
+        """All lanes wait or have ended. Let those at a barrier go on, if the whole block is there."""
+        blocks, places = pcs.reshape(self.count, -1), waiting.reshape(self.count, -1)
+        ended = (blocks >= end) & places.any(axis=1, keepdims=True)
+        low = np.where(places, blocks, end).min(axis=1, keepdims=True)
+        elsewhere = places & (blocks != low)
+        self.pc = int(pcs[waiting].min())
+        if ended.any():
+            lanes = np.flatnonzero(ended.reshape(-1))
+            self.fault(
+                "divergent barrier", "these threads have ended, while others of the block wait here for all", lanes
+            )
+        if elsewhere.any():
+            other = int(blocks[elsewhere][0])
+            line = self.program.instructions[other].line
+            message = f"some threads of the block wait here, these at the barrier of line {line}"
+            self.fault("divergent barrier", message, np.flatnonzero(elsewhere.reshape(-1)))
+        self._barrier()
+        pcs[waiting] += 1
+        waiting[:] = False
+
+    def _barrier(self) -> None:
+        self.report_race(self.watch_shared.barrier(), "shared")
+        self.report_race(self.watch_global.barrier(), "global")
+
+    def _count(self, where: Mask) -> None:
+        assert self.launch is not None
+        if where is None:
+            threads, warps = self.lanes, self.count * -(-self.threads // 32)
+        else:
+            threads = int(np.count_nonzero(where))
+            warps = np.unique(self.warp[where]).size
+        self.launch.executed[self.pc] += threads
+        self.launch.issued[self.pc] += warps
