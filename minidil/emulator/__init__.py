@@ -24,19 +24,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minidil.emulator.report import Finding, KernelError, Launch, Report
+    from minidil.emulator.arrays import EmulatedArray
+    from minidil.emulator.plain import emulated, run
+    from minidil.emulator.report import Finding, KernelError, KernelWarning, Launch, Report
     from minidil.emulator.session import recording, run_ptx
+    from minidil.emulator.standin import emulate
 
-__all__ = ["Finding", "KernelError", "Launch", "Report", "recording", "run_ptx"]
+__all__ = [
+    "EmulatedArray",
+    "Finding",
+    "KernelError",
+    "KernelWarning",
+    "Launch",
+    "Report",
+    "emulate",
+    "emulated",
+    "recording",
+    "run",
+    "run_ptx",
+]
 
 # Found when they are first used: `import minidil` needs none of them.
 _LATER = {
-    **dict.fromkeys(("Finding", "KernelError", "Launch", "Report"), "minidil.emulator.report"),
-    **dict.fromkeys(("recording", "run_ptx"), "minidil.emulator.session"),
+    "EmulatedArray": "arrays",
+    "emulate": "standin",
+    **dict.fromkeys(("emulated", "run"), "plain"),
+    **dict.fromkeys(("Finding", "KernelError", "KernelWarning", "Launch", "Report"), "report"),
+    **dict.fromkeys(("recording", "run_ptx"), "session"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

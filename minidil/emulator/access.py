@@ -149,14 +149,14 @@ def locate(
         start = address + limit * (owner if lanes is machine.every else owner[lanes])
     first = start >> (dtype.itemsize.bit_length() - 1)
     access = Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
-    return access if memory is machine.local else _known(machine, access, dtype, reading)
+    return access if memory is machine.local and not machine.local_checked else _known(machine, access, dtype, reading)
 
 
 def _memory(machine: Machine, space: str) -> tuple[Memory, int, int]:
     """The memory of a space, how many bytes of it a thread sees, and the address of the first."""
     if space in ("global", "const"):
         return machine.memory, len(machine.memory.bytes), BASE
-    return machine.shared if space == "shared" else machine.local, machine.program.sizes[space], 0
+    return machine.shared if space == "shared" else machine.local, machine.sizes[space], 0
 
 
 def _sound(machine: Machine, memory: Memory, limit: int, lanes: Ints, address: Ints, size: int) -> tuple[Ints, Ints]:
@@ -207,8 +207,17 @@ def _resolve(machine: Machine, address: Ints, lanes: Ints) -> tuple[str, Ints]:
 def _beyond(machine: Machine, memory: Memory, start: int, size: int) -> str:
     if memory is machine.memory:
         return f"global memory, {size} bytes {memory.nearest(start + BASE)}"
-    limit = machine.program.sizes[memory.name]
-    return f"{memory.name} memory, {size} bytes at byte {start} of {limit}"
+    limit = machine.sizes[memory.name]
+    symbols, extents = machine.program.symbols.items(), machine.program.extents
+    arrays = sorted((begin, extents[name] or machine.dynamic) for name, (space, begin) in symbols if space == "shared")
+    if memory is machine.local or len(arrays) < 2:
+        return f"{memory.name} memory, {size} bytes at byte {start} of {limit}"
+    # Arrays are told apart by their order: PTX has forgotten their names.
+    start %= limit
+    begin, extent = min(arrays, key=lambda one: max(one[0] - start, start - one[0] - one[1]))
+    place = f"{begin - start:,} bytes before" if start < begin else f"at byte {start - begin:,} of"
+    number = f"number {arrays.index((begin, extent)) + 1} of {len(arrays)}"
+    return f"shared memory, {size} bytes {place} the array of {extent:,} bytes, {number}"
 
 
 def watch(machine: Machine, access: Access, event: int) -> None:
@@ -235,7 +244,7 @@ def count(machine: Machine, access: Access) -> None:
         launch.sectors[pc] += np.unique(np.stack([warp, start // SECTOR]), axis=1).shape[1]
     elif memory is machine.shared:
         # 32 banks, each a word wide, serve a warp at once, or half or a quarter of it where threads access 8 or 16 bytes.
-        words = start % max(machine.program.sizes["shared"], 1) // 4
+        words = start % max(machine.sizes["shared"], 1) // 4
         groups = warp * 4 + (machine.lane[lanes] * size // 128 if size > 4 else 0)
         if size > 4:
             words, groups = (words[:, None] + np.arange(size // 4)).reshape(-1), np.repeat(groups, size // 4)

@@ -43,4 +43,4 @@ def _plain(head: str, modifiers: list[str], kind: str) -> Meaning | None:
     if floating:
         compute = rounded(compute, modifiers, kind)
     sources = tuple(kind if argument == "=" else argument for argument in arguments)
-    return Meaning(compute, kind, sources)
+    return Meaning(compute, "u32" if head in ("popc", "clz", "bfind") else kind, sources)

@@ -22,6 +22,8 @@ _UPDATES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "and": lambda old, value, _: old & value,
     "or": lambda old, value, _: old | value,
     "xor": lambda old, value, _: old ^ value,
+    "inc": lambda old, value, _: old + 1 if old < value else 0,
+    "dec": lambda old, value, _: old - 1 if 0 < old <= value else value,
     "cas": lambda old, wanted, value: value if old == wanted else old,
 }
 _AT_ONCE: dict[str, Any] = {"add": np.add, "min": np.minimum, "max": np.maximum}

@@ -11,30 +11,40 @@ import os
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
+from minidil.emulator import checked as checked_module
+from minidil.emulator.checked import checks
 from minidil.emulator.toolchain import missing
 from minidil.errors import BackendError
 
 Capability = tuple[int, int]
+Signature: TypeAlias = "str | tuple[Any, ...]"
 
 
 @cache
-def ptx_of(function: Callable[..., None], signature: str, capability: Capability = (8, 0)) -> str:
+def ptx_of(
+    function: Callable[..., None],
+    signature: Signature,
+    capability: Capability = (8, 0),
+    checked: bool = False,
+    fastmath: bool = False,
+) -> str:
     """The PTX of a kernel, with the source line of every instruction.
 
-    signature: the types of its arguments as numba writes them, such as "float32[::1], float32[:,::1], int32".
+    signature: the types of its arguments as numba writes them, such as "float32[::1], float32[:,::1], int32", or as its objects.
     capability: the compute capability of the GPU to compile for.
+    checked: with the instructions for the emulator that `checked` describes. fastmath: as for cuda.jit.
     """
-    file = _folder() / f"{_fingerprint(function, signature, capability)}.ptx"
+    file = _folder() / f"{_fingerprint(function, signature, capability, checked, fastmath)}.ptx"
     with suppress(OSError):
         return file.read_text()
-    ptx = _compile(function, signature, capability)
+    ptx = _compile(function, signature, capability, checked, fastmath)
     with suppress(OSError):  # a cache that cannot be written only costs time
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{os.getpid()}")
@@ -59,8 +69,10 @@ def ptx_for_all(
     return {capability: str(library.get_asm_str(cc=capability)) for capability in wanted}
 
 
-def types_of(signature: str) -> tuple[Any, ...]:
+def types_of(signature: Signature) -> tuple[Any, ...]:
     """numba's types for a signature."""
+    if not isinstance(signature, str):
+        return signature
     from numba import types as known
 
     namespace = {name: getattr(known, name) for name in ("float32", "int32", "uint32", "int64", "boolean", "UniTuple")}
@@ -72,13 +84,23 @@ def _check() -> None:
         raise BackendError(f"the CUDA emulator {trouble}")
 
 
-def _compile(function: Callable[..., None], signature: str, capability: Capability) -> str:
+def _compile(
+    function: Callable[..., None], signature: Signature, capability: Capability, checked: bool, fastmath: bool
+) -> str:
     _check()
     from numba import cuda
 
-    with _device_functions_for(capability), warnings.catch_warnings():
+    with _device_functions_for(capability), warnings.catch_warnings(), checks() if checked else nullcontext():
         warnings.filterwarnings("ignore", message="Could not find source")  # of a kernel typed at a prompt
-        ptx, _ = cuda.compile(function, types_of(signature), cc=capability, device=False, abi="numba", lineinfo=True)
+        ptx, _ = cuda.compile(
+            function,
+            types_of(signature),
+            cc=capability,
+            device=False,
+            abi="numba",
+            lineinfo=True,
+            fastmath=fastmath,
+        )
     return str(ptx)
 
 
@@ -103,12 +125,26 @@ def _folder() -> Path:
     return Path(os.environ.get("MINIDIL_PTX_CACHE") or Path(base) / "minidil" / "ptx")
 
 
-def _fingerprint(function: Callable[..., None], signature: str, capability: Capability) -> str:
-    digest = hashlib.sha256(repr((signature, capability, _compilers())).encode())
+def _fingerprint(
+    function: Callable[..., None],
+    signature: Signature,
+    capability: Capability,
+    checked: bool = False,
+    fastmath: bool = False,
+) -> str:
+    options = ("checked", _checks_version()) * checked + ("fastmath",) * fastmath
+    types = signature if isinstance(signature, str) else ",".join(map(repr, signature))
+    digest = hashlib.sha256(repr((types, capability, _compilers(), *options)).encode())
     for part in _parts(function, set()):
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()[:32]
+
+
+@cache
+def _checks_version() -> str:
+    """What the checks are, so that PTX with those of yesterday is not taken for that of today."""
+    return hashlib.sha256(Path(checked_module.__file__).read_bytes()).hexdigest()
 
 
 @cache

@@ -9,6 +9,7 @@ still join it is left to run.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ _ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers
 
 
 class Execution(Machine):
-    """One launch of a decoded kernel on grid x block threads, as many blocks at once as make good use of NumPy."""
+    """One launch of a decoded kernel on grid x block threads, as many blocks at once as make good use of NumPy.
+
+    patience: how many steps back a block may take, which loops do, before it counts as endless; None to wait for ever.
+    """
 
     def __init__(
         self,
@@ -34,9 +38,13 @@ class Execution(Machine):
         arguments: list[Any],
         launch: Launch | None = None,
         findings: list[Finding] | None = None,
+        warnings: list[Finding] | None = None,
+        dynamic: int = 0,
+        patience: int | None = None,
     ) -> None:
-        super().__init__(decoded, name, grid, block, arguments, launch, findings)
+        super().__init__(decoded, name, grid, block, arguments, launch, findings, warnings, dynamic)
         self.steps = decoded.steps
+        self.patience = patience
 
     def run(self) -> None:
         """Execute all blocks. Raises: KernelError, unless findings are collected."""
@@ -53,6 +61,7 @@ class Execution(Machine):
 
     def _execute(self) -> None:
         end = len(self.steps)
+        self.backward, self.spinning = 0, Counter[int]()
         pcs = np.zeros(self.lanes, np.int64)
         waiting, self.gathering = np.zeros(self.lanes, np.bool_), np.zeros(self.lanes, np.bool_)
         while True:
@@ -102,6 +111,9 @@ class Execution(Machine):
                 step.run(self, where if holds else chosen)
                 pc += 1
             elif step.kind == "branch":
+                if step.target <= pc and self.patience is not None and self._endless(pc, where if holds else chosen):
+                    pcs[group] = end
+                    return
                 if not holds:
                     pcs[group] = pc + 1
                     pcs[chosen] = step.target
@@ -113,6 +125,8 @@ class Execution(Machine):
                 pc += 1
             elif step.kind == "barrier" and where is None and holds:
                 self._barrier()
+                if step.opens is not None:
+                    step.opens(self, where)
                 pc += 1
             elif step.kind == "barrier":
                 pcs[group] = pc + 1
@@ -124,6 +138,28 @@ class Execution(Machine):
                 pcs[group if holds else chosen] = end
                 return
         pcs[group] = pc
+
+    def _endless(self, pc: int, where: Mask) -> bool:
+        """Count a step back, and say whether there were too many: then the lanes that take it are given up."""
+        assert self.patience is not None
+        self.backward += 1
+        if self.backward > self.patience // 2:
+            self.spinning[pc] += 1
+        if self.backward < self.patience:
+            return False
+        self.backward, (often, _) = 0, self.spinning.most_common(1)[0]
+        lines = sorted(
+            {self.program.instructions[one].line for one in range(self.steps[often].target, often + 1)} - {0}
+        )
+        place = f"lines {lines[0]} to {lines[-1]}" if len(lines) > 1 else f"line {lines[0] if lines else 0}"
+        self.fault(
+            "endless loop",
+            f"after {self.patience:,} rounds threads still go round the loop of {place}; if they wait for others, nothing "
+            "promises that these run meanwhile, and if the loop is only long, allow more `rounds`",
+            self.taking_part(where),
+            often,
+        )
+        return True
 
     def _gathered(self, pc: int, begin: int, pcs: NDArray[np.int64], where: NDArray[np.bool_]) -> bool:
         """Whether lanes go on with a shuffle, vote or warp barrier, for which the lanes of a warp wait for each other.
@@ -139,7 +175,11 @@ class Execution(Machine):
         return False
 
     def _release(self, pcs: NDArray[np.int64], waiting: Any, end: int) -> None:
-        """All lanes wait or have ended. Let those at a barrier go on, if the whole block is there."""
+        """All lanes wait or have ended. Let those at a barrier go on.
+
+        CUDA's programming guide asks that a barrier in conditional code is reached by all threads of the block or by none, and
+        says that since compute capability 7.0 it waits for all threads that have not exited.
+        """
         blocks, places = pcs.reshape(self.count, -1), waiting.reshape(self.count, -1)
         ended = (blocks >= end) & places.any(axis=1, keepdims=True)
         low = np.where(places, blocks, end).min(axis=1, keepdims=True)
@@ -147,8 +187,12 @@ class Execution(Machine):
         self.pc = int(pcs[waiting].min())
         if ended.any():
             lanes = np.flatnonzero(ended.reshape(-1))
-            self.fault(
-                "divergent barrier", "these threads have ended, while others of the block wait here for all", lanes
+            self.warn(
+                "exited threads",
+                "these threads have ended, and others of the block pass a barrier without them; GPUs since Volta wait only for "
+                "threads that have not exited, and CUDA's guide allows a barrier in conditional code only if all threads of the "
+                "block reach it",
+                lanes,
             )
         if elsewhere.any():
             other = int(blocks[elsewhere][0])
@@ -156,6 +200,9 @@ class Execution(Machine):
             message = f"some threads of the block wait here, these at the barrier of line {line}"
             self.fault("divergent barrier", message, np.flatnonzero(elsewhere.reshape(-1)))
         self._barrier()
+        for pc in np.unique(pcs[waiting]):
+            if (opens := self.steps[pc].opens) is not None:
+                opens(self, waiting & (pcs == pc))
         pcs[waiting] += 1
         waiting[:] = False
 

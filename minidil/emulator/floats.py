@@ -1,8 +1,8 @@
 """Arithmetic of floats.
 
-A fused multiply-add of float32 is computed in float64, where the product is exact, and rounded once more; one of float64
-is rounded twice, as nothing wider is at hand. The `.approx` instructions are computed to full precision: those of a GPU may
-differ in the last bits.
+A fused multiply-add of float32 or float16 is computed in float64, where the product is exact, and rounded once more; one of
+float64 is put together from exact sums and products, so that it is rounded once. The `.approx` instructions are computed to
+full precision: those of a GPU may differ in the last bits.
 """
 
 from __future__ import annotations
@@ -14,10 +14,45 @@ from minidil.emulator.ptx import TYPES
 
 
 def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
+    if out.dtype == np.float64:
+        out[...] = _fma_of_doubles(*(np.asarray(value, np.float64) for value in (x, y, z)))
+        return
     exact = x.astype(np.float64)
     exact = exact * y  # a scalar may be among them, so not in place
     exact = exact + z
     out[...] = exact
+
+
+def _fma_of_doubles(x: Lanes, y: Lanes, z: Lanes) -> Lanes:
+    """x y + z, rounded once.
+
+    The product is x y = high + low exactly, by splitting each factor into halves of 26 bits. All of high + low + z is then in the
+    largest part and a rest, and the rest is rounded to odd: its last bit then keeps the direction in which the sum is rounded.
+    Sources: Dekker 1971; Boldo & Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 2008.
+    """
+    high = x * y
+    (a, b), (c, d) = _halves(x), _halves(y)
+    low = b * d - (((high - a * c) - b * c) - a * d)
+    small, lost = _two_sum(z, low)
+    large, rest = _two_sum(high, small)
+    tail, below = _two_sum(lost, rest)
+    even = (tail.view(np.int64) & 1) == 0
+    tail = np.where((below != 0) & even, np.nextafter(tail, np.copysign(np.inf, below)), tail)
+    once, twice = large + tail, high + z
+    return np.where(np.isfinite(once) & np.isfinite(low) & ~((once == 0) & (twice == 0)), once, twice)
+
+
+def _halves(x: Lanes) -> tuple[Lanes, Lanes]:
+    scaled = x * 134217729.0  # 2^27 + 1
+    upper = scaled - (scaled - x)
+    return upper, x - upper
+
+
+def _two_sum(x: Lanes, y: Lanes) -> tuple[Lanes, Lanes]:
+    """The rounded sum, and what rounding has lost: together exactly x + y (Knuth)."""
+    total = np.asarray(x + y)
+    part = total - x
+    return total, np.asarray((x - (total - part)) + (y - part))
 
 
 def rounded(compute: Compute, modifiers: list[str], kind: str) -> Compute:

@@ -44,13 +44,13 @@ def multiply(head: str, modifiers: list[str], kind: str) -> Meaning | None:
     out = f"{kind[0]}{2 * int(kind[1:])}" if part == "wide" else kind
 
     def compute(result: Lanes, x: Lanes, y: Lanes, *z: Lanes) -> None:
-        product = _high(x, y) if part == "hi" else np.multiply(x, y, dtype=result.dtype)
+        product = high_half(x, y) if part == "hi" else np.multiply(x, y, dtype=result.dtype)
         np.add(product, z[0], out=result) if add else copy(result, product)
 
     return Meaning(compute, out, (kind, kind, out) if add else (kind, kind))
 
 
-def _high(x: Lanes, y: Lanes) -> Lanes:
+def high_half(x: Lanes, y: Lanes) -> Lanes:
     """The high half of the product of two integers of the same type."""
     dtype = np.result_type(x, y)
     if dtype.itemsize < 8:
@@ -128,7 +128,31 @@ def funnel_shift(modifiers: list[str]) -> Compute | None:
 
 
 def _count_zeros(out: Lanes, x: Lanes) -> None:
-    out[...] = 32 - np.frexp(np.asarray(x, np.float64))[1].clip(0, 32)
+    wide = np.asarray(x).astype(np.uint64)
+    # Of each half by itself, since float64 holds 53 bits and would round up what is longer.
+    high, low = (
+        np.frexp((half).astype(np.float64))[1] for half in (wide >> np.uint64(32), wide & np.uint64(0xFFFFFFFF))
+    )
+    out[...] = 8 * np.asarray(x).dtype.itemsize - np.where(high > 0, high + 32, low)
+
+
+def _reverse(out: Lanes, x: Lanes) -> None:
+    value = np.asarray(x)
+    bits = 8 * value.dtype.itemsize
+    result = np.zeros_like(out)
+    for place in range(bits):
+        bit = value >> value.dtype.type(place) & value.dtype.type(1)
+        result |= (bit << value.dtype.type(bits - 1 - place)).astype(out.dtype)
+    out[...] = result
+
+
+def _highest(out: Lanes, x: Lanes) -> None:
+    """bfind: the place of the highest bit that differs from the sign, all ones if there is none."""
+    value = np.asarray(x)
+    plain = np.where(value < 0, ~value, value).view(f"u{value.dtype.itemsize}")
+    zeros = np.empty(plain.shape, np.int64)
+    _count_zeros(zeros, plain)
+    out[...] = (8 * value.dtype.itemsize - 1 - zeros).astype(np.int64).astype(np.uint32)
 
 
 INTEGERS: Table = {
@@ -152,6 +176,8 @@ INTEGERS: Table = {
     "prmt": (_permute, ("=", "=", "u32"), frozenset()),
     "popc": (lambda out, x: copy(out, np.bitwise_count(x)), ("=",), frozenset()),
     "clz": (_count_zeros, ("=",), frozenset()),
+    "brev": (_reverse, ("=",), frozenset()),
+    "bfind": (_highest, ("=",), frozenset()),
     "mov": (copy, ("=",), frozenset()),
     "selp": (select, ("=", "=", "pred"), frozenset()),
 }

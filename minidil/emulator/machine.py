@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.emulator.memory import UNWRITTEN, WRITTEN, Memory
+from minidil.emulator.memory import NOWHERE, UNWRITTEN, WRITTEN, Memory
 from minidil.emulator.operands import Operands
 from minidil.emulator.ptx import TYPES, Instruction, Program
 from minidil.emulator.races import Race, Watch
@@ -34,10 +34,16 @@ class Machine:
         arguments: list[Any],
         launch: Launch | None = None,
         findings: list[Finding] | None = None,
+        warnings: list[Finding] | None = None,
+        dynamic: int = 0,
     ) -> None:
         self.operands, self.program, self.memory = operands, operands.program, operands.memory
         self.name, self.grid, self.block = name, grid, block
-        self.launch, self.findings = launch, findings
+        self.launch, self.findings, self.warnings = launch, findings, [] if warnings is None else warnings
+        self.dynamic, self.sizes = dynamic, dict(self.program.sizes)
+        if self.program.dynamic is not None:
+            self.sizes["shared"] = self.program.dynamic + dynamic
+        self.local_checked = any(one.op == ("minidil", "local") for one in self.program.instructions)
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
             name: _as_bits(np.asarray(value), TYPES[kind])
@@ -65,11 +71,24 @@ class Machine:
         self.warp = self.place * 64 + self.within // 32  # numbered apart, at most 32 in a block
         self.every = np.arange(self.lanes)
         self._spares.clear()
-        sizes = self.program.sizes
-        self.shared = Memory.filled("shared", count * sizes["shared"], UNWRITTEN)
-        self.local = Memory.filled("local", self.lanes * sizes["local"], WRITTEN)
+        self.shared = Memory.filled("shared", count * self.sizes["shared"], UNWRITTEN)
+        self._mark_gaps(count)
+        self.local = Memory.filled("local", self.lanes * self.sizes["local"], WRITTEN)
         self.watch_shared = Watch(len(self.shared.bytes), self.threads, between_blocks=False)
         self.values = self._frame()
+
+    def _mark_gaps(self, count: int) -> None:
+        """What lies between the arrays in shared memory belongs to nobody."""
+        arrays = [
+            (start, self.program.extents[name])
+            for name, (space, start) in self.program.symbols.items()
+            if space == "shared"
+        ]
+        if len(arrays) > 1:
+            states = self.shared.state[: count * self.sizes["shared"]].reshape(count, -1)
+            states[:] = NOWHERE
+            for start, extent in arrays:
+                states[:, start : start + (extent or self.dynamic)] = UNWRITTEN
 
     def _frame(self) -> list[Any]:
         """The value of every operand: one per lane, or one for all."""
@@ -108,7 +127,17 @@ class Machine:
             return TYPES[kind].type(sizes[base]["xyz".index(axis)])
         if name in ("%laneid", "%warpid"):
             return (self.lane if name == "%laneid" else self.within // 32).astype(TYPES[kind])
-        raise BackendError(f"cuda emulator: unknown special register {name}")
+        if name == "%dynamic_smem_size":
+            return TYPES[kind].type(self.dynamic)
+        if name == "%nwarpid":
+            return TYPES[kind].type(-(-self.threads // 32))
+        if base.startswith("%lanemask_"):
+            bits = np.int64(1) << self.lane
+            masks = {"eq": bits, "lt": bits - 1, "le": 2 * bits - 1, "gt": -2 * bits, "ge": -bits}
+            return (masks[base.removeprefix("%lanemask_")] & 0xFFFFFFFF).astype(TYPES[kind])
+        clock = "clock" in name or "timer" in name
+        words = "a clock: the emulator has no time that means anything" if clock else f"the special register {name}"
+        raise BackendError(f"cuda emulator: {self.name} reads {words}, which the emulator does not know")
 
     def scratch(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array over the lanes, for a result of which only a part is kept."""
@@ -125,10 +154,13 @@ class Machine:
 
     def fault(self, kind: str, message: str, lanes: NDArray[np.int64], pc: int | None = None) -> None:
         """Report a fault of these lanes at the current instruction, once per kind and source line."""
-        numbers = self.number[lanes]
-        self._fault(kind, message, int(numbers[0]), len(lanes), self.pc if pc is None else pc)
+        self._find("error", kind, message, int(self.number[lanes[0]]), len(lanes), self.pc if pc is None else pc)
 
-    def _fault(self, kind: str, message: str, thread: int, count: int, pc: int) -> None:
+    def warn(self, kind: str, message: str, lanes: NDArray[np.int64]) -> None:
+        """Report what these lanes may do and seldom want to."""
+        self._find("warning", kind, message, int(self.number[lanes[0]]), len(lanes), self.pc)
+
+    def _find(self, severity: str, kind: str, message: str, thread: int, count: int, pc: int) -> None:
         instruction = self.program.instructions[pc]
         finding = Finding(
             kind,
@@ -139,12 +171,13 @@ class Machine:
             self.block_of(thread),
             self.thread_of(thread),
             count,
+            severity,
         )
-        if self.findings is None:
+        if severity == "error" and self.findings is None:
             raise KernelError(finding)
         if (kind, instruction.line) not in self._seen:
             self._seen.add((kind, instruction.line))
-            self.findings.append(finding)
+            (self.warnings if self.findings is None else self.findings).append(finding)
 
     def report_race(self, race: Race | None, space: str) -> None:
         if race is None:
@@ -156,7 +189,7 @@ class Machine:
             f"this thread {words[race.second[1]]} {space} memory that thread {self.thread_of(other)} of block "
             f"{self.block_of(other)} {words[kind]} in line {line}, and no barrier lies between"
         )
-        self._fault("race", message, race.second[0], race.size, race.second[2])
+        self._find("error", "race", message, race.second[0], race.size, race.second[2])
 
     def block_of(self, thread: int) -> Three:
         """The block, as (x, y, z), of a thread that is counted over the launch."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from minidil.emulator.ptx import Instruction, Program
 
 UNKNOWN = "?"
@@ -10,7 +12,7 @@ UNKNOWN = "?"
 class Origins:
     """For every register, the pointer arguments that an address in it may come from.
 
-    written: the arguments that the kernel stores to; None if that cannot be told.
+    written: the arguments that the kernel stores to; None if that cannot be told. read: those that it loads from.
     """
 
     def __init__(self, program: Program) -> None:
@@ -25,7 +27,7 @@ class Origins:
             changed = False
             for instruction in program.instructions:
                 if (
-                    instruction.op[0] in ("ld", "ldu", "st", "red", "atom", "setp", "shfl", "vote")
+                    instruction.op[0] in ("ld", "ldu", "st", "red", "atom", "setp", "shfl", "vote", "minidil")
                     or not instruction.operands
                 ):
                     continue
@@ -38,9 +40,13 @@ class Origins:
                 if not found <= before:
                     self._of[target] = before | found
                     changed = True
-        stores = [self.of(instruction) for instruction in program.instructions if _stores(instruction)]
-        known = all(names and UNKNOWN not in names for names in stores)
-        self.written: frozenset[str] | None = frozenset().union(*stores) if known else None
+        self.written = self._reached(instruction for instruction in program.instructions if _stores(instruction))
+        self.read = self._reached(instruction for instruction in program.instructions if _loads(instruction))
+
+    def _reached(self, accesses: Iterable[Instruction]) -> frozenset[str] | None:
+        reached = [self.of(instruction) for instruction in accesses]
+        known = all(names and UNKNOWN not in names for names in reached)
+        return frozenset[str]().union(*reached) if known else None
 
     def of(self, instruction: Instruction) -> frozenset[str]:
         """The arguments that a load, store or atomic may reach."""
@@ -55,3 +61,9 @@ class Origins:
 
 def _stores(instruction: Instruction) -> bool:
     return instruction.op[0] in ("st", "red", "atom") and not {"shared", "local"} & set(instruction.op)
+
+
+def _loads(instruction: Instruction) -> bool:
+    """Whether it loads from an array, or changes what is there."""
+    kinds = ("ld", "ldu", "atom", "red")
+    return instruction.op[0] in kinds and not {"shared", "local", "param", "const"} & set(instruction.op)

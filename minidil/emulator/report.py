@@ -24,11 +24,20 @@ class KernelError(BackendError):
         self.finding = finding
 
 
+class KernelWarning(UserWarning):
+    """A kernel did what is allowed and seldom meant; see `Finding`."""
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One fault: the first thread that it was seen in, and how many threads (for a race: words of memory) it concerns."""
+    """One fault: the first thread that it was seen in, and how many threads (for a race: words of memory) it concerns.
 
-    kind: str  # "out of bounds", "misaligned", "uninitialised", "race", "divergent barrier", "shuffle" or "trap"
+    kind: of errors "out of bounds", "misaligned", "uninitialised", "race", "divergent barrier", "shuffle", "division by zero",
+        "exception", "endless loop" or "trap"; of warnings "negative index", "row overrun", "never written" or "exited threads".
+    severity: "error", which a GPU crashes on or lets pass with a wrong result, or "warning", which is seldom meant.
+    """
+
+    kind: str
     message: str
     kernel: str
     file: str
@@ -38,12 +47,16 @@ class Finding:
     block: Three
     thread: Three
     count: int
+    severity: str = "error"
 
     def __str__(self) -> str:
+        head = "warning: " if self.severity == "warning" else ""
+        units = {"race": "words", "never written": "elements"}.get(self.kind, "threads")
+        ptx = "" if self.instruction.startswith("minidil.") or not self.instruction else f"; in PTX: {self.instruction}"
         return (
-            f"{self.kind} in kernel {self.kernel}, block {self.block}, thread {self.thread}: {self.message}\n"
+            f"{head}{self.kind} in kernel {self.kernel}, block {self.block}, thread {self.thread}: {self.message}\n"
             f"  {Path(self.file).name}:{self.line}: {self.source}\n"
-            f"  the first of {self.count:,} {'words' if self.kind == 'race' else 'threads'}; in PTX: {self.instruction}"
+            f"  the first of {self.count:,} {units}{ptx}"
         )
 
 
@@ -69,7 +82,8 @@ class Launch:
         """How often each operation was executed, counted in threads, such as {"fma.rn.f32": 4096}."""
         counts: Counter[str] = Counter()
         for instruction, count in zip(self.program.instructions, self.executed.tolist(), strict=True):
-            counts[".".join(instruction.op)] += count
+            if instruction.op[0] != "minidil":  # a check of the emulator, which a GPU does not execute
+                counts[".".join(instruction.op)] += count
         return +counts
 
     @property
@@ -138,3 +152,8 @@ class Report:
     def __str__(self) -> str:
         faults = [str(finding) for finding in self.findings] or ["no faults found"]
         return "\n".join([*map(str, self.launches), *faults])
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that are no mere warnings."""
+        return [finding for finding in self.findings if finding.severity == "error"]

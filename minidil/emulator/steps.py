@@ -23,6 +23,7 @@ class Step:
     guard: int | None = None  # the operand that must hold
     negated: bool = False
     gathers: bool = False  # whether lanes wait here for the others of their warp
+    opens: Run | None = None  # what a barrier does for those who waited, once all are there
 
 
 def computing(compute: Callable[..., Any], out: int, sources: list[int]) -> Run:

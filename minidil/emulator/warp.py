@@ -133,3 +133,49 @@ def _bits(machine: Machine, chosen: Ints, lanes: Ints) -> Ints:
     np.bitwise_or.at(bits, machine.warp[chosen], 1 << machine.lane[chosen])
     found: Ints = bits[machine.warp[lanes]]
     return found
+
+
+def match(operands: Operands, instruction: Instruction) -> Run | None:
+    """match.any.sync: a bit for each lane of the warp that holds the same value. match.all.sync: all of them if all hold it."""
+    if len(instruction.op) != 4 or instruction.op[1] not in ("any", "all") or instruction.op[2] != "sync":
+        return None
+    every = instruction.op[1] == "all"
+    target, flag = (*instruction.operands[0].split("|"), "")[:2]
+    out, value = operands.output(target, "b32"), operands.operand(instruction.operands[1], instruction.op[3])
+    same = operands.output(flag, "pred") if flag else None
+    members = operands.operand(instruction.operands[2], "u32")
+
+    def run(machine: Machine, where: Mask) -> None:
+        lanes = machine.taking_part(where)
+        _check_members(machine, lanes, members)
+        held = np.broadcast_to(machine.values[value], machine.lanes)[lanes]
+        warps = machine.warp[lanes]
+        found = np.zeros(len(lanes), np.int64)
+        for place, (warp, own) in enumerate(zip(warps, held, strict=True)):
+            found[place] = np.bitwise_or.reduce(1 << machine.lane[lanes[(warps == warp) & (held == own)]])
+        present = _bits(machine, lanes, lanes)
+        if every:
+            if same is not None:
+                machine.values[same][lanes] = found == present
+            found = np.where(found == present, present, 0)
+        machine.values[out][lanes] = found
+
+    return run
+
+
+def over_block(operands: Operands, instruction: Instruction) -> Run | None:
+    """bar.red: a barrier at which the block counts for how many of its threads a predicate holds, or whether for all or any."""
+    mode, kind = instruction.op[2], instruction.op[-1]
+    if mode not in ("popc", "and", "or") or kind not in ("u32", "pred"):
+        return None
+    out, text = operands.output(instruction.operands[0], kind), instruction.operands[-1]
+    predicate, negated = operands.operand(text.lstrip("!"), "pred"), text.startswith("!")
+
+    def run(machine: Machine, where: Mask) -> None:
+        lanes = machine.taking_part(where)
+        holds = np.broadcast_to(machine.values[predicate], machine.lanes)[lanes] != negated
+        counts, present = (np.bincount(machine.place[one], minlength=machine.count) for one in (lanes[holds], lanes))
+        answers = {"popc": counts, "and": counts == present, "or": counts > 0}
+        machine.values[out][lanes] = answers[mode][machine.place[lanes]]
+
+    return run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ptx_kernels import kernel, run, run_ptx
 
-from minidil.emulator import KernelError
+from minidil.emulator import KernelError, KernelWarning, recording
 from minidil.emulator.memory import DEVICE
 from minidil.errors import BackendError
 from minidil.kernels.cuda.array import empty, to_device
@@ -243,11 +243,25 @@ def test_many_accesses_are_condensed_without_losing_the_race(monkeypatch):
 # --- barriers and shuffles
 
 
+def warning(body, *arrays, **options):
+    """The only finding of a kernel that runs through."""
+    with recording() as report:
+        run(body, *arrays, **options)
+    (finding,) = report.findings
+    assert finding.severity == "warning"
+    assert report.errors == []
+    return finding
+
+
 def test_a_barrier_that_some_threads_do_not_reach():
     body = OWN + "setp.ge.u32 %p1, %r20, 40;\n@%p1 ret;\n" + LINE + "bar.sync 0;"
-    finding = fault(body, zeros(), block=64, grid=2)
-    assert where(finding)[:4] == ("divergent barrier", 42, 0, 40)
-    assert finding.message == "these threads have ended, while others of the block wait here for all"
+    finding = warning(body, zeros(), block=64, grid=2)
+    assert where(finding)[:4] == ("exited threads", 42, 0, 40)
+    assert "GPUs since Volta wait only for threads that have not exited" in finding.message
+    with pytest.warns(
+        KernelWarning, match=r"warning: exited threads in kernel ptx, block \(0, 0, 0\), thread \(40, 0, 0\)"
+    ):
+        run(body, zeros(), block=64, grid=2)
 
 
 def test_two_barriers_for_one_block():
@@ -264,8 +278,8 @@ def test_two_barriers_for_one_block():
 
 
 def test_a_guarded_barrier():
-    finding = fault(OWN + "setp.lt.u32 %p1, %r20, 5;\n" + LINE + "@%p1 bar.sync 0;", zeros(), block=32)
-    assert where(finding) == ("divergent barrier", 42, 0, 5, 27)
+    finding = warning(OWN + "setp.lt.u32 %p1, %r20, 5;\n" + LINE + "@%p1 bar.sync 0;", zeros(), block=32)
+    assert where(finding) == ("exited threads", 42, 0, 5, 27)
 
 
 def test_a_shuffle_from_a_lane_that_is_elsewhere():

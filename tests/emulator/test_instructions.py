@@ -1,6 +1,7 @@
 """Each PTX instruction that the emulator knows, against NumPy and Python's own integers, at the edges of its type."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -246,6 +247,85 @@ def test_a_fused_multiply_add_rounds_once():
     assert_array_equal(compute("fma.rn.f32 {d}, {a}, {b}, {c};", "f32", ("f32",) * 3, X, Y, Z), expected)
 
 
+def test_a_fused_multiply_add_of_doubles_rounds_once():
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((2, 512))
+    z = np.where(rng.random(512) < 0.5, -(x * y), rng.standard_normal(512) * 10.0 ** rng.integers(-20, 20, 512))
+    rows = zip(x.tolist(), y.tolist(), z.tolist(), strict=True)
+    expected = [
+        float(Fraction(a) * Fraction(b) + Fraction(c)) for a, b, c in rows
+    ]  # Python rounds a fraction correctly
+    found = compute("fma.rn.f64 {d}, {a}, {b}, {c};", "f64", ("f64",) * 3, x, y, z)
+    assert_array_equal(found, expected)
+    assert (found != x * y + z).sum() > 256
+    edges = np.array([0.0, -0.0, 1.0, np.inf, np.nan, 1e308, -1e308, 5e-324])
+    a, b = (column.ravel() for column in np.meshgrid(edges, edges))
+    with np.errstate(all="ignore"):
+        expected = a * b + edges[1]
+    found = compute("fma.rn.f64 {d}, {a}, {b}, 0d8000000000000000;", "f64", ("f64", "f64"), a, b)
+    assert_array_equal(found, expected)
+    assert_array_equal(np.signbit(found[~np.isnan(found)]), np.signbit(expected[~np.isnan(found)]))
+
+
+def test_half_precision():
+    values = np.array([0, -0.0, 1, -1.5, 2.5, 65504, 6e-8, np.inf, np.nan, 1 / 3], np.float16)
+    x, y = (column.ravel() for column in np.meshgrid(values, values))
+    for op, function in {"add": np.add, "sub": np.subtract, "mul": np.multiply}.items():
+        with np.errstate(all="ignore"):
+            assert_array_equal(compute(f"{op}.f16 {{d}}, {{a}}, {{b}};", "f16", ("f16", "f16"), x, y), function(x, y))
+    with np.errstate(all="ignore"):
+        expected = (x.astype(np.float64) * y + 1).astype(np.float16)
+    one = np.ones_like(x)
+    assert_array_equal(compute("fma.rn.f16 {d}, {a}, {b}, {c};", "f16", ("f16",) * 3, x, y, one), expected)
+    wide = x.astype(np.float32)
+    assert_array_equal(compute("cvt.f32.f16 {d}, {a};", "f32", ("f16",), x), wide)
+    with np.errstate(all="ignore"):
+        assert_array_equal(
+            compute("cvt.rn.f16.f32 {d}, {a};", "f16", ("f32",), wide * 1.001), (wide * 1.001).astype(np.float16)
+        )
+    assert_array_equal(compute("setp.lt.f16 {d}, {a}, {b};", "pred", ("f16", "f16"), x, y), x < y)
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_numbers_of_two_words_are_added_with_a_carry(width):
+    kind, limit = f"u{width}", 1 << width
+    chosen = [0, 1, 2, limit - 1, limit - 2, limit // 2, limit // 3]
+    x, y = (
+        np.array(column, f"u{width // 8}") for column in zip(*[(a, b) for a in chosen for b in chosen], strict=True)
+    )
+    pairs = list(zip(x.tolist(), y.tolist(), strict=True))
+
+    def both(body):
+        """The low word of the result, and the high word, of (x, y) and (y, x) as numbers of two words."""
+        low = compute(
+            body.format(d="{d}", a="{a}", b="{b}", t="%rd28" if width == 64 else "%r28"), kind, (kind, kind), x, y
+        )
+        return low.tolist()
+
+    high = f"add.cc.{kind} {{t}}, {{a}}, {{b}};\naddc.{kind} {{d}}, {{b}}, {{a}};"
+    assert both(high) == [(b + a + (a + b >> width)) % limit for a, b in pairs]
+    high = f"sub.cc.{kind} {{t}}, {{a}}, {{b}};\nsubc.{kind} {{d}}, {{b}}, {{a}};"
+    assert both(high) == [(b - a - (a < b)) % limit for a, b in pairs]
+    if width == 32:
+        chain = f"mad.lo.cc.{kind} {{t}}, {{a}}, {{b}}, {{a}};\nmadc.hi.{kind} {{d}}, {{a}}, {{b}}, {{b}};"
+        assert both(chain) == [((a * b >> 32) + b + ((a * b) % limit + a >> 32)) % limit for a, b in pairs]
+        chain = f"add.cc.{kind} {{d}}, {{a}}, {{b}};\naddc.cc.{kind} {{t}}, {{a}}, {{b}};\naddc.{kind} {{d}}, 0, 0;"
+        assert both(chain) == [a + b + (a + b >> width) >> width for a, b in pairs]
+
+
+def test_counting_and_reversing_the_bits_of_long_words():
+    x, _ = whole("b64")
+    rows = [int(a) for a in x]
+    assert_array_equal(compute("popc.b64 {d}, {a};", "u32", ("b64",), x), [a.bit_count() for a in rows])
+    assert_array_equal(compute("clz.b64 {d}, {a};", "u32", ("b64",), x), [64 - a.bit_length() for a in rows])
+    assert_array_equal(compute("brev.b64 {d}, {a};", "b64", ("b64",), x), [int(f"{a:064b}"[::-1], 2) for a in rows])
+    found = compute("bfind.u64 {d}, {a};", "u32", ("u64",), x)
+    assert_array_equal(found, [a.bit_length() - 1 if a else 2**32 - 1 for a in rows])
+    y, _ = whole("s32")
+    lengths = [(~int(a) if a < 0 else int(a)).bit_length() for a in y]
+    assert_array_equal(compute("bfind.s32 {d}, {a};", "u32", ("s32",), y), [n - 1 if n else 2**32 - 1 for n in lengths])
+
+
 @pytest.mark.parametrize("mode", ["rm", "rp", "rz"])
 def test_directed_rounding(mode):
     rng = np.random.default_rng(1)
@@ -407,7 +487,7 @@ UNKNOWN = [
     "frobnicate.f32 %f1, %f2;",
     "add.rna.f32 %f1, %f2, %f3;",
     "mul.s32 %r1, %r2, %r3;",
-    "cvt.f16.f32 %rs1, %f1;",
+    "cvt.rn.bf16.f32 %rs1, %f1;",
     "cvt.s32.f32 %r1, %f1;",
     "setp.lt.xnor.s32 %p1, %r1, %r2, %p2;",
     "mul.wide.s64 %rd1, %rd2, %rd3;",
@@ -423,7 +503,7 @@ UNKNOWN = [
 @pytest.mark.parametrize("instruction", UNKNOWN)
 def test_what_is_not_known_is_not_guessed(instruction):
     with pytest.raises(
-        BackendError, match=r"unknown instruction .*, from line 7 of kernel.py; it is not executed by guessing"
+        BackendError, match=r"line 7 of kernel.py needs .*, which the emulator does not know and does not guess"
     ):
         run_ptx(kernel(instruction), (1, 1, 1), (1, 1, 1), [0])
 
@@ -431,11 +511,13 @@ def test_what_is_not_known_is_not_guessed(instruction):
 def test_what_cannot_be_read_is_said():
     with pytest.raises(BackendError, match=r"no \.entry"):
         run_ptx(".version 8.0", (1, 1, 1), (1, 1, 1), [])
-    with pytest.raises(BackendError, match="unknown special register %clock"):
+    with pytest.raises(BackendError, match="reads a clock: the emulator has no time that means anything"):
         run_ptx(kernel("mov.u32 %r1, %clock;"), (1, 1, 1), (1, 1, 1), [0])
     with pytest.raises(BackendError, match="unknown operand 'nowhere'"):
         run_ptx(kernel("mov.u32 %r1, nowhere;"), (1, 1, 1), (1, 1, 1), [0])
-    with pytest.raises(BackendError, match="calls a function that was not inlined"):
+    with pytest.raises(
+        BackendError, match=r"in line 7 of kernel\.py the kernel calls helper, which is not part of what"
+    ):
         run_ptx(kernel("call.uni (retval0), helper, (param0);"), (1, 1, 1), (1, 1, 1), [0])
 
 

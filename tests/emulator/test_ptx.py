@@ -51,8 +51,11 @@ def test_everything_in_a_kernel_is_found():
     assert program.registers["%p1"] == "pred"
     assert program.registers["%r2"] == program.registers["%extra"] == "b32"
     assert "%r3" not in program.registers
-    assert program.symbols == {"first": ("shared", 0), "second": ("shared", 16), "depot": ("local", 0)}
-    assert program.sizes == {"shared": 48, "local": 24}
+    # Between shared arrays lies a gap, which keeps the banks: 16 bytes further on, but for a multiple of 128.
+    assert program.symbols == {"first": ("shared", 0), "second": ("shared", 16 + 1024), "depot": ("local", 0)}
+    assert program.extents == {"first": 6, "second": 32, "depot": 24}
+    assert program.sizes == {"shared": 48 + 1024, "local": 24}
+    assert (program.static_shared, program.dynamic) == (38, None)
     assert_array_equal(program.constants["table"], np.array([1, 16, 2**32 - 1], np.uint32))
     assert_array_equal(program.constants["single"], [0])
     assert program.files == {1: "/kernels/work.py", 2: "/kernels/other.py"}
