@@ -94,7 +94,9 @@ def store(operands: Operands, instruction: Instruction) -> Run | None:
 
     def run(machine: Machine, where: Mask) -> None:
         access = locate(machine, where, space, base, offset, dtype, many, reading=False)
-        watch(machine, access, event)
+        # Of what is compiled with checks a race is told whether it matters.
+        bits = _bits(_of_lanes(machine, values[0], access.lanes), access) if machine.checked and many == 1 else None
+        watch(machine, access, event, bits)
         count(machine, access)
         data = access.memory.bytes.view(dtype)
         for number, value in enumerate(values):
@@ -124,6 +126,13 @@ def _of_lanes(machine: Machine, operand: int, lanes: Ints) -> Any:
     """The values that lanes hold in an operand."""
     held = machine.values[operand]
     return held if lanes is machine.every or not np.ndim(held) else held[lanes]
+
+
+def _bits(values: Any, access: Access) -> Ints:
+    """The bits of a number of each lane, copied."""
+    held = np.asarray(values)
+    found: Ints = np.broadcast_to(held.view(f"u{held.dtype.itemsize}"), access.lanes.shape).astype(np.int64)
+    return found
 
 
 def locate(
@@ -220,8 +229,8 @@ def _beyond(machine: Machine, memory: Memory, start: int, size: int) -> str:
     return f"shared memory, {size} bytes {place} the array of {extent:,} bytes, {number}"
 
 
-def watch(machine: Machine, access: Access, event: int) -> None:
-    """Note an access for the search for races."""
+def watch(machine: Machine, access: Access, event: int, values: Ints | None = None) -> None:
+    """Note an access for the search for races. values: what is written, if it is one number a thread."""
     lanes, memory, start, _, size = access
     if memory is machine.local:
         return
@@ -229,7 +238,8 @@ def watch(machine: Machine, access: Access, event: int) -> None:
     threads = machine.number if lanes is machine.every else machine.number[lanes]
     if size > 4:
         start, threads = start[:, None] + np.arange(0, size, 4), threads[:, None]
-    watch.note(start, threads, event, machine.pc)
+        values = None if values is None else values[:, None]
+    watch.note(start, threads, event, machine.pc, values)
 
 
 def count(machine: Machine, access: Access) -> None:

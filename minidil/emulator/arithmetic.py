@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from minidil.emulator.convert import address, compare, convert
 from minidil.emulator.floats import FLOATS, rounded
-from minidil.emulator.integers import INTEGERS, PREDICATES, funnel_shift, multiply
+from minidil.emulator.integers import INTEGERS, PREDICATES, funnel_shift, multiply, shift_amount
 from minidil.emulator.meaning import Meaning
 from minidil.emulator.ptx import TYPES
 
@@ -26,6 +26,8 @@ def meaning(op: tuple[str, ...]) -> Meaning | None:
         return address(modifiers) if kind in ("u64", "u32") else None
     if head in ("mul", "mad") and TYPES[kind].kind in "iu":
         return multiply(head, modifiers, kind)
+    if (head, modifiers) == ("bfind", ["shiftamt"]):
+        return Meaning(shift_amount, "u32", (kind,))
     if head == "shf":
         funnel = funnel_shift(modifiers) if kind == "b32" else None
         return funnel and Meaning(funnel, kind, (kind, kind, "u32"))

@@ -36,9 +36,9 @@ def checks() -> Iterator[None]:
             (cudaimpl, "_generic_array", _marking_local),
             (callconv.NumpyErrorModel, "fp_zero_division", _marking_zero),
             (callconv.MinimalCallConv, "return_user_exc", _marking_raise),
-            (CUDADispatcher, "compile_device", _apart),
         ):
             stack.enter_context(patch.object(place, name, wrap(getattr(place, name))))
+        stack.enter_context(patch.object(CUDADispatcher, "overloads", _Apart(), create=True))
         stack.enter_context(patch.object(cuda_target.target_context, "cached_internal_func", {}))
         yield
 
@@ -161,13 +161,11 @@ def _marking_raise(original: Callable[..., Any]) -> Callable[..., Any]:
     return return_user_exc
 
 
-def _apart(original: Callable[..., Any]) -> Callable[..., Any]:
-    def compile_device(self: Any, args: Any, return_type: Any = None) -> Any:
-        plain = self.overloads
-        self.overloads = self.__dict__.setdefault("_minidil_checked", {})
-        try:
-            return original(self, args, return_type)
-        finally:
-            self.overloads = plain
+class _Apart:
+    """What a device function was compiled to, kept by itself while there are checks."""
 
-    return compile_device
+    def __get__(self, function: Any, kind: Any = None) -> Any:
+        return function.__dict__.setdefault("_minidil_checked", {})
+
+    def __set__(self, function: Any, compiled: Any) -> None:
+        function.__dict__["overloads"] = compiled

@@ -88,20 +88,50 @@ def _compile(
     function: Callable[..., None], signature: Signature, capability: Capability, checked: bool, fastmath: bool
 ) -> str:
     _check()
-    from numba import cuda
+    from numba.cuda.compiler import _compile_pyfunc_with_fixup as lowered  # what cuda.compile itself begins with
 
     with _device_functions_for(capability), warnings.catch_warnings(), checks() if checked else nullcontext():
         warnings.filterwarnings("ignore", message="Could not find source")  # of a kernel typed at a prompt
-        ptx, _ = cuda.compile(
+        library, _ = lowered(
             function,
             types_of(signature),
-            cc=capability,
             device=False,
             abi="numba",
+            cc=capability,
             lineinfo=True,
             fastmath=fastmath,
         )
-    return str(ptx)
+        ptx = str(library.get_asm_str(cc=capability))
+    return "\n".join([ptx, *_linked(library, capability)])
+
+
+def _linked(library: Any, capability: Capability) -> Iterator[str]:
+    """The PTX of what numba.cuda itself links to a kernel, in CUDA C++: the arithmetic of float16, for instance."""
+    sources = [source for source in library._linking_files if getattr(source, "kind", "") == "cu"]
+    if not sources:
+        return
+    from cuda.bindings import nvrtc
+    from numba.cuda.cuda_paths import get_cuda_paths
+
+    # numba.cuda's own way from CUDA C++ to PTX asks the driver.
+    options = [
+        f"-arch=compute_{capability[0]}{capability[1]}",
+        "-rdc=true",
+        "-std=c++17",
+        f"-I{get_cuda_paths()['include_dir'].info}",
+    ]
+    for source in sources:
+        text = source.data if isinstance(source.data, bytes) else source.data.encode()
+        made = nvrtc.nvrtcCreateProgram(text, b"linked.cu", 0, [], [])[1]
+        (failed,) = nvrtc.nvrtcCompileProgram(made, len(options), [option.encode() for option in options])
+        if failed:
+            raise BackendError(
+                f"the CUDA emulator cannot compile {source.name}, which numba.cuda links to the kernel: {failed}"
+            )
+        ptx = b" " * nvrtc.nvrtcGetPTXSize(made)[1]
+        nvrtc.nvrtcGetPTX(made, ptx)
+        nvrtc.nvrtcDestroyProgram(made)
+        yield ptx.rstrip(b"\0").decode()
 
 
 @contextmanager

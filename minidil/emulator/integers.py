@@ -155,6 +155,12 @@ def _highest(out: Lanes, x: Lanes) -> None:
     out[...] = (8 * value.dtype.itemsize - 1 - zeros).astype(np.int64).astype(np.uint32)
 
 
+def shift_amount(out: Lanes, x: Lanes) -> None:
+    """bfind.shiftamt: by how much to shift left until the highest bit that differs from the sign is on top."""
+    _highest(out, x)
+    np.copyto(out, np.uint32(8 * np.asarray(x).dtype.itemsize - 1) - out, where=out != np.uint32(0xFFFFFFFF))
+
+
 INTEGERS: Table = {
     "add": (into(np.add), ("=", "="), frozenset()),
     "sub": (into(np.subtract), ("=", "="), frozenset()),

@@ -43,6 +43,7 @@ class Machine:
         self.dynamic, self.sizes = dynamic, dict(self.program.sizes)
         if self.program.dynamic is not None:
             self.sizes["shared"] = self.program.dynamic + dynamic
+        self.checked = any(one.op[0] == "minidil" for one in self.program.instructions)
         self.local_checked = any(one.op == ("minidil", "local") for one in self.program.instructions)
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
@@ -185,10 +186,19 @@ class Machine:
         words = {0: "reads", 1: "writes", 2: "changes atomically"}
         other, kind, pc = race.first
         line = self.program.instructions[pc].line
+        together = self.block_of(other) == self.block_of(race.second[0])
         message = (
             f"this thread {words[race.second[1]]} {space} memory that thread {self.thread_of(other)} of block "
-            f"{self.block_of(other)} {words[kind]} in line {line}, and no barrier lies between"
+            f"{self.block_of(other)} {words[kind]} in line {line}, and "
+            f"{'no barrier lies between' if together else 'nothing orders two blocks of a launch'}"
         )
+        if race.harmless:
+            message += (
+                "; all of them write the same value, so that today's GPUs give the same result, but CUDA does not promise it: "
+                "let one thread write, or use an atomic operation"
+            )
+            self._find("warning", "benign race", message, race.second[0], race.size, race.second[2])
+            return
         self._find("error", "race", message, race.second[0], race.size, race.second[2])
 
     def block_of(self, thread: int) -> Three:

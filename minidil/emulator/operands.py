@@ -57,6 +57,8 @@ class Operands:
             return ("constant", program.symbols[text][1], kind)
         if text in program.constants:
             return ("constant", self._constant(text), kind)
+        if text == "WARP_SZ":
+            return ("constant", 32, kind)
         if text.startswith(("0f", "0F")):
             return ("constant", float(np.uint32(int(text[2:], 16)).view(np.float32)), kind)
         if text.startswith(("0d", "0D")):

@@ -21,18 +21,20 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 READ, WRITE, ATOMIC = 0, 1, 2
-Noted: TypeAlias = "tuple[Ints, Ints, int, int | Ints]"  # words, threads, READ, WRITE or ATOMIC, the instruction
+# words, threads, READ, WRITE or ATOMIC, the instruction, and the values that are written, if these are known
+Noted: TypeAlias = "tuple[Ints, Ints, int, int | Ints, Ints | None]"
 _MANY = 1 << 22  # accesses that are noted before repeated ones are dropped
 
 
 class Accesses(NamedTuple):
     """Columns: the byte where each accessed word begins, the thread (counted over the whole launch), READ, WRITE or ATOMIC,
-    and the number of the instruction."""
+    the number of the instruction, and the bits that are written."""
 
     words: Ints
     threads: Ints
     kinds: Ints
     instructions: Ints
+    values: Ints
 
 
 class Race(NamedTuple):
@@ -42,6 +44,7 @@ class Race(NamedTuple):
     first: tuple[int, int, int]
     second: tuple[int, int, int]
     size: int  # the number of words concerned
+    harmless: bool  # whether nobody reads these words, and all who write one write the same value
 
 
 class Watch:
@@ -58,9 +61,12 @@ class Watch:
         self._levels: dict[str, list[Noted]] = {"thread": [], "warp": [], "block": []}
         self._noted = 0
 
-    def note(self, words: Ints, threads: Ints, kind: int, instruction: int) -> None:
-        """Note accesses by one instruction: words of a thread each, or rows of words with a column of threads."""
-        self._levels["thread"].append((words, threads, kind, instruction))
+    def note(self, words: Ints, threads: Ints, kind: int, instruction: int, values: Ints | None = None) -> None:
+        """Note accesses by one instruction: words of a thread each, or rows of words with a column of threads.
+
+        values: what is written into each word, as bits, if that is to be told from a race between different values.
+        """
+        self._levels["thread"].append((words, threads, kind, instruction, values))
         self._noted += words.size
         if self._noted > _MANY:
             self._levels = {level: _distinct(noted) for level, noted in self._levels.items()}
@@ -85,10 +91,11 @@ class Watch:
         self._levels[level] = []
         if onward:
             self._levels[onward].extend(noted)
-        if all(kind == READ for _, _, kind, _ in noted):
+        if all(kind == READ for _, _, kind, _, _ in noted):
             return None
         accesses = _columns(noted)
-        return self._race(accesses, self._number(level, accesses.threads))
+        known = all(values is not None for _, _, kind, _, values in noted if kind == WRITE)
+        return self._race(accesses, self._number(level, accesses.threads), known)
 
     def _number(self, level: str, threads: Ints) -> Ints:
         """The number of the thread, of its warp or of its block."""
@@ -97,8 +104,8 @@ class Watch:
             return blocks * 32 + threads % self._block // 32
         return threads if level == "thread" else blocks
 
-    def _race(self, accesses: Accesses, who: Ints) -> Race | None:
-        words, threads, kinds, instructions = accesses
+    def _race(self, accesses: Accesses, who: Ints, known: bool) -> Race | None:
+        words, threads, kinds, instructions, values = accesses
         numbers, wrote, plain = _scratch(self._size)
         numbers[words] = who
         shared = numbers[words] != who  # at least two touched these words
@@ -116,16 +123,25 @@ class Watch:
             others = here[(who[here] != who[second]) & ~((kinds[here] == ATOMIC) & (kinds[second] == ATOMIC))]
             if others.size:
                 one, two = ((int(threads[i]), int(kinds[i]), int(instructions[i])) for i in (others[0], second))
-                return Race(word, one, two, int(np.unique(words[racing]).size))
+                harmless = known and bool((kinds[racing] == WRITE).all()) and _agree(words[racing], values[racing])
+                return Race(word, one, two, int(np.unique(words[racing]).size), harmless)
         return None
+
+
+def _agree(words: Ints, values: Ints) -> bool:
+    """Whether only one value goes with each word."""
+    order = np.argsort(words, kind="stable")
+    again = words[order][1:] == words[order][:-1]
+    return bool((values[order][1:] == values[order][:-1])[again].all())
 
 
 def _columns(noted: list[Noted]) -> Accesses:
     columns = []
-    for words, threads, kind, instruction in noted:
+    for words, threads, kind, instruction, values in noted:
         each = threads if threads.shape == words.shape else np.broadcast_to(threads, words.shape)
         which = instruction if isinstance(instruction, np.ndarray) else np.full(words.size, instruction)
-        columns.append((words.reshape(-1), each.reshape(-1), np.full(words.size, kind), which))
+        held = np.zeros(words.size, np.int64) if values is None else np.broadcast_to(values, words.shape).reshape(-1)
+        columns.append((words.reshape(-1), each.reshape(-1), np.full(words.size, kind), which, held))
     return Accesses(*map(np.concatenate, zip(*columns, strict=True)))
 
 
@@ -134,13 +150,13 @@ def _distinct(noted: list[Noted]) -> list[Noted]:
     if not noted:
         return []
     accesses = _columns(noted)
-    words, threads, kinds, _ = accesses
+    words, threads, kinds, _, _ = accesses
     # one number for (kind, word, thread): words lie below 2^32, threads below 2^29
     _, first = np.unique((kinds << 61) | (words << 29) | threads, return_index=True)
     kept = Accesses(*(column[first] for column in accesses))
     parts = [(kind, kept.kinds == kind) for kind in (READ, WRITE, ATOMIC)]
     return [
-        (kept.words[chosen], kept.threads[chosen], kind, kept.instructions[chosen])
+        (kept.words[chosen], kept.threads[chosen], kind, kept.instructions[chosen], None)
         for kind, chosen in parts
         if chosen.any()
     ]

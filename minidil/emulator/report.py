@@ -33,7 +33,8 @@ class Finding:
     """One fault: the first thread that it was seen in, and how many threads (for a race: words of memory) it concerns.
 
     kind: of errors "out of bounds", "misaligned", "uninitialised", "race", "divergent barrier", "shuffle", "division by zero",
-        "exception", "endless loop" or "trap"; of warnings "negative index", "row overrun", "never written" or "exited threads".
+        "exception", "endless loop" or "trap"; of warnings "negative index", "row overrun", "never written", "exited threads" or
+        "benign race".
     severity: "error", which a GPU crashes on or lets pass with a wrong result, or "warning", which is seldom meant.
     """
 
@@ -50,13 +51,17 @@ class Finding:
     severity: str = "error"
 
     def __str__(self) -> str:
+        compiled = self.instruction and not self.instruction.startswith("minidil.")
+        return f"{self.in_python()}; in PTX: {self.instruction}" if compiled else self.in_python()
+
+    def in_python(self) -> str:
+        """The finding without the instruction that the line was compiled to."""
         head = "warning: " if self.severity == "warning" else ""
-        units = {"race": "words", "never written": "elements"}.get(self.kind, "threads")
-        ptx = "" if self.instruction.startswith("minidil.") or not self.instruction else f"; in PTX: {self.instruction}"
+        units = {"race": "words", "benign race": "words", "never written": "elements"}.get(self.kind, "threads")
         return (
             f"{head}{self.kind} in kernel {self.kernel}, block {self.block}, thread {self.thread}: {self.message}\n"
             f"  {Path(self.file).name}:{self.line}: {self.source}\n"
-            f"  the first of {self.count:,} {units}{ptx}"
+            f"  the first of {self.count:,} {units}"
         )
 
 

@@ -321,6 +321,8 @@ def test_counting_and_reversing_the_bits_of_long_words():
     assert_array_equal(compute("brev.b64 {d}, {a};", "b64", ("b64",), x), [int(f"{a:064b}"[::-1], 2) for a in rows])
     found = compute("bfind.u64 {d}, {a};", "u32", ("u64",), x)
     assert_array_equal(found, [a.bit_length() - 1 if a else 2**32 - 1 for a in rows])
+    found = compute("bfind.shiftamt.u64 {d}, {a};", "u32", ("u64",), x)
+    assert_array_equal(found, [64 - a.bit_length() if a else 2**32 - 1 for a in rows])
     y, _ = whole("s32")
     lengths = [(~int(a) if a < 0 else int(a)).bit_length() for a in y]
     assert_array_equal(compute("bfind.s32 {d}, {a};", "u32", ("s32",), y), [n - 1 if n else 2**32 - 1 for n in lengths])
