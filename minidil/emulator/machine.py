@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -239,4 +240,6 @@ def _three(number: int, sizes: Three) -> Three:
 
 def _source(program: Program, instruction: Instruction) -> tuple[str, int, str]:
     file = program.files.get(instruction.file, "?")
+    if Path(file).name.startswith("<"):  # text from a prompt: the compiler puts the current folder in front
+        file = Path(file).name
     return file, instruction.line, linecache.getline(file, instruction.line).strip()

@@ -123,7 +123,10 @@ class Watch:
             others = here[(who[here] != who[second]) & ~((kinds[here] == ATOMIC) & (kinds[second] == ATOMIC))]
             if others.size:
                 one, two = ((int(threads[i]), int(kinds[i]), int(instructions[i])) for i in (others[0], second))
-                harmless = known and bool((kinds[racing] == WRITE).all()) and _agree(words[racing], values[racing])
+                wrote[words] = False
+                wrote[words[racing]] = True
+                chosen = wrote[words]  # all accesses to the words that are raced for
+                harmless = known and bool((kinds[chosen] == WRITE).all()) and _agree(words[chosen], values[chosen])
                 return Race(word, one, two, int(np.unique(words[racing]).size), harmless)
         return None
 

@@ -17,6 +17,6 @@ def test_what_is_supported(name):
         kernel[size](*inputs, found)
     assert report.findings == []
     if found.dtype.kind in "fc":
-        np.testing.assert_allclose(found, expected, rtol=1e-6 if found.dtype == np.float32 else 1e-14)
+        np.testing.assert_allclose(found, expected, rtol=1e-6 if found.dtype == np.float32 else 1e-14, atol=1e-15)
     else:
         np.testing.assert_array_equal(found, expected)
