@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
-from numba import cuda, float32, float64, int32, types, uint32
+from numba import cuda, float32, float64, int32, types, uint32, vectorize
+from numba.cuda import libdevice
+from numba.cuda.random import init_xoroshiro128p_state, xoroshiro128p_type, xoroshiro128p_uniform_float32
 
 X = np.arange(64, dtype=np.float32)
 CASES = {}
@@ -302,3 +304,78 @@ def asserts(out):
     if i > 64:
         raise ValueError("much too far")
     out[i] = 1
+
+
+@case("random numbers of numba.cuda.random", np.ones(64), np.zeros(1))
+@cuda.jit
+def random(seed, out):
+    states = cuda.local.array(1, xoroshiro128p_type)
+    i = cuda.grid(1)
+    init_xoroshiro128p_state(states, 0, i + 1)
+    value = xoroshiro128p_uniform_float32(states, 0)
+    out[i] = 0 <= value < 1
+
+
+@case("vector types and libdevice", np.full(64, 5.5), np.full(64, 4, np.float32))
+@cuda.jit
+def vectors(x, out):
+    four = cuda.float32x4(1, 2, 3, 4)
+    out[cuda.grid(1)] = four.x + four.w + libdevice.rsqrtf(x[cuda.grid(1)])
+
+
+class HostSide:
+    """What a script does around kernels, in the place of one."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def __getitem__(self, size):
+        return self.work
+
+
+@case("cuda.reduce and forall", [2016.0, 64.0], X)
+@HostSide
+def reduced(x, out):
+    @cuda.reduce
+    def add(a, b):
+        return a + b
+
+    ones = np.zeros(64)
+
+    @cuda.jit
+    def fill(y):
+        i = cuda.grid(1)
+        if i < y.size:
+            y[i] = 1
+
+    fill.forall(64)(ones)
+    out[:] = add(x), ones.sum()
+
+
+@case("signatures, fastmath, vectorize", X * 2 + 1, X)
+@HostSide
+def declared(x, out):
+    @cuda.jit("void(float32[:], float32[:])", fastmath=True)
+    def twice_plus_one(a, b):
+        b[cuda.grid(1)] = a[cuda.grid(1)] * float32(2) + float32(1)
+
+    @vectorize(["float32(float32)"], target="cuda")
+    def same(a):
+        return a
+
+    twice_plus_one[1, 64](same(x), out)
+
+
+@case("streams and events", X + 1, X)
+@HostSide
+def streamed(x, out):
+    @cuda.jit
+    def add_one(a):
+        a[cuda.grid(1)] += 1
+
+    stream, event = cuda.stream(), cuda.event()
+    device = cuda.to_device(x, stream=stream)
+    add_one[1, 64, stream](device)
+    event.record(stream)
+    event.synchronize()
+    device.copy_to_host(out, stream=stream)

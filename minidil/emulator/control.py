@@ -20,6 +20,7 @@ from minidil.emulator.machine import Machine, Mask
 from minidil.emulator.report import Finding, Launch, Three
 
 LANES = 1 << 14  # that are run at once: enough to hide NumPy's overhead, few enough to stay in the cache
+FAIR = 50  # rounds of a loop after which other threads are let on, for which those in the loop may wait
 _ONE_AT_A_TIME = threading.RLock()  # two launches would share the registers
 
 
@@ -61,7 +62,7 @@ class Execution(Machine):
 
     def _execute(self) -> None:
         end = len(self.steps)
-        self.backward, self.spinning = 0, Counter[int]()
+        self.backward, self.spinning, self.others_first = 0, Counter[int](), False
         pcs = np.zeros(self.lanes, np.int64)
         waiting, self.gathering = np.zeros(self.lanes, np.bool_), np.zeros(self.lanes, np.bool_)
         while True:
@@ -73,10 +74,11 @@ class Execution(Machine):
                     self._release(pcs, waiting, end)
                     continue
                 ready, gathered = self.gathering.copy(), True  # nobody else can come
-            here = int(pcs[ready].min())
+            here = int(pcs[ready].max() if self.others_first else pcs[ready].min())
             group = ready & (pcs == here)
             ahead = pcs[ready & ~group]
-            limit = int(ahead.min()) if ahead.size else end
+            limit = int(ahead.min()) if ahead.size and not self.others_first else end
+            self.others_first, self.alone = False, not ahead.size
             whole = not ahead.size and bool(group.all())
             self.gathering &= ~group
             self._all_here = gathered
@@ -111,14 +113,17 @@ class Execution(Machine):
                 step.run(self, where if holds else chosen)
                 pc += 1
             elif step.kind == "branch":
-                if step.target <= pc and self.patience is not None and self._endless(pc, where if holds else chosen):
-                    pcs[group] = end
-                    return
-                if not holds:
+                goes_on = step.target
+                if step.target <= pc and self.patience is not None:
+                    if self._endless(pc, where if holds else chosen):
+                        goes_on = end
+                    # Those who go round a loop may wait for others, who come first for once.
+                    self.others_first = self.backward % FAIR == 0 and not self.alone
+                if not holds or goes_on == end or self.others_first:
                     pcs[group] = pc + 1
-                    pcs[chosen] = step.target
+                    pcs[group if holds else chosen] = goes_on
                     return
-                pc = step.target
+                pc = goes_on
             elif step.kind == "warp barrier":
                 self.report_race(self.watch_shared.warp_barrier(), "shared")
                 self.report_race(self.watch_global.warp_barrier(), "global")

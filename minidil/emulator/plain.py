@@ -122,6 +122,8 @@ def _type(name: str, value: Any, held: Any) -> Any:
         readonly = isinstance(value, np.ndarray) and not value.flags.writeable
         return Array(from_dtype(held.dtype), held.ndim, layout, readonly=readonly)
     try:
+        if isinstance(value, str | bytes | list | dict | set) or value is None:
+            raise ValueError(value)
         return typeof(value, Purpose.argument)
     except (ValueError, NumbaError):
         raise DtypeError(f"{name}: an argument of type {type(value).__name__} is nothing that a kernel takes") from None

@@ -246,9 +246,11 @@ def _call(
         program.instructions.append(Instruction(("minidil", "print"), values, None, False, *place))
         return
     if name not in functions or prefix.count("_") > 20:
+        where = f"cuda emulator: in line {place[1]} of {program.files.get(place[0], 'the kernel')} the kernel"
+        if name.startswith("cudaCG"):
+            raise BackendError(f"{where} synchronises the whole grid, which cannot be run here: use a second launch")
         raise BackendError(
-            f"cuda emulator: in line {place[1]} of {program.files.get(place[0], 'the kernel')} the kernel calls {name}, which is "
-            "not part of what was compiled; a function of another language, or one that calls itself, cannot be run here"
+            f"{where} calls {name}, which is not part of what was compiled; a function of another language cannot be run here"
         )
     function = functions[name]
     renamed = {**dict(zip(function.parameters, given, strict=True)), **dict(zip(function.results, wanted, strict=True))}

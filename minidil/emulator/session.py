@@ -33,7 +33,7 @@ class Session:
     rounds: int | None = None
 
 
-ROUNDS = 200_000  # more than a loop of a kernel for teaching takes, and some ten seconds
+ROUNDS = 30_000  # more than a loop of a kernel for teaching takes, and some ten seconds
 _session: ContextVar[Session] = ContextVar("minidil_emulation", default=Session())  # noqa: B039  it is frozen
 
 

@@ -49,6 +49,7 @@ def emulate(
         stack.enter_context(patch.object(kernels, "configure", lambda self, *size: Configured(self, size)))
         stack.enter_context(patch.object(kernels, "forall", _for_all))
         stack.enter_context(patch.object(kernels, "compile", _later(kernels.compile)))
+        stack.enter_context(patch.object(kernels, "disable_compile", _later(kernels.disable_compile)))
         stack.enter_context(patch.object(dispatcher, "get_current_device", lambda: _device(capability)))
         stack.enter_context(patch.object(config, "CUDA_LOW_OCCUPANCY_WARNINGS", 0))
         yield report
@@ -56,7 +57,7 @@ def emulate(
 
 def _later(original: Callable[..., Any]) -> Callable[..., Any]:
     """A kernel that is given with its signature is compiled when it is launched; device functions are compiled as ever."""
-    return lambda self, signature: original(self, signature) if self.targetoptions.get("device") else None
+    return lambda self, *given: original(self, *given) if self.targetoptions.get("device") else None
 
 
 def _for_all(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> Any:
