@@ -2,8 +2,8 @@
 
 import pytest
 
+from minidil.emulator import sass
 from minidil.errors import BackendError
-from minidil.kernels.cuda import sass
 from minidil.kernels.cuda.target import problem
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minidil.emulator import run_ptx
 from minidil.kernels.cuda.array import to_device
-from minidil.kernels.cuda.emulator import run_ptx
 from minidil.kernels.cuda.memory import pool
 
 # PTX's type: NumPy's, the register, and the type that it is moved as.
@@ -16,6 +16,7 @@ TYPES = {
     "s64": (np.int64, "%rd", "b64"),
     "u64": (np.uint64, "%rd", "b64"),
     "b64": (np.uint64, "%rd", "b64"),
+    "f16": (np.float16, "%rs", "b16"),
     "f32": (np.float32, "%f", "f32"),
     "f64": (np.float64, "%fd", "f64"),
 }

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 from minidil.doctor.agreement import kernel_checks, op_checks, training_checks
 from minidil.doctor.cuda_checks import cuda_checks
-from minidil.kernels.cuda import DeviceArray, Kernel, emulator
-from minidil.kernels.cuda.emulator.memory import BASE, WRITTEN
+from minidil.emulator.memory import BASE, WRITTEN
+from minidil.kernels.cuda import DeviceArray, Kernel, launch
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def recorded() -> Iterator[dict[tuple[Kernel, str], Launch]]:
             if isinstance(value, DeviceArray):
                 _mark_written(value)
 
-    with patch.dict(os.environ, MINIDIL_CUDA="emulator"), patch.object(emulator, "execute", record):
+    with patch.dict(os.environ, MINIDIL_CUDA="emulator"), patch.object(launch, "in_emulator", record):
         yield launches
 
 

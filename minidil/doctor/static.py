@@ -18,9 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from minidil.doctor.launches import Launch, every_launch
-from minidil.kernels.cuda import sass
-from minidil.kernels.cuda.compile import ptx_for_all
-from minidil.kernels.cuda.sass import ARCHITECTURES, Binary, Capability
+from minidil.emulator import sass
+from minidil.emulator.compiler import ptx_for_all
+from minidil.emulator.sass import ARCHITECTURES, Binary, Capability
 
 MOST_REGISTERS, MOST_SHARED, LEAST_SHARE = 128, 48 << 10, 0.75
 

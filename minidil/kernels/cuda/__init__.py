@@ -1,4 +1,4 @@
-"""numba.cuda behind the seam: device arrays, launches, kernels, and an emulator that executes their PTX without a GPU.
+"""numba.cuda behind the seam: device arrays, launches and kernels, which `minidil.emulator` runs where there is no GPU.
 
 Importing this package needs no CUDA package and no GPU; `md.use("cuda")`, a launch and `emulate()` do, and say what is missing.
 
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
 
 if TYPE_CHECKING:
+    from minidil.emulator import KernelError, Report
     from minidil.kernels.cuda.choice import kernel_version
-    from minidil.kernels.cuda.emulator import KernelError, Report, emulate
     from minidil.kernels.cuda.launch import Kernel, kernel
+    from minidil.kernels.cuda.target import emulate
 
 __all__ = [
     "DeviceArray",
@@ -39,7 +40,8 @@ __all__ = [
 
 # Found when they are first used: `import minidil` needs device arrays, and neither launches nor the emulator.
 _LATER = {
-    **dict.fromkeys(("KernelError", "Report", "emulate"), "minidil.kernels.cuda.emulator"),
+    **dict.fromkeys(("KernelError", "Report"), "minidil.emulator"),
+    "emulate": "minidil.kernels.cuda.target",
     **dict.fromkeys(("Kernel", "kernel"), "minidil.kernels.cuda.launch"),
     "kernel_version": "minidil.kernels.cuda.choice",
 }

@@ -19,6 +19,7 @@ from minidil.kernels.cuda.memory import pool
 from minidil.kernels.cuda.target import target
 
 Size: TypeAlias = "int | Sequence[int]"
+Three: TypeAlias = tuple[int, int, int]
 _SCALARS = {np.dtype(np.float32): "float32", np.dtype(np.int32): "int32", np.dtype(np.uint32): "uint32"}
 MAX_THREADS = 1024  # of a block, on every GPU so far
 
@@ -104,12 +105,17 @@ def launch(kernel: Kernel, grid: Size, block: Size, *arguments: Any) -> None:
         if where == "gpu":
             kernel.compiled[blocks, threads](*map(_native, values))
         else:
-            from minidil.kernels.cuda.emulator import execute
-
-            execute(kernel, signature, blocks, threads, values)
+            in_emulator(kernel, signature, blocks, threads, values)
     for host, device in copied:
         if host.flags.writeable:
             host[...] = device.copy_to_host()
+
+
+def in_emulator(kernel: Kernel, signature: str, grid: Three, block: Three, values: Sequence[Any]) -> None:
+    """Execute a kernel, compiled for these types, on the CPU."""
+    from minidil.emulator.session import execute
+
+    execute(kernel.function, signature, kernel.name, grid, block, values)
 
 
 def type_of(value: Any) -> str:
@@ -152,7 +158,7 @@ def _native(value: Any) -> Any:
     return value._native
 
 
-def _three(kernel: Kernel, name: str, size: Size) -> tuple[int, int, int]:
+def _three(kernel: Kernel, name: str, size: Size) -> Three:
     given = tuple(size) if isinstance(size, Sequence) else (size,)
     if not 1 <= len(given) <= 3 or any(not isinstance(n, int | np.integer) or n < 0 for n in given):
         raise OptionError(f"{kernel.name}: {name} must be 1 to 3 ints >= 0, not {size!r}")

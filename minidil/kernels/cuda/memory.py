@@ -137,7 +137,7 @@ def pool(where: Target | None = None) -> Pool:
 def _source(where: Target) -> Source:
     if where == "gpu":
         return GpuMemory()
-    from minidil.kernels.cuda.emulator.memory import DEVICE
+    from minidil.emulator.memory import DEVICE
 
     return DEVICE
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import minidil as md
+from minidil.emulator import compiler
 from minidil.errors import DtypeError, OptionError
-from minidil.kernels.cuda import DeviceArray, KernelError, compile, emulate, kernel, to_device
+from minidil.kernels.cuda import DeviceArray, KernelError, emulate, kernel, to_device
 from minidil.kernels.cuda.launch import launch
 from minidil.kernels.cuda.target import problem
 
@@ -241,7 +242,7 @@ def test_kernels_run_as_compiled_for_any_gpu(capability):
     with emulate(capability=capability) as report:
         curved[1, 64](x, y)
     assert_allclose(y, np.exp(x) * np.float32(0.5) + np.tanh(x), rtol=1e-5)
-    assert f"sm_{capability[0]}{capability[1]}" in compile.ptx_of(
+    assert f"sm_{capability[0]}{capability[1]}" in compiler.ptx_of(
         curved.function, "float32[::1],float32[::1]", capability
     )
     assert not [name for name in report.launches[0].instructions() if "f64" in name]
@@ -265,11 +266,10 @@ def function_of(source, **names):
     file = f"<kernel {len(linecache.cache)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     namespace = {"cuda": cuda, "float32": float32, **names}
-    exec(compile_builtin(source, file, "exec"), namespace)
+    exec(compile(source, file, "exec"), namespace)
     return namespace["fill"]
 
 
-compile_builtin = __builtins__["compile"] if isinstance(__builtins__, dict) else __builtins__.compile
 FILL = "def fill(y):\n    i = cuda.grid(1)\n    if i < y.size:\n        y[i] = float32(VALUE)\n"
 
 
@@ -277,16 +277,16 @@ FILL = "def fill(y):\n    i = cuda.grid(1)\n    if i < y.size:\n        y[i] = f
 def test_what_is_compiled_is_kept_on_disk(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIDIL_PTX_CACHE", str(tmp_path))
     fill = function_of(FILL, VALUE=3)
-    first = compile.ptx_of.__wrapped__(fill, "float32[::1]")
+    first = compiler.ptx_of.__wrapped__(fill, "float32[::1]")
     (file,) = tmp_path.iterdir()
     assert file.read_text() == first
-    monkeypatch.setattr(compile, "_compile", lambda *_: pytest.fail("compiled again"))
-    assert compile.ptx_of.__wrapped__(fill, "float32[::1]") == first
+    monkeypatch.setattr(compiler, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert compiler.ptx_of.__wrapped__(fill, "float32[::1]") == first
 
 
 def test_the_fingerprint_knows_all_that_the_code_depends_on():
     def fingerprint(function, signature="float32[::1]", capability=(8, 0)):
-        return compile._fingerprint(function, signature, capability)
+        return compiler._fingerprint(function, signature, capability)
 
     source = FILL.replace("VALUE", "value()")
     helper = function_of("def fill():\n    return 3\n")

@@ -7,8 +7,9 @@ import pytest
 from cuda_tools import needs_tools
 
 from minidil.doctor import static
-from minidil.kernels.cuda import kernel, sass
-from minidil.kernels.cuda.sass import ARCHITECTURES
+from minidil.emulator import sass
+from minidil.emulator.sass import ARCHITECTURES
+from minidil.kernels.cuda import kernel
 
 FOLDER = Path(__file__).parents[3] / "docs" / "cuda"
 
@@ -97,8 +98,8 @@ def test_what_a_careless_kernel_becomes(capability):
 @needs_tools
 @pytest.mark.slow
 def test_one_front_end_for_all_gives_what_each_for_itself_gives():
-    from minidil.kernels.cuda.compile import ptx_for_all, ptx_of
-    from minidil.kernels.cuda.sass import assemble
+    from minidil.emulator.compiler import ptx_for_all, ptx_of
+    from minidil.emulator.sass import assemble
     from minidil.kernels.cuda.seam import cuda, float32
 
     def scaled(x, y):
@@ -115,8 +116,8 @@ def test_one_front_end_for_all_gives_what_each_for_itself_gives():
 @needs_tools
 @pytest.mark.slow
 def test_kernels_that_are_assembled_together_keep_their_own_figures():
-    from minidil.kernels.cuda.compile import ptx_for_all
-    from minidil.kernels.cuda.sass import assemble
+    from minidil.emulator.compiler import ptx_for_all
+    from minidil.emulator.sass import assemble
     from minidil.kernels.cuda.seam import cuda, float32
 
     def small(x):
