@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from minidil.errors import BackendError
 from minidil.kernels.choice import Choice
@@ -65,6 +65,45 @@ def active() -> Kernels:
     return _kernels(_default()) if kernels is None else kernels
 
 
+if TYPE_CHECKING:
+    # Where each group of the contract is written, in NumPy and, where it pays, in Numba: go to the definition of the module, and
+    # look for the kernel's name. mypy holds the files to the contract. CUDA's files stand behind.
+    from types import ModuleType
+
+    import numpy as np
+
+    from minidil.kernels import cpu, reference
+    from minidil.kernels.contract import (
+        Activations,
+        Convolution,
+        Elementwise,
+        Gathering,
+        Losses,
+        Movement,
+        Normalisation,
+        Pooling,
+        Products,
+        Random,
+        Reductions,
+        Shapes,
+        Updates,
+    )
+
+    elementwise_is_in: Elementwise = np  # cuda/elementwise.py
+    activations_are_in: tuple[Activations, ModuleType] = reference.elementwise, cpu.elementwise  # cuda/elementwise.py
+    reductions_are_in: Reductions = np  # cuda/reduce.py
+    movement_is_in: Movement = reference.movement  # cuda/copy.py, cuda/maps.py, cuda/namespace.py
+    shapes_are_in: Shapes = np  # cuda/copy.py, cuda/namespace.py
+    products_are_in: tuple[Products, Products] = np, cpu.linear  # cuda/gemm.py
+    convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py
+    pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
+    normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
+    losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
+    gathering_is_in: Gathering = reference.gather  # cuda/gather.py, cuda/namespace.py
+    random_is_in: Random = reference.random  # cuda/namespace.py
+    updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py
+
+
 def backend() -> str:
     """The name of the active backend."""
     return active().name
@@ -77,4 +116,4 @@ def _default() -> str:
 
 @cache
 def _kernels(name: str) -> Kernels:
-    return cast(Kernels, Backend(name, _MODULES[name]))  # tests/kernels/test_contract.py holds every backend to it
+    return cast(Kernels, Backend(name, _MODULES[name]))  # tests/kernels/test_py holds every backend to it

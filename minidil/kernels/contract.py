@@ -5,25 +5,22 @@ check shapes and options, and say what is wrong, before they call one. N is the 
 taps of a window and *O its positions. Operands broadcast as in NumPy where nothing is said of shapes. Floating ones have one
 number type, which the result has, too; `minidil.ops.common` says what becomes of whole numbers.
 
-`active()` gives an op the kernels of its backend as one `Kernels`, the sum of the groups below. Below each group stands where
-its kernels are written: go to the definition of a module there, and look for the same name. The reference in NumPy defines every
-kernel, and for many that is NumPy itself. Numba has the ones that pay, and takes the others from it; CUDA has them all.
+`active()` gives an op the kernels of its backend as one `Kernels`, the sum of the groups below. Where each group is written
+stands below `active`, in backend.py. The reference in NumPy defines every kernel, and for many that is NumPy itself. Numba
+has the ones that pay, and takes the others from it; CUDA has them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil.array import Array
 from minidil.kernels.geometry import Window
-
-if TYPE_CHECKING:  # for mypy and for readers: when this runs, the contract knows no backend
-    from minidil.kernels import cpu, reference
 
 Axis: TypeAlias = int | Sequence[int] | None
 
@@ -107,10 +104,6 @@ class Elementwise(Protocol):
         """Whether both are true, or not 0."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/elementwise.py
-    elementwise_is_in: Elementwise = np
-
-
 class Activations(Protocol):
     """The activations with a kernel of their own, and the gradients of those that are not made of other kernels."""
 
@@ -133,10 +126,6 @@ class Activations(Protocol):
         """grad times the slope of gelu at x."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/elementwise.py
-    activations_are_in: tuple[Activations, ModuleType] = reference.elementwise, cpu.elementwise
-
-
 # --- one number for many
 
 
@@ -154,10 +143,6 @@ class Reductions(Protocol):
 
     def min(self, x: Array, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
         """The smallest, NaN if there is one."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/reduce.py
-    reductions_are_in: Reductions = np
 
 
 # --- the same numbers elsewhere
@@ -182,10 +167,6 @@ class Movement(Protocol):
         """x repeated along the axes that `shape` stretches."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/copy.py, cuda/maps.py, cuda/namespace.py
-    movement_is_in: Movement = reference.movement
-
-
 class Shapes(Protocol):
     """The movements that NumPy has under the same names."""
 
@@ -205,10 +186,6 @@ class Shapes(Protocol):
         """x with (before, after) constant entries added on every axis."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/copy.py, cuda/namespace.py
-    shapes_are_in: Shapes = np
-
-
 # --- products
 
 
@@ -217,10 +194,6 @@ class Products(Protocol):
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         """(*B, M, K) times (*B, K, N) -> (*B, M, N); the leading axes broadcast."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/gemm.py
-    products_are_in: tuple[Products, Products] = np, cpu.linear
 
 
 class Convolution(Protocol):
@@ -236,10 +209,6 @@ class Convolution(Protocol):
 
     def conv_grad_weight(self, x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
         """dL/dweight (F, C/groups, *K): the adjoint of `conv_forward` in the weight."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/conv.py
-    convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv
 
 
 # --- pooling
@@ -259,10 +228,6 @@ class Pooling(Protocol):
 
     def window_spread(self, grad: Array, window: Window) -> Array:
         """The adjoint of `window_sum`, (N, C, *S): every output's gradient goes to all of its taps."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/pool.py
-    pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool
 
 
 # --- normalisation
@@ -289,10 +254,6 @@ class Normalisation(Protocol):
         """a grad + b x + c."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/channel.py
-    normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel
-
-
 # --- losses
 
 
@@ -317,10 +278,6 @@ class Losses(Protocol):
         """dL/dlogits, (N, K, *S): grad (N, *S) times p_c sum_j q_j - q_c."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/softmax.py, cuda/namespace.py
-    losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits
-
-
 # --- by position
 
 
@@ -337,10 +294,6 @@ class Gathering(Protocol):
         """Labels (N, *S) -> (N, classes, *S), 1 where the class axis equals the label and 0 elsewhere."""
 
 
-if TYPE_CHECKING:  # CUDA: cuda/gather.py, cuda/namespace.py
-    gathering_is_in: Gathering = reference.gather
-
-
 # --- random numbers
 
 
@@ -349,10 +302,6 @@ class Random(Protocol):
 
     def keep_mask(self, rng: np.random.Generator, shape: Sequence[int], drop: float, dtype: DTypeLike) -> Array:
         """Dropout's multiplier: 0 with probability `drop`, else 1 / (1 - drop)."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/namespace.py
-    random_is_in: Random = reference.random
 
 
 # --- updates
@@ -425,10 +374,6 @@ class Updates(Protocol):
 
     def square_sum(self, x: Array) -> float:
         """The sum of the squares of all elements, in float64, by which gradients are clipped."""
-
-
-if TYPE_CHECKING:  # CUDA: cuda/update.py, cuda/reduce.py
-    updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update
 
 
 # --- all of them

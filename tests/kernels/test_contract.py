@@ -10,7 +10,7 @@ import pytest
 
 import minidil as md
 from minidil.errors import BackendError
-from minidil.kernels import contract, cpu, reference
+from minidil.kernels import cpu, reference
 from minidil.kernels.backend import use
 from minidil.kernels.contract import GROUPS, KERNELS, Kernels
 from minidil.kernels.cuda.target import problem
@@ -103,14 +103,14 @@ def where(function):
     return Path(inspect.getfile(inspect.unwrap(function))).relative_to(HOUSE).as_posix()
 
 
-def test_the_files_that_stand_below_a_group_are_where_its_kernels_are_written():
+def test_the_files_that_stand_below_active_are_where_its_kernels_are_written():
     below = re.findall(
-        r"^if TYPE_CHECKING:  # CUDA: (.*)\n    \w+_(?:is|are)_in: .* = (.*)$",
-        inspect.getsource(contract),
+        r"^    \w+_(?:is|are)_in: .* = (.*)  # (.*)$",
+        inspect.getsource(import_module("minidil.kernels.backend")),
         re.MULTILINE,
     )
     assert len(below) == len(GROUPS)
-    for group, (cuda_files, code) in zip(GROUPS, below, strict=True):
+    for group, (code, cuda_files) in zip(GROUPS, below, strict=True):
         named = {f"{name.replace('.', '/')}.py" for name in written(code, r"(reference|cpu)\.\w+")} | written(
             code, r"np"
         )
