@@ -23,16 +23,14 @@ from minidil.tensor import lift
 from minidil.testing import check_gradients
 
 K, CPU, OPS = "minidil.kernels.", "minidil.kernels.cpu.", "minidil.ops."
+WINOGRAD = ("layout", "filters", "winograd_plan", "winograd_tiles", "winograd")
 SUITES = {
     "reference": [K + "geometry", K + "conv_reference", K + "reference"],
     "im2col": [K + "geometry", CPU + "layout", CPU + "im2col"],
     "depthwise": [K + "geometry", CPU + "layout", CPU + "depthwise"],
     "pointwise": [K + "geometry", CPU + "layout", CPU + "pointwise"],
-    "winograd": [K + "geometry", *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd"))],
-    "volume": [
-        K + "geometry",
-        *(CPU + name for name in ("layout", "filters", "winograd_tiles", "winograd", "winograd3d")),
-    ],
+    "winograd": [K + "geometry", *(CPU + name for name in WINOGRAD)],
+    "volume": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "flat", "gaussian", "elementwise"))],

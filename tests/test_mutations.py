@@ -135,23 +135,23 @@ POINTWISE = [
 ]
 WINOGRAD = [
     ("filters", "total += part", "total = part", "grad_weight"),
-    ("winograd", "[1 / 24, -1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 6]", "forward"),
+    ("winograd_tiles", "[1 / 24, -1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 6]", "forward"),
     ("winograd_tiles", "phase + 4 * row * dilation", "phase + 4 * row", "forward"),
     ("winograd_tiles", "top + 5 * dilation[0] < height", "top + 4 * dilation[0] < height", "forward"),
-    ("winograd_tiles", "at = before + w", "at = w", "forward"),
-    ("winograd_tiles", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
+    ("winograd_tiles", "before + first, max(0, last - first)", "first, max(0, last - first)", "forward"),
+    ("winograd_tiles", "out[i] = 0", "out[i] = out[i]", "grad_weight"),
     ("winograd_tiles", "y[w0, f] = y0 + bias[f]\n", "y[w0, f] = y0\n", "forward"),
-    ("winograd", "[:, :, :, ::-1, ::-1]", "", "grad_input"),
+    ("winograd", "range(3, by_group.ndim)", "range(3, 3)", "grad_input"),
     ("winograd", "groups, matrices.shape[2] // groups", "matrices.shape[2] // groups, groups", "forward"),
-    ("winograd", "reach = [2 * d - before", "reach = [2 * d", "grad_input"),
+    ("winograd_plan", "d * (k - 1) - before for", "d * (k - 1) for", "grad_input"),
     ("winograd_tiles", "two * a1 + eight * a3", "two * a1 + four * a3", "grad_weight"),
 ]
 VOLUME = [
-    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "grad_input"),
-    ("winograd3d", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "adjoint"),
-    ("winograd3d", "shift = k * dilation - before", "shift = k - before", "forward"),
-    ("winograd3d", "products.fill(0)", "products.fill(1)", "forward"),
-    ("winograd3d", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
+    ("winograd", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "grad_input"),
+    ("winograd", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "adjoint"),
+    ("winograd_plan", "shift = k * window.dilation[0] - before[0]", "shift = k - before[0]", "forward"),
+    ("winograd", "products.fill(0)", "products.fill(1)", "forward"),
+    ("winograd", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
 ]
 TWO_BY_TWO = [
     ("two_by_two", "[[1, -1, 0],", "[[1, 0, 0],", "forward"),
