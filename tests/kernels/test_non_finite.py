@@ -185,7 +185,7 @@ def test_what_is_noted():
     noted = scale.notes(3, np.float32)
     for r, line in enumerate(np.float32([[1, 0, -8, 0], [0, 0, 0, 0], [np.inf, 0, 0, 0]])):
         scale.note_largest(line, noted, r)
-    scale.note_typical(np.float32([[1, -3], [0, 0], [16, 16]]), noted, 0)
+    scale.note_typical(np.float32([[1, -3, 0], [0, 0, 0], [16, 16, 16]]), noted, 0)
     assert_array_equal(noted.view(np.float32)[:, 0], [8, 0, np.inf])
     assert_array_equal(noted[:, 1:], [[2 + 5, 2], [0, 0], [0, 0]])  # 2 = 2^2 / 2, 16 = 2^5 / 2
     assert_array_equal(scale.unfit(noted, 3, 0), [2])

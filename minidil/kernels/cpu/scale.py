@@ -9,9 +9,9 @@ and NaNs come last. Every number is looked at for the largest one.
 
 The typical size is that of what windows usually see, which are many numbers. In a gradient most single numbers are next to
 nothing (max pooling passes on one of four, ReLU half of them), and some channels and some parts of an image have more than
-others; but few windows see nothing else. So for every tile the mean over the channels of |V| is taken, at the place that takes
-up the inner 16 numbers of the tile; and of those means that are not 0, the mean of the exponents, which a few large ones hardly
-move.
+others; but few windows see nothing else. So for every tile the mean |V| is taken over the channels that are not 0, at the place
+that takes up the inner 16 numbers of the tile; and of all tiles that are not 0, the mean of the exponents of those means, which a
+few large ones hardly move.
 """
 
 from __future__ import annotations
@@ -68,14 +68,16 @@ def note_largest(numbers: Array, noted: Array, r: int) -> None:
 
 @compiled_sum
 def note_typical(mixed: Array, noted: Array, r: int) -> None:
-    """Note the mean magnitude of each tile of a row of them (T, C)."""
+    """Note the mean magnitude of each tile of a row of them (T, C), but for zeros."""
     tiles, channels = mixed.shape
+    zero, one = mixed.dtype.type(0), mixed.dtype.type(1)
     for t in range(tiles):
-        total = mixed.dtype.type(0)
+        total, count = zero, zero
         for c in range(channels):
             total += abs(mixed[t, c])
-        if total > 0:
-            noted[r, 1] += math.frexp(total / channels)[1]
+            count += one if mixed[t, c] != zero else zero
+        if total > zero:
+            noted[r, 1] += math.frexp(total / count)[1]
             noted[r, 2] += 1
 
 
