@@ -71,7 +71,7 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
     """dL/dx: a convolution of dL/dy with the taps reversed along all axes, and filters and channels exchanged in each group."""
     by_group = weight.reshape(groups, -1, *weight.shape[1:])
-    turned = np.flip(by_group, range(3, by_group.ndim)).swapaxes(1, 2)
+    turned = np.flip(by_group, tuple(range(3, by_group.ndim))).swapaxes(1, 2)
     turned = turned.reshape(-1, weight.shape[0] // groups, *window.kernel)
     return _correlate(
         grad,
