@@ -44,10 +44,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.kernels.cpu import im2col, memory, scale, winograd_plan
+from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
-from minidil.kernels.cpu.winograd_plan import Plan
+from minidil.kernels.cpu.winograd_plan import Plan, backward_plan, forward_plan
 from minidil.kernels.cpu.winograd_tiles import FILTER, MIXED, input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -61,7 +61,7 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     return _correlate(
         x,
         weight,
-        winograd_plan.forward(window),
+        forward_plan(window),
         groups,
         offset,
         lambda images: im2col.conv_forward(images, weight, window, groups, bias),
@@ -76,7 +76,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     return _correlate(
         grad,
         turned,
-        winograd_plan.backward(window),
+        backward_plan(window),
         groups,
         np.zeros(len(turned), grad.dtype),
         lambda images: im2col.conv_grad_input(images, weight, window, groups),
@@ -85,7 +85,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dw = G^T (sum of V^T dL/dM over the tiles) G; for tap k along the depth, those of the slices that it meets."""
-    plan = winograd_plan.forward(window)
+    plan = forward_plan(window)
     source, upstream = _slices(x), _slices(grad)
     channels, filters, tiles = x.shape[1], grad.shape[1], plan.tiles
     pieces, taps = len(x) * plan.pieces, math.prod(window.kernel[:-2])

@@ -107,12 +107,12 @@ def tiling(window: Window) -> Tiles:
     return _tiles(window.out, window.dilation, [before for before, _ in window.padding])
 
 
-def forward(window: Window) -> Plan:
+def forward_plan(window: Window) -> Plan:
     """The plan of the convolution."""
     return _plan(window, window.size, window.out, [before for before, _ in window.padding])
 
 
-def backward(window: Window) -> Plan:
+def backward_plan(window: Window) -> Plan:
     """The plan of dL/dx: what reaches x[i] went through tap k to y[i + before - k d], so with the taps reversed that is a
     convolution of dL/dy, padded by what the kernel reaches beyond `before`."""
     reach = [
