@@ -12,6 +12,13 @@ nothing (max pooling passes on one of four, ReLU half of them), and some channel
 others; but few windows see nothing else. So for every tile the mean |V| is taken over the channels that are not 0, at the place
 that takes up the inner 16 numbers of the tile; and of all tiles that are not 0, the mean of the exponents of those means, which a
 few large ones hardly move.
+
+SPREAD is measured, not derived: on normal numbers with one pixel out of proportion (12x12, 1 to 64 channels), what is let pass
+moves the other outputs by less than 1e-3 of their root mean square, and twice as large pixels would move them by up to 1.8e-3
+(tests/kernels/test_non_finite.py). Training stays below it: in batches of 128 of CIFAR-10, vgg_small had no number above 2^5.6
+times the typical in 10 steps from fresh weights and 2^7.2 in 5 from the pretrained ones, and resnet_small on digits 2^4.2 in 20,
+all in gradients; no image went another way. Taking the typical size from all |V| alike instead of from tiles, and the largest
+from |V| too, sent 34 of 65 calls for dL/dx that way in 13 steps from the pretrained weights.
 """
 
 from __future__ import annotations
