@@ -216,19 +216,13 @@ POINTWISE = [
 ]
 WINOGRAD = [
     ("filters", "gradient.work", "total += part[:, start:stop]", "total = part[:, start:stop]", "grad_weight"),
-    ("winograd", "FILTER", "-1 / 12", "1 / 12", "forward"),
+    ("winograd_tiles", "FILTER", "-1 / 12", "1 / 12", "forward"),
     ("winograd_tiles", "_place", "4 * row * dilation", "4 * row", "forward"),
     ("winograd_tiles", "input_tiles", "5 * dilation[0]", "4 * dilation[0]", "forward"),
-    ("winograd_tiles", "_bt_along_height", "before + w", "w", "forward"),
-    ("winograd_tiles", "_copy_rows", "out[0, i] = 0", "out[0, i] = out[0, i]", "grad_weight"),
+    ("winograd_tiles", "_bt_along_height", "before + first", "first", "forward"),
+    ("winograd_tiles", "_copy_rows", "out[i] = 0", "out[i] = out[i]", "grad_weight"),
     ("winograd_tiles", "_at_along_width", "y[w0, f] = y0 + bias[f]", "y[w0, f] = y0", "forward"),
-    (
-        "winograd",
-        "conv_grad_input",
-        "weight.reshape(groups, -1, channels, 3, 3)[:, :, :, ::-1, ::-1]",
-        "weight.reshape(groups, -1, channels, 3, 3)",
-        "grad_input",
-    ),
+    ("winograd", "conv_grad_input", "range(3, by_group.ndim)", "range(3, 3)", "grad_input"),
     (
         "winograd",
         "_by_group",
@@ -236,15 +230,15 @@ WINOGRAD = [
         "matrices.reshape(*matrices.shape[:2], matrices.shape[2] // groups, groups)",
         "forward",
     ),
-    ("winograd", "conv_grad_input", "2 * d - before", "2 * d", "grad_input"),
+    ("winograd_plan", "backward_plan", "d * (k - 1) - before", "d * (k - 1)", "grad_input"),
     ("winograd_tiles", "_a", "eight * a3", "four * a3", "grad_weight"),
 ]
 VOLUME = [
-    ("winograd3d", "conv_grad_input", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "grad_input"),
-    ("winograd3d", "conv_grad_input", "weight[:, :, ::-1, ::-1, ::-1]", "weight[:, :, :, ::-1, ::-1]", "adjoint"),
-    ("winograd3d", "_meetings", "k * dilation", "k", "forward"),
-    ("winograd3d", "_correlate.work", "products.fill(0)", "products.fill(1)", "forward"),
-    ("winograd3d", "conv_grad_weight.work", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
+    ("winograd", "conv_grad_input", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "grad_input"),
+    ("winograd", "conv_grad_input", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "adjoint"),
+    ("winograd_plan", "_plan", "k * window.dilation[0]", "k", "forward"),
+    ("winograd", "_correlate.work", "products.fill(0)", "products.fill(1)", "forward"),
+    ("winograd", "conv_grad_weight.work", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
 ]
 TWO_BY_TWO = [
     ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),

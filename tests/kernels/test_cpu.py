@@ -12,7 +12,7 @@ from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
 from minidil.errors import OptionError
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import im2col, pool, winograd
+from minidil.kernels.cpu import im2col, pool, winograd_plan
 from minidil.kernels.geometry import Window
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -55,10 +55,10 @@ def test_work_is_done_in_pieces_of_any_size(case, size, count):
         for module, name in [
             (im2col, "_LEAST_ROWS"),
             (pool, "_ROWS"),
-            (winograd, "_LEAST_TILES"),
+            (winograd_plan, "_LEAST_TILES"),
         ]:
             patch.setattr(module, name, size)
-        for module in (im2col, winograd):
+        for module in (im2col, winograd_plan):
             patch.setattr(module, "_CACHE_BYTES", 1)
         assert_equal_to_reference(case, conv_results(cpu, case))
         if case.window.hits.all():
@@ -130,8 +130,8 @@ def test_every_way_to_convolve_3x3(algorithm, size, dilation, padding, channels,
     allowed = tolerance(dtype, 9 * max(channels) * max(*size, *window.out))
     with conv_algorithm(algorithm), using_threads(count), pytest.MonkeyPatch.context() as patch:
         if sum(size) % 2:
-            patch.setattr(winograd, "_LEAST_TILES", 3)
-            patch.setattr(winograd, "_CACHE_BYTES", 1)
+            patch.setattr(winograd_plan, "_LEAST_TILES", 3)
+            patch.setattr(winograd_plan, "_CACHE_BYTES", 1)
         for name, arguments in [
             ("conv_forward", (x, weight, window, 1, bias)),
             ("conv_grad_input", (grad, weight, window)),

@@ -12,7 +12,8 @@ from strategies import LAYOUTS, ConvCase, laid_out, tolerance, windows
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import two_by_two, winograd, winograd3d
+from minidil.kernels.cpu import two_by_two, winograd, winograd_plan
+from minidil.kernels.cpu.conv import _way_for
 from minidil.kernels.geometry import Window
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -27,7 +28,8 @@ def layers(draw, kind):
 
     any: whatever a window can be. grouped: 3 groups. depthwise: one filter per channel; multiplied: two of them. 1x1: a matrix
     product per pixel. first: colours in, 16 to 17 filters out. 3x3: what Winograd does; wide groups: with groups for which it
-    pays. two by two: so dilated that two rows and columns are left to a phase. volume: slices for which Winograd pays.
+    pays. two by two: so dilated that two rows and columns are left to a phase. volume: slices for which Winograd pays, in up to
+    two groups.
     """
     groups, channels, filters = 1, draw(CHANNELS), draw(CHANNELS)
     match kind:
@@ -48,12 +50,12 @@ def layers(draw, kind):
         window = Window.of(size, 3, 1, dilation, dilation)
         assert two_by_two.applies(window, channels, filters, groups)
     elif kind in ("wide groups", "volume"):
-        groups = 2 if kind == "wide groups" else 1
+        groups = 2 if kind == "wide groups" else draw(st.integers(1, 2))
         channels, filters = groups * draw(st.sampled_from([16, 17])), groups * draw(st.sampled_from([16, 19]))
         dilation, ndim = draw(st.integers(1, 2)), 2 if kind == "wide groups" else 3
         size = (*[draw(st.integers(1, 5))] * (ndim - 2), *[8 - draw(st.integers(0, 1))] * 2)
         window = Window.of(size, (*[draw(st.integers(1, 3))] * (ndim - 2), 3, 3), 1, dilation, dilation)
-        assert (winograd3d if ndim == 3 else winograd).pays(window, channels, filters, groups)
+        assert winograd_plan.pays(window, channels, filters, groups)
     elif kind in ("1x1", "first", "3x3", "wide groups", "two by two", "volume"):
         ndim = 2 if kind == "3x3" else draw(st.integers(1, 3))
         taps = 1 if kind == "1x1" else 3
@@ -97,8 +99,7 @@ def precise(arguments):
 
 def ways(case):
     """The algorithms that can do it."""
-    able = case.window.kernel == (3, 3) and case.window.stride == (1, 1)
-    return ["auto", "im2col", *(["winograd"] if able else [])]
+    return ["auto", "im2col", *(["winograd"] if winograd_plan.applies(case.window) else [])]
 
 
 def check(case, count):
@@ -159,7 +160,7 @@ def test_one_pixel(ndim, channels, batch):
     # The only tap that meets the pixel is the middle one: the layer is a matrix.
     middle = weight[(..., *(1,) * ndim)]
     pixels, slopes = x.reshape(batch, channels), grad.reshape(batch, 4)
-    for way in ["auto", "im2col", *(["winograd"] if ndim == 2 else [])]:
+    for way in ["auto", "im2col", *(["winograd"] if ndim > 1 else [])]:
         with conv_algorithm(way):
             y = cpu.conv_forward(x, weight, window)
             dx = cpu.conv_grad_input(grad, weight, window)
@@ -169,3 +170,11 @@ def test_one_pixel(ndim, channels, batch):
         assert_allclose(dx.reshape(batch, channels), slopes @ middle, rtol=1e-4, atol=1e-5)
         assert_allclose(dw[(..., *(1,) * ndim)], slopes.T @ pixels, rtol=1e-4, atol=1e-5)
         assert np.count_nonzero(np.abs(dw) > 1e-4) <= middle.size
+
+
+def test_volumes_in_groups_stay_inside_their_arrays():
+    window, rng = Window.of((4, 8, 8), 3, 1, 1, 1), np.random.default_rng(0)
+    x, grad = (rng.standard_normal((2, 32, *window.size)).astype(np.float32) for _ in range(2))
+    weight = rng.standard_normal((32, 16, 3, 3, 3)).astype(np.float32)
+    assert _way_for(window, 32, 32, 2) is winograd
+    check(ConvCase(window, 2, x, weight, None, grad), 2)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import im2col, scale
+from minidil.kernels.cpu import im2col, scale, winograd
 from minidil.kernels.geometry import Window
 
 WINDOWS = {
@@ -38,8 +38,6 @@ def wanted(name, a, b, window):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_number_that_is_not_finite(name, kind, way):
     window = WINDOWS[kind]
-    if way == "winograd" and kind == "volume":
-        pytest.skip("forced, it is for planes")
     rng = np.random.default_rng(1)
     for which in (0, 1):
         for value in (np.nan, np.inf, -np.inf):
@@ -110,11 +108,104 @@ def test_ordinary_and_sparse_numbers_take_the_fast_way(monkeypatch):
                 getattr(cpu, name)(scaled, b, window)
 
 
-def test_what_a_scan_finds():
-    found = np.zeros((2, 3), np.int64)
-    scale.scan(np.float32([[1, 0, -8], [2, 2, 0], [0, 0, 0], [np.inf, 0, 0]]), found, 0, 2, 2)
-    assert_array_equal(found, [[130, 127 + 130 + 128 + 128, 4], [255, 255, 1]])
-    assert scale.fits(np.float32, 1, found[:1])
-    assert not scale.fits(np.float32, 1, found)
-    assert not scale.fits(np.float32, 2, found)
-    assert scale.fits(np.float32, 0, found[:0])
+@pytest.mark.parametrize("kind", ["winograd", "uneven", "no padding", "wide", "volume"])
+def test_an_outlier_is_noticed_wherever_it_lies(kind):
+    # And its image alone goes another way: the other keeps its bits.
+    window = WINDOWS[kind]
+    x, weight = factors("conv_forward", window, np.float32)
+    fast, ones = winograd.conv_forward(x, weight, window), np.ones((1, 16, *window.out))
+    seen = wanted("conv_grad_input", ones, np.ones_like(weight), window)[0, 0] != 0
+    for position in np.ndindex(window.size):
+        spoilt = x.copy()
+        spoilt[(0, 3, *position)] = 1000
+        found = winograd.conv_forward(spoilt, weight, window)
+        if seen[position]:
+            assert_array_equal(found[:1], im2col.conv_forward(spoilt[:1], weight, window))
+        assert_array_equal(found[1:], fast[1:])
+
+
+def test_outliers_that_cancel_are_noticed():
+    # In the sums that a tile is mixed to.
+    window = WINDOWS["winograd"]
+    for name in ("conv_forward", "conv_grad_input"):
+        a, b = factors(name, window, np.float32)
+        a[0, :, 4, 4:6] = [1e6, -1e6]
+        expected = getattr(im2col, name)(a[:1], b, window)
+        assert_array_equal(getattr(winograd, name)(a, b, window)[:1], expected)
+
+
+def test_an_outlier_of_a_weight_gradient_is_noticed():
+    window = WINDOWS["winograd"]
+    for which in (0, 1):
+        pair = factors("conv_grad_weight", window, np.float32)
+        for position in [(1, 5, 0, 0), (0, 2, 6, 7), (1, 0, 11, 11)]:
+            spoilt = [a.copy() for a in pair]
+            spoilt[which][position] = 1000
+            assert_array_equal(
+                winograd.conv_grad_weight(*spoilt, window),
+                im2col.conv_grad_weight(*spoilt, window),
+                err_msg=f"{position}",
+            )
+
+
+@pytest.mark.parametrize("channels", [1, 16, 64])
+def test_what_is_let_pass_moves_other_outputs_by_a_thousandth_at_most(channels, monkeypatch):
+    # Of their root mean square; and a larger outlier goes by im2col. The sizes are 1 to 2^12 times the deviation of the others.
+    window, rng, ways = WINDOWS["winograd"], np.random.default_rng(0), {}
+    monkeypatch.setattr(im2col, "conv_forward", lambda x, *_: ways.setdefault("slow", np.zeros((len(x), 16, 12, 12))))
+    for size in np.exp2(np.arange(13)):
+        for everywhere in (False, True):
+            ways.clear()
+            x = rng.standard_normal((1, channels, 12, 12)).astype(np.float32)
+            weight = rng.standard_normal((16, channels, 3, 3)).astype(np.float32)
+            x[0, : channels if everywhere else 1, 6, 5] = size
+            found, expected = winograd.conv_forward(x, weight, window), wanted("conv_forward", x, weight, window)
+            if size not in (128, 256):
+                assert ("slow" in ways) == (size > 256)
+            if "slow" not in ways:
+                far = np.ones((12, 12), bool)
+                far[5:8, 4:7] = False
+                error, typical = np.abs(found - expected)[0, :, far], np.sqrt(np.mean(expected[0, :, far] ** 2))
+                assert error.max() <= 1e-3 * typical
+
+
+def test_a_gradient_like_those_of_training_takes_the_fast_way(monkeypatch):
+    # One number in eight is what max pooling and ReLU let pass, the others what batch norm spreads of it; half of the channels
+    # and half of the image have much less.
+    monkeypatch.setattr(im2col, "conv_grad_input", lambda *_: pytest.fail("the slow way"))
+    rng, window = np.random.default_rng(0), Window.of((16, 16), 3, 1, 2, 2)
+    grad, weight = rng.standard_normal((2, 4, 64, 16, 16)), rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
+    mixed = np.where(rng.random(grad[0].shape) < 1 / 8, grad[0], 2.0**-12 * grad[1])
+    mixed[:, ::2] *= 2.0**-6
+    mixed[:, :, :8] *= 2.0**-3
+    winograd.conv_grad_input(mixed.astype(np.float32), weight, window)
+
+
+def test_what_is_noted():
+    noted = scale.notes(3, np.float32)
+    for r, line in enumerate(np.float32([[1, 0, -8, 0], [0, 0, 0, 0], [np.inf, 0, 0, 0]])):
+        scale.note_largest(line, noted, r)
+    scale.note_typical(np.float32([[1, -3, 0], [0, 0, 0], [16, 16, 16]]), noted, 0)
+    assert_array_equal(noted.view(np.float32)[:, 0], [8, 0, np.inf])
+    assert_array_equal(noted[:, 1:], [[2 + 5, 2], [0, 0], [0, 0]])  # 2 = 2^2 / 2, 16 = 2^5 / 2
+    assert_array_equal(scale.unfit(noted, 3, 0), [2])
+    assert_array_equal(scale.unfit(noted, 1, 0), [0])
+    assert_array_equal(scale.unfit(noted[:0], 0, 0), [])
+
+
+def test_the_edge_of_what_is_let_pass():
+    for dtype, largest in [(np.float32, 2.0**48), (np.float64, 2.0**496)]:
+        for top, typical, fit in [
+            (2.0**scale.SPREAD, 1, True),
+            (2 * 2.0**scale.SPREAD, 1, False),
+            (largest / 4, largest / 4, True),
+            (2 * largest, 2 * largest, False),
+            (np.nan, 1, False),
+            (1, 0, False),
+            (0, 0, True),
+        ]:
+            noted = scale.notes(1, dtype)
+            scale.note_largest(np.array([top], dtype), noted, 0)
+            scale.note_typical(np.array([[typical]], dtype), noted, 0)
+            assert (len(scale.unfit(noted, 1, 0)) == 0) == fit, (dtype, top, typical)
+            assert scale.finite(np.array([[top, typical]], dtype)) == (top <= largest)

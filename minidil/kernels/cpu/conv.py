@@ -11,7 +11,7 @@ from types import ModuleType
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd3d
+from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
 
 
@@ -44,12 +44,10 @@ def _way_for(window: Window, channels: int, filters: int, groups: int) -> Module
             return pointwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
-        if winograd3d.pays(window, channels, filters, groups):
-            return winograd3d
-        return winograd if winograd.pays(window, channels, filters, groups) else im2col
-    if algorithm == "winograd" and not winograd.applies(window):
+        return winograd if winograd_plan.pays(window, channels, filters, groups) else im2col
+    if algorithm == "winograd" and not winograd_plan.applies(window):
         raise OptionError(
-            f"conv: Winograd is forced and needs a 3x3 kernel with stride 1, not kernel {window.kernel}, "
+            f"conv: Winograd is forced and needs a 3x3 or Kx3x3 kernel with stride 1, not kernel {window.kernel}, "
             f"stride {window.stride}; use conv_algorithm('auto')"
         )
     return winograd if algorithm == "winograd" else im2col
