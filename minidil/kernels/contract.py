@@ -157,7 +157,7 @@ class Reductions(Protocol):
 
 
 if TYPE_CHECKING:  # CUDA: cuda/reduce.py
-    reductions_are_in: Reductions = np
+    reductions_are_in: ModuleType = np  # whose types, from 2.5 on, know keepdims as True or as False and not as a bool
 
 
 # --- the same numbers elsewhere
