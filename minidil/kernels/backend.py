@@ -84,14 +84,14 @@ if TYPE_CHECKING:
         Pooling,
         Products,
         Random,
-        Reductions,
         Shapes,
         Updates,
     )
 
     elementwise_is_in: Elementwise = np  # cuda/elementwise.py
     activations_are_in: tuple[Activations, ModuleType] = reference.elementwise, cpu.elementwise  # cuda/elementwise.py
-    reductions_are_in: Reductions = np  # cuda/reduce.py
+    # NumPy's types, from 2.5 on, know keepdims as True or as False and not as a bool
+    reductions_are_in: ModuleType = np  # cuda/reduce.py
     movement_is_in: Movement = reference.movement  # cuda/copy.py, cuda/maps.py, cuda/namespace.py
     shapes_are_in: Shapes = np  # cuda/copy.py, cuda/namespace.py
     products_are_in: tuple[Products, Products] = np, cpu.linear  # cuda/gemm.py
