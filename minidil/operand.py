@@ -137,7 +137,7 @@ def check_dtypes(op: str, names: list[str], arrays: list[Array | int | float | N
                 break
             first = dtype
     else:
-        if first in _COMPUTED:
+        if first is None or first in _COMPUTED:
             return
     called = [*names, *(f"array {i}" for i in range(len(names), len(arrays)))]
     kinds = {

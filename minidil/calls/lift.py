@@ -83,4 +83,4 @@ def _as_default(y: Array, given: Iterable[Any]) -> Array:
 
     It is what NumPy makes of integers that are divided, or meet a number with a fraction.
     """
-    return y if any(getattr(x, "dtype", None) == _FLOAT64 for x in given) else y.astype(np.float32)
+    return y if any(hasattr(x, "dtype") and x.dtype == _FLOAT64 for x in given) else y.astype(np.float32)
