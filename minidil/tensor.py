@@ -20,7 +20,7 @@ from minidil.calls.lift import lift
 from minidil.calls.methods import Methods
 from minidil.calls.numpy_calls import with_numpy
 from minidil.calls.words import understood
-from minidil.errors import DtypeError, GraphError, OptionError, ShapeError
+from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node
 from minidil.kernels.backend import active
 from minidil.names import lookup
@@ -150,7 +150,7 @@ class Tensor(Methods, results=True):
         return f"tensor({values}, dtype={self.dtype}{origin})"
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("tensors are never written into; build a new one, for instance with functional.where")
+        raise CallError("tensors are never written into; build a new one, for instance with functional.where")
 
     def __getitem__(self, index: Any) -> Tensor:
         return _getitem(self, index=index)

@@ -64,6 +64,8 @@ class Call:
 
         Raises: CallError if an argument is missing, unknown, or given twice, or there are too many.
         """
+        if not named and self._least <= len(given) <= self._plain and not self._needed:
+            return given, named
         if self._least <= len(given) <= self._plain and self._needed <= named.keys() <= self.options:
             return given, named
         named = own_names(self.name, self._order, next(iter(self.operands), None), named, self._takes())
@@ -88,6 +90,10 @@ class Call:
         last = max((i for i, name in enumerate(self.operands) if name in bound), default=-1)
         operands = [bound.get(name, self._defaults.get(name)) for name in self.operands[: last + 1]]
         return operands, {name: value for name, value in bound.items() if name in self.options}
+
+    def operand_name(self, place: int) -> str:
+        """What messages call the operand in this place: nothing, if there can be any number."""
+        return self.operands[place] if place < len(self.operands) else ""
 
     def _takes(self) -> str:
         shown = (name if name not in self._defaults else f"{name}={self._defaults[name]!r}" for name in self._order)

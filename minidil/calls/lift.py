@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,11 @@ from minidil.calls.recorded import Recorded
 from minidil.errors import GraphError
 from minidil.graph import Node, is_grad_enabled
 from minidil.kernels.backend import active
-from minidil.operand import as_tensors, check_dtypes, operand, unwrapped
+from minidil.kernels.contract import Kernels
+from minidil.operand import as_tensors, check_dtypes, operand, placed, unwrapped
 from minidil.ops.common import Vjps
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 def lift(
@@ -35,23 +37,26 @@ def lift(
     @wraps(op)
     def function(*given: Any, **named: Any) -> Any:
         operands, options = call.bind(given, named)
-        record = is_grad_enabled() and any(isinstance(x, Recorded) and x.requires_grad for x in operands)
+        record = False
+        for x in operands:  # loops and no generators: this is passed by every call, however small its arrays
+            if isinstance(x, Recorded) and x._requires_grad:
+                record = is_grad_enabled()
+                break
         kernels = active()
         arrays = as_tensors(
             kernels,
             [
-                operand(op.__name__, kernels, x, record, name)
-                for x, name in zip(operands, chain(call.operands, repeat("")), strict=False)
+                placed(kernels, x)
+                if isinstance(x, Recorded)
+                else operand(op.__name__, kernels, x, record, call.operand_name(place))
+                for place, x in enumerate(operands)
             ],
         )
         check_dtypes(op.__name__, call.operands, arrays)
-        for name, value in options.items():
-            if isinstance(value, Recorded) and value.requires_grad and is_grad_enabled():
-                raise GraphError(
-                    f"{op.__name__}: {name} is a constant here and would get no gradient; pass {name}.detach()"
-                )
-        y, vjps = op(*arrays, **{name: unwrapped(kernels, value, keep=record) for name, value in options.items()})
-        if y.dtype == np.float64 and op.__name__ != "astype":
+        if options:
+            options = {name: _constant(op.__name__, kernels, name, x, record) for name, x in options.items()}
+        y, vjps = op(*arrays, **options)
+        if y.dtype == _FLOAT64 and op.__name__ != "astype":
             y = _as_default(y, (*arrays, *options.values()))
         if not record:
             return Recorded.results.of(y)
@@ -68,9 +73,16 @@ def lift(
     return function
 
 
+def _constant(op: str, kernels: Kernels, name: str, value: Any, keep: bool) -> Any:
+    """What the op gets for an option."""
+    if isinstance(value, Recorded) and value.requires_grad and is_grad_enabled():
+        raise GraphError(f"{op}: {name} is a constant here and would get no gradient; pass {name}.detach()")
+    return unwrapped(kernels, value, keep)
+
+
 def _as_default(y: Array, given: Iterable[Any]) -> Array:
     """A result of float64 in float32, the number type that floats have here, unless something given was of float64.
 
     It is what NumPy makes of integers that are divided, or meet a number with a fraction.
     """
-    return y if any(getattr(x, "dtype", None) == np.float64 for x in given) else y.astype(np.float32)
+    return y if any(hasattr(x, "dtype") and x.dtype == _FLOAT64 for x in given) else y.astype(np.float32)

@@ -8,8 +8,10 @@ for images, labels in loader: ...
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
@@ -22,6 +24,7 @@ from minidil.data.loader import Batch, DataLoader
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.splitting import split
+from minidil.names import lookup
 
 __all__ = [
     "NAMES",
@@ -62,3 +65,7 @@ def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.
     """
     return _READERS[source(name).name](split, root)
+
+
+def __getattr__(name: str) -> Any:
+    return lookup.of_room("data", name, sys.modules[__name__])

@@ -47,6 +47,13 @@ class Dataset:
     labels: Labels
     classes: tuple[str, ...]
 
+    def __init_subclass__(cls) -> None:
+        if "__getitem__" in vars(cls):
+            raise OptionError(
+                f"{cls.__name__}: Dataset holds images and is not derived from; a DataLoader takes anything with __len__ and "
+                "__getitem__, without a base class"
+            )
+
     def __post_init__(self) -> None:
         for field, array, dtypes in (
             ("images", self.images, ("uint8", "float32")),

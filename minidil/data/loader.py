@@ -1,10 +1,12 @@
 """Batches of a data set: seeded, resumable, and prepared ahead on a background thread."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from minidil.calls.words import understood
 from minidil.data.arrays import TensorDataset
 from minidil.data.collate import stack
 from minidil.data.dataset import Dataset, Floats, Labels
@@ -63,6 +65,7 @@ class DataLoader:
         for items that do not stack, naming them.
     """
 
+    @partial(understood, name="DataLoader", method=True)
     def __init__(
         self,
         dataset: Dataset | TensorDataset | Items,

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
 from minidil.errors import NoSuchNameError
-from minidil.names import of_functional, of_layers, of_optimizers, of_package, of_tensors
+from minidil.names import of_data, of_functional, of_layers, of_optimizers, of_package, of_tensors
 from minidil.names.left_out import REASONS
 from minidil.names.words import NUMBER_TYPES, WORDS
 
@@ -19,6 +19,9 @@ HINTS: dict[str, dict[str, str]] = {
     "nn": of_layers.LAYERS,
     "nn.init": of_layers.INITIALISERS,
     "nn.utils": of_layers.UTILITIES,
+    "Module": of_layers.MODULE,
+    "Optimizer": of_optimizers.METHODS,
+    "data": of_data.HINTS,
     "optim": of_optimizers.OPTIMIZERS,
     "optim.lr_scheduler": of_optimizers.SCHEDULERS,
 }
@@ -52,6 +55,15 @@ def of_tensor(tensor: Any, name: str) -> Any:
     if word is not None:
         return getattr(tensor, word)
     raise _refusal("Tensor", name, dir(type(tensor)))
+
+
+def of_object(room: str, thing: Any, name: str) -> NoReturn:
+    """What is said of an attribute that a module or an optimizer has in PyTorch, and not here. Raises: an AttributeError."""
+    if (
+        said := HINTS[room].get(name) or next((s for p, s in HINTS[room].items() if fnmatchcase(name, p)), None)
+    ) is None:
+        raise AttributeError(f"{type(thing).__name__!r} object has no attribute {name!r}")
+    raise NoSuchNameError(f"{type(thing).__name__} has no {name!r}; {said}")
 
 
 class Hints:

@@ -60,3 +60,22 @@ UTILITIES: dict[str, str] = {
     "parameters_to_vector": "write functional.concatenate([p.flatten() for p in parameters])",
     "vector_to_parameters": "slice the vector and assign p.data",
 }
+
+MODULE: dict[str, str] = {
+    "to": "parameters move to where minidil.use('numpy' | 'numba' | 'cuda') computes; model.astype(dtype) changes their type",
+    "cuda": "minidil.use('cuda') computes on a GPU, and parameters move there",
+    "cpu": "minidil.use('numba') computes on the CPU, and parameters move there",
+    "half": "computing is done in float32 and float64",
+    "bfloat16": "computing is done in float32 and float64",
+    "float": "write model.astype('float32')",
+    "double": "write model.astype('float64')",
+    "type": "write model.astype(dtype)",
+    "compile": "there is nothing to compile: the kernels are",
+    "share_memory": "there is one process",
+    "register_module": "use add_module(name, module)",
+    "get_parameter": "write dict(model.named_parameters())[name]",
+    "get_submodule": "write dict(model.named_modules())[name]",
+    "get_buffer": "write dict(model.named_buffers())[name]",
+    "register_*backward*": "use retain_grad() to keep a gradient; there are forward hooks",
+    "to_empty": "parameters have values from the start",
+}

@@ -7,6 +7,13 @@ OPTIMIZERS: dict[str, str] = {
     "clip_grad_value_": "write p.grad = p.grad.clip(-limit, limit) for each parameter",
 }
 
+METHODS: dict[str, str] = {
+    "add_param_group": "build the optimizer anew with all groups: [{'params': ..., 'lr': ...}, ...]",
+    "defaults": "look at param_groups[0]",
+    "state": "look at state_dict()['state']",
+    "register_*": "call it beside step()",
+}
+
 SCHEDULERS: dict[str, str] = {
     "StepLR": _SCHEDULE.format("Step(optimizer, steps, gamma)"),
     "MultiStepLR": _SCHEDULE.format("Step(optimizer, [30, 60], gamma)"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from types import FunctionType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from minidil.array import Array, OnDevice
 from minidil.calls.words import of_class, understood
 from minidil.errors import DtypeError, MinidilError, OptionError
+from minidil.names import lookup
 from minidil.nn.checks import input_advice
 from minidil.nn.field import Field
 from minidil.nn.hook import Handle, Hook, PreHook, after, before
@@ -130,6 +131,11 @@ class Module(metaclass=_Built):
         setattr(self, name, value)
 
     # --- the parts, by name
+
+    if not TYPE_CHECKING:  # which would see every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            lookup.of_object("Module", self, name)
 
     def own_parameters(self) -> dict[str, Parameter]:
         """The parameters of this module itself, by attribute."""

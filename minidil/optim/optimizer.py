@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import partial
 from numbers import Real
 from operator import index
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from minidil.array import OnDevice
 from minidil.calls.words import understood
 from minidil.errors import CheckpointError, OptionError
 from minidil.kernels.backend import active
+from minidil.names import lookup
 from minidil.tensor import Tensor
 
 Group: TypeAlias = dict[str, Any]
@@ -65,6 +66,11 @@ class Optimizer:
                 f"write optimizer.param_groups[0][{name!r}] = {value!r}"
             )
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # which would see every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            lookup.of_object("Optimizer", self, name)
 
     @property
     def options(self) -> tuple[str, ...]:
