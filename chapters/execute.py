@@ -7,6 +7,9 @@ print such digits are tagged "rounding", and a picture may differ in a pixel.
 
 A cell tagged "parameters" begins with numbers that a reader may change. Its metadata list what else they may be, as code:
 "alternatives": [{"d": "3"}, {"d": "1"}]. `execute(path, 0)` runs a chapter with the first entry of every such list.
+
+A cell whose metadata have "alt" draws a figure, and "alt" says in words what it shows: it is stored with the picture, where
+programs that turn notebooks into pages look for it. A cell tagged "hide-input" only draws, and is folded.
 """
 
 from __future__ import annotations
@@ -84,12 +87,16 @@ def tidy(notebook: Any) -> Any:
     }
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "alternatives")}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "alternatives", "alt")}
         if cell.cell_type == "code":
+            described = {"alt": cell.metadata["alt"]} if "alt" in cell.metadata else {}
+            if "hide-input" in cell.metadata.get("tags", []):
+                cell.metadata["jupyter"] = {"source_hidden": True}
             cell.outputs = merged(cell.outputs)
             for output in cell.outputs:
                 if "metadata" in output:
-                    output.metadata = {}
+                    pictures = [kind for kind in output.data if kind.startswith("image/")]
+                    output.metadata = {kind: described for kind in pictures if described}
     return notebook
 
 
