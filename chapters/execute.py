@@ -7,6 +7,9 @@ print such digits are tagged "rounding", and a picture may differ in a pixel.
 
 A cell tagged "parameters" begins with numbers that a reader may change. Its metadata list what else they may be, as code:
 "alternatives": [{"d": "3"}, {"d": "1"}]. `execute(path, 0)` runs a chapter with the first entry of every such list.
+
+A cell that draws a figure has the text that stands for it where it cannot be seen as its metadata's "alt"; it goes into the
+output too. Its caption is the Markdown cell after it. "jupyter": {"source_hidden": true} folds a cell's code away in Jupyter.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 SECONDS = 600  # for one cell
+KEPT = ("tags", "alternatives", "alt", "jupyter")  # what an author says of a cell
 
 
 def execute(source: Path, choice: int | None = None) -> Any:
@@ -84,12 +88,13 @@ def tidy(notebook: Any) -> Any:
     }
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "alternatives")}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in KEPT}
         if cell.cell_type == "code":
             cell.outputs = merged(cell.outputs)
             for output in cell.outputs:
                 if "metadata" in output:
-                    output.metadata = {}
+                    drawn = "image/png" in output.data and "alt" in cell.metadata
+                    output.metadata = {"image/png": {"alt": cell.metadata["alt"]}} if drawn else {}
     return notebook
 
 
