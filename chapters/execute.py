@@ -8,8 +8,8 @@ print such digits are tagged "rounding", and a picture may differ in a pixel.
 A cell tagged "parameters" begins with numbers that a reader may change. Its metadata list what else they may be, as code:
 "alternatives": [{"d": "3"}, {"d": "1"}]. `execute(path, 0)` runs a chapter with the first entry of every such list.
 
-A cell that draws a figure has the text that stands for it where it cannot be seen as its metadata's "alt"; it goes into the
-output too. Its caption is the Markdown cell after it. "jupyter": {"source_hidden": true} folds a cell's code away in Jupyter.
+A cell whose metadata have "alt" draws a figure, and "alt" says in words what it shows: it is stored with the picture, where
+programs that turn notebooks into pages look for it. A cell tagged "hide-input" only draws, and is folded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 SECONDS = 600  # for one cell
-KEPT = ("tags", "alternatives", "alt", "jupyter")  # what an author says of a cell
 
 
 def execute(source: Path, choice: int | None = None) -> Any:
@@ -88,13 +87,16 @@ def tidy(notebook: Any) -> Any:
     }
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:03d}"
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in KEPT}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "alternatives", "alt")}
         if cell.cell_type == "code":
+            described = {"alt": cell.metadata["alt"]} if "alt" in cell.metadata else {}
+            if "hide-input" in cell.metadata.get("tags", []):
+                cell.metadata["jupyter"] = {"source_hidden": True}
             cell.outputs = merged(cell.outputs)
             for output in cell.outputs:
                 if "metadata" in output:
-                    drawn = "image/png" in output.data and "alt" in cell.metadata
-                    output.metadata = {"image/png": {"alt": cell.metadata["alt"]}} if drawn else {}
+                    pictures = [kind for kind in output.data if kind.startswith("image/")]
+                    output.metadata = {kind: described for kind in pictures if described}
     return notebook
 
 
