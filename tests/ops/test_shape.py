@@ -164,14 +164,31 @@ class TestPad:
         check_adjoint(lambda x: F.pad(x, width=width), x)
 
     @pytest.mark.parametrize(
-        "width", [((1, 1),), ((1, 1), (1, -1)), ((1, 1), (1,)), 1, (1, 2), ((1, 1), (1, 1), (0, 0)), ((1, 1), (0.5, 1))]
+        "width",
+        [
+            ((1, 1),),
+            ((1, 1), (1, -1)),
+            ((1, 1), (1,)),
+            1,
+            (1, 2, 3),
+            (1,) * 6,
+            ((1, 1),) * 3,
+            ((1, 1), (0.5, 1)),
+            (1, -1),
+        ],
     )
     def test_refused(self, backend, width):
         with pytest.raises(OptionError) as caught:
             F.pad(drawn((2, 3)), width=width)
         assert str(caught.value) == (
-            f"pad: width must be one (before, after) pair of ints >= 0 for each of the 2 axes, not {width!r}"
+            f"pad: width must be one (before, after) pair of ints >= 0 for each of the 2 axes, or PyTorch's (left, right, top, "
+            f"bottom, ...), not {width!r}"
         )
+
+    def test_pytorchs_order_begins_with_the_last_axis(self, backend):
+        x = drawn((2, 3, 4))
+        assert_array_equal(F.pad(x, (1, 2)).numpy(), np.pad(x, ((0, 0), (0, 0), (1, 2))))
+        assert_array_equal(F.pad(x, (1, 2, 0, 3)).numpy(), np.pad(x, ((0, 0), (0, 3), (1, 2))))
 
 
 class TestJoin:
