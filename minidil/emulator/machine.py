@@ -44,8 +44,7 @@ class Machine:
         self.dynamic, self.sizes = dynamic, dict(self.program.sizes)
         if self.program.dynamic is not None:
             self.sizes["shared"] = self.program.dynamic + dynamic
-        self.checked = any(one.op[0] == "minidil" for one in self.program.instructions)
-        self.local_checked = any(one.op == ("minidil", "local") for one in self.program.instructions)
+        self.checked, self.local_checked = operands.checked, operands.local_checked
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
             name: _as_bits(np.asarray(value), TYPES[kind])
