@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minidil.emulator.arrays import EmulatedArray
-    from minidil.emulator.plain import emulated, run
+    from minidil.emulator.plain import emulated, machine_code, run
     from minidil.emulator.report import Finding, KernelError, KernelWarning, Launch, Report
     from minidil.emulator.session import recording, run_ptx
     from minidil.emulator.standin import emulate
@@ -39,6 +39,7 @@ __all__ = [
     "Report",
     "emulate",
     "emulated",
+    "machine_code",
     "recording",
     "run",
     "run_ptx",
@@ -48,7 +49,7 @@ __all__ = [
 _LATER = {
     "EmulatedArray": "arrays",
     "emulate": "standin",
-    **dict.fromkeys(("emulated", "run"), "plain"),
+    **dict.fromkeys(("emulated", "machine_code", "run"), "plain"),
     **dict.fromkeys(("Finding", "KernelError", "KernelWarning", "Launch", "Report"), "report"),
     **dict.fromkeys(("recording", "run_ptx"), "session"),
 }

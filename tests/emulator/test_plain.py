@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cuda_tools import needs_tools
 from numba import cuda, float32, types
 from numpy.testing import assert_array_equal
 
-from minidil.emulator import KernelError, KernelWarning, arrays, emulate, emulated, run
+from minidil.emulator import KernelError, KernelWarning, arrays, emulate, emulated, machine_code, run
 from minidil.emulator.__main__ import main
 from minidil.errors import BackendError, DtypeError, OptionError, ShapeError
 
@@ -310,6 +311,17 @@ def test_sines_of_large_numbers():
     y = np.zeros(5)
     run(sines, 1, 5, x, y)
     np.testing.assert_allclose(y, np.sin(x), rtol=1e-15)
+
+
+@needs_tools
+@pytest.mark.slow
+def test_what_a_plain_kernel_becomes():
+    found = machine_code(double, X, X.copy(), capability=(9, 0))
+    assert 8 <= found.registers <= 32
+    assert (found.stack, found.spills, found.shared) == (0, 0, 0)
+    assert [name for name in found.instructions if name.startswith("LDG")] == ["LDG.E"]
+    shared = machine_code(neighbours, X, 0)
+    assert shared.shared == 64
 
 
 def test_memory_is_used_again():
