@@ -83,6 +83,14 @@ def test_one_launch_and_a_decorated_kernel():
         emulated(double)[1, 8](X[:5].copy(), y)
 
 
+def test_what_a_device_array_held_is_there_after_a_fault():
+    with emulate():
+        device = cuda.to_device(np.zeros(4, np.float32))
+        with pytest.raises(KernelError, match="the index 4 on an array of 4 elements"):
+            double[1, 8](X, device)
+        assert_array_equal(device.copy_to_host(), np.zeros(4))
+
+
 def test_arguments_and_sizes_that_nothing_takes():
     with pytest.raises(DtypeError, match="double: an argument of type str is nothing that a kernel takes"):
         run(double, 1, 8, X, "y")
