@@ -2,6 +2,8 @@
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -330,6 +332,14 @@ def test_what_a_plain_kernel_becomes():
     assert [name for name in found.instructions if name.startswith("LDG")] == ["LDG.E"]
     shared = machine_code(neighbours, X, 0)
     assert shared.shared == 64
+
+
+@pytest.mark.slow
+def test_arrays_that_live_until_the_end_go_quietly():
+    code = "import numpy as np\nfrom minidil.emulator.arrays import to_device\nimport builtins\n"
+    code += "builtins.kept = [to_device(np.ones(4)) for _ in range(3)]\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_memory_is_used_again():
