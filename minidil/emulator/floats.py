@@ -14,7 +14,7 @@ from minidil.emulator.ptx import TYPES
 
 
 def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
-    if out.dtype == np.float64:
+    if out.dtype.itemsize == 8:
         out[...] = _fma_of_doubles(*(np.asarray(value, np.float64) for value in (x, y, z)))
         return
     exact = x.astype(np.float64)
