@@ -1,20 +1,23 @@
-"""Which version of a kernel runs, where there are two."""
+"""Which version of a kernel runs, where there are several."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from types import TracebackType
+from typing import TypeVar
 
 from minidil.errors import OptionError
 
-VERSIONS = ("fast", "readable")
+T = TypeVar("T")
+VERSIONS = ("naive", "coalesced", "tiled", "registers", "fast")  # each with one idea more than the one before
 _chosen: ContextVar[str] = ContextVar("minidil_cuda_version", default="fast")
 
 
 class kernel_version:
-    """Run the "readable" products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
+    """Run this version of products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
 
-    "fast", the default, are the generated ones that keep a piece of the result in registers.
+    name: "naive", "coalesced", "tiled", "registers" or "fast", the default; `gemm` says what each is. A kernel that has no such
+        version runs the one before it.
     Raises: OptionError for another name.
     """
 
@@ -32,6 +35,6 @@ class kernel_version:
         _chosen.reset(self._token)
 
 
-def readable() -> bool:
-    """Whether the readable version is wanted."""
-    return _chosen.get() == "readable"
+def rung(versions: dict[str, T]) -> T:
+    """The chosen one of these versions of a kernel, or the last one before it."""
+    return next(versions[name] for name in reversed(VERSIONS[: VERSIONS.index(_chosen.get()) + 1]) if name in versions)

@@ -20,7 +20,7 @@ from minidil.kernels import reference
 from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, maps, pool, reduce, update
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
-from minidil.kernels.cuda.grid import Array
+from minidil.kernels.cuda.device import Array
 
 __all__ = [
     "absolute",
