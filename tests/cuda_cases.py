@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.testing import assert_allclose
 
-from minidil.kernels import conv_reference, reference, update
+from minidil.kernels import reference, update
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.geometry import Window
 
@@ -357,20 +357,6 @@ def _convolution(window: Window, n: int, groups: int, channels: int, filters: in
     yield call("conv_grad_weight", x, grad, window, groups)
 
 
-def column_copies() -> Iterator[Callable[[Any], None]]:
-    """im2col and col2im, which the reference has under other arguments."""
-    for window in WINDOWS.values():
-        x = drawn(2, 3, *window.size)
-        cols = conv_reference.im2col(x, window)
-        other = drawn(*cols.shape, seed=1)
-
-        def case(kernels: Any, x: Any = x, cols: Any = cols, other: Any = other, window: Window = window) -> None:
-            close(kernels.im2col(to_device(x), window), cols)
-            close(kernels.col2im(to_device(other), 3, window), conv_reference.col2im(other, 3, window))
-
-        yield case
-
-
 CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "elementwise": elementwise,
     "copy": copies,
@@ -383,5 +369,4 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "update": updates,
     "gemm": products,
     "conv": convolutions,
-    "columns": column_copies,
 }

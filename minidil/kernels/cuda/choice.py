@@ -14,7 +14,7 @@ _chosen: ContextVar[str] = ContextVar("minidil_cuda_version", default="fast")
 
 
 class kernel_version:
-    """Run this version of products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
+    """Run a version of products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
 
     name: "naive", "coalesced", "tiled", "registers" or "fast", the default; `gemm` says what each is. A kernel that has no such
         version runs the one before it.

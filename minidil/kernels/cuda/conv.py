@@ -21,7 +21,27 @@ up afterwards, in order.
 5 fast       A thread computes 8 x 4 numbers and loads four at once. Where k lies, its channel and tap, is read from a table
              instead of divided out, and the gradient's division by the stride, a power of two, is a shift.
 
-TABLE
+Counted as in `gemm`, for an image (1, 16, 8, 16), weights (64, 16, 3, 3), dilation 2 and padding 2. The gradient of the input has
+16 rows, so that three quarters of a tile of 64 x 64 are idle: the tile of 16 x 16 needs fewer instructions than `registers`.
+
+conv_forward     instructions     bytes  sectors   shared conflicts
+    naive          78,094,336 4,864,000 1,216,000        0         0
+    coalesced      78,094,336 3,784,704  160,768        0         0
+    tiled          10,060,800   481,280   15,360   80,640         0
+    registers       4,188,416   162,816    5,248   20,160         0
+    fast            2,286,848   172,032    8,896   14,976         0
+
+conv_grad_input  instructions     bytes  sectors   shared conflicts
+    naive          77,338,624 2,592,768  619,008        0         0
+    coalesced      77,338,624 3,760,128  160,000        0         0
+    tiled           9,004,032   456,704   14,592   80,640         0
+    registers      15,710,720   307,200   10,240   80,640         0
+    fast            8,411,648   344,064   13,312   59,904         0
+
+conv_grad_weight instructions     bytes  sectors   shared conflicts
+    naive         144,070,656 3,805,184  467,072        0         0
+    tiled          15,304,704   593,920   25,280   82,944         0
+    fast            3,036,928   205,312   10,432   19,968         0
 """
 
 from __future__ import annotations
@@ -41,11 +61,47 @@ from minidil.kernels.cuda.reduce import ENOUGH, sum
 from minidil.kernels.cuda.seam import cuda, float32, int32, uint32
 from minidil.kernels.cuda.target import target
 from minidil.kernels.cuda.tiles import (
-    HELD, PER_ROW, PITCH, RECTIFIED, SIDE, STEP, THREADS, WIDE, Version, bring, entry, finished, load4, plus_product,
-    plus_step, run_version, share, store_block, tile_of, zero_block,
+    BIASED,
+    HELD,
+    PITCH,
+    RECTIFIED,
+    SIDE,
+    STEP,
+    THREADS,
+    WIDE,
+    Block,
+    Version,
+    bring,
+    entry,
+    finished,
+    four,
+    load4,
+    lowest,
+    plus_product,
+    plus_step,
+    run_version,
+    share,
+    starting,
+    store_block,
+    tile_of,
+    zero_block,
 )
 from minidil.kernels.cuda.window import (
-    BEFORE, DILATION, DOWN, KERNEL, OUT, SIZE, UP, along, axes, coordinates, geometry, inside, patch, place, turned,
+    BEFORE,
+    DILATION,
+    DOWN,
+    KERNEL,
+    OUT,
+    SIZE,
+    UP,
+    along,
+    axes,
+    coordinates,
+    geometry,
+    inside,
+    patch,
+    place,
+    turned,
 )
 from minidil.kernels.geometry import Window
 
@@ -68,15 +124,27 @@ def product(a: int, b: int, c: int) -> int:
 
 @inline
 def convolved(
-    weight: Array, x: Array, group: int, row: int, column: int, rows: int, channels: int, groups: int, g: Sizes
+    weight: Array,
+    x: Array,
+    bias: Array,
+    filter: int,
+    column: int,
+    rows: int,
+    channels: int,
+    groups: int,
+    g: Sizes,
+    finish: int,
 ) -> float:
     """One number of y, a sum over channels and taps."""
     deep, high, wide = axes(g)
     image, oz, oh, ow = coordinates(column, deep[OUT], high[OUT], wide[OUT])
-    plane, depth = uint32((image * groups + group) * channels), product(deep[KERNEL], high[KERNEL], wide[KERNEL]) * channels
-    total = float32(0)
+    plane, depth = (
+        uint32((image * groups + filter // rows) * channels),
+        product(deep[KERNEL], high[KERNEL], wide[KERNEL]) * channels,
+    )
+    total = starting(bias, filter, True, finish)
     for k in range(uint32(depth)):
-        total += weight[uint32((group * rows + row) * depth + k)] * seen(x, plane, k, (oz, oh, ow), g)
+        total += weight[uint32(filter * depth + k)] * seen(x, plane, k, (oz, oh, ow), g)
     return total
 
 
@@ -89,9 +157,9 @@ def conv_naive(
         deep, high, wide = axes(g)
         positions = product(deep[OUT], high[OUT], wide[OUT])
         filter, column = uint32(i % uint32(rows * groups)), uint32(i // uint32(rows * groups))
-        total = convolved(weight, x, uint32(filter // rows), uint32(filter % rows), column, rows, channels, groups, g)
+        total = convolved(weight, x, bias, filter, column, rows, channels, groups, g, finish)
         image, p = uint32(column // positions), uint32(column % positions)
-        y[uint32((image * groups * rows + filter) * positions + p)] = finished(total, bias, filter, column, finish)
+        y[uint32((image * groups * rows + filter) * positions + p)] = finished(total, lowest(finish))
 
 
 @kernel(SIGNATURE)
@@ -105,8 +173,8 @@ def conv_coalesced(
         plane, p = uint32(i // positions), uint32(i % positions)
         image, filter = uint32(plane // uint32(rows * groups)), uint32(plane % uint32(rows * groups))
         column = uint32(image * positions + p)
-        total = convolved(weight, x, uint32(filter // rows), uint32(filter % rows), column, rows, channels, groups, g)
-        y[i] = finished(total, bias, filter, column, finish)
+        total = convolved(weight, x, bias, filter, column, rows, channels, groups, g, finish)
+        y[i] = finished(total, lowest(finish))
 
 
 @kernel(SIGNATURE)
@@ -123,9 +191,12 @@ def conv_tiled(
     depth = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
     image, oz, oh, ow = coordinates(column, deep[OUT], high[OUT], wide[OUT])
     plane = uint32((image * groups + group) * channels)
-    total = float32(0)
+    filter = uint32(group * rows + row)
+    total = starting(bias, filter, row < rows, finish)
     for k in range(uint32(0), depth, uint32(SIDE)):
-        tile_w[ty, tx] = entry(weight, group, row, rows, uint32(k + tx), depth, (uint32(rows * depth), depth, uint32(1)))
+        tile_w[ty, tx] = entry(
+            weight, group, row, rows, uint32(k + tx), depth, (uint32(rows * depth), depth, uint32(1))
+        )
         tile_x[ty, tx] = float32(0)
         if column < columns and k + ty < depth:
             tile_x[ty, tx] = seen(x, plane, uint32(k + ty), (oz, oh, ow), g)
@@ -134,9 +205,8 @@ def conv_tiled(
             total += tile_w[ty, i] * tile_x[i, tx]
         cuda.syncthreads()
     if row < rows and column < columns:
-        filter = uint32(group * rows + row)
         at = uint32((image * groups * rows + filter) * positions + column % positions)
-        y[at] = finished(total, bias, filter, column, finish)
+        y[at] = finished(total, lowest(finish))
 
 
 @inline
@@ -148,6 +218,16 @@ def places_of(columns: Sizes, planes: int, positions: int) -> Sizes:
         uint32((columns[2] // positions) * planes * positions + columns[2] % positions),
         uint32((columns[3] // positions) * planes * positions + columns[3] % positions),
     )
+
+
+@inline
+def starting_block(bias: Array, group: int, own: Sizes, rows: int, finish: int) -> Block:
+    """What the sums of four rows start from."""
+    a = starting(bias, uint32(group * rows + own[0]), own[0] < rows, finish)
+    b = starting(bias, uint32(group * rows + own[1]), own[1] < rows, finish)
+    c = starting(bias, uint32(group * rows + own[2]), own[2] < rows, finish)
+    d = starting(bias, uint32(group * rows + own[3]), own[3] < rows, finish)
+    return (a, a, a, a), (b, b, b, b), (c, c, c, c), (d, d, d, d)
 
 
 @kernel(SIGNATURE)
@@ -168,10 +248,13 @@ def conv_registers(
     brought = uint32(column0 + across)
     image, oz, oh, ow = coordinates(brought, deep[OUT], high[OUT], wide[OUT])
     plane = uint32((image * groups + group) * channels)
-    sums = zero_block()
+    own, mine = four(row, uint32(SIDE)), four(column, uint32(SIDE))
+    sums = starting_block(bias, group, own, rows, finish)
     for k in range(uint32(0), depth, uint32(SIDE)):
         for n in range(uint32(0), uint32(WIDE), uint32(SIDE)):
-            w = entry(weight, group, uint32(row + n), rows, uint32(k + tx), depth, (uint32(rows * depth), depth, uint32(1)))
+            w = entry(
+                weight, group, uint32(row + n), rows, uint32(k + tx), depth, (uint32(rows * depth), depth, uint32(1))
+            )
             tile_w[ty + n, tx] = w
         for n in range(down, uint32(SIDE), uint32(4)):
             tile_x[n, across] = float32(0)
@@ -183,9 +266,8 @@ def conv_registers(
             x_row = tile_x[i, tx], tile_x[i, tx + 16], tile_x[i, tx + 32], tile_x[i, tx + 48]
             sums = plus_product(sums, w_column, x_row)
         cuda.syncthreads()
-    mine = column, uint32(column + 16), uint32(column + 32), uint32(column + 48)
     places = places_of(mine, uint32(groups * rows), positions)
-    store_block(sums, y, bias, finish, group, rows, row, uint32(16), positions, mine, places, columns)
+    store_block(sums, y, group, own, rows, positions, mine, places, columns, lowest(finish))
 
 
 @inline
@@ -204,10 +286,13 @@ def looked_up(x: Array, start: int, table: Array, k: int, first: Triple, g: Size
     shift: `down` is 2 to the power of it, so the position is a whole number if the last bits are 0, and the rest is the position.
     """
     deep, high, wide = axes(g)
+    strided = int32(shift[0] | shift[1] | shift[2]) != 0
     offset, dz, dh, dw = load4(table, uint32(k * uint32(4)))
     z, h, w = int32(first[0] + dz), int32(first[1] + dh), int32(first[2] + dw)
-    between = (z & int32(deep[DOWN] - 1)) | (h & int32(high[DOWN] - 1)) | (w & int32(wide[DOWN] - 1))
-    z, h, w = int32(z >> shift[0]), int32(h >> shift[1]), int32(w >> shift[2])
+    between = int32(0)
+    if strided:
+        between = (z & int32(deep[DOWN] - 1)) | (h & int32(high[DOWN] - 1)) | (w & int32(wide[DOWN] - 1))
+        z, h, w = int32(z >> shift[0]), int32(h >> shift[1]), int32(w >> shift[2])
     value = float32(0)
     if between == 0 and inside(z, deep) and inside(h, high) and inside(w, wide):
         value = x[uint32(start + offset + place(uint32(0), z, h, w, deep, high, wide))]
@@ -216,8 +301,17 @@ def looked_up(x: Array, start: int, table: Array, k: int, first: Triple, g: Size
 
 @kernel(types("ffffuuugui3"))
 def conv_fast(
-    weight: Array, x: Array, bias: Array, y: Array, rows: int, channels: int, groups: int, g: Sizes, finish: int,
-    table: Array, shift: Triple,
+    weight: Array,
+    x: Array,
+    bias: Array,
+    y: Array,
+    rows: int,
+    channels: int,
+    groups: int,
+    g: Sizes,
+    finish: int,
+    table: Array,
+    shift: Triple,
 ) -> None:
     """A thread has two blocks of 4 x 4 neighbours; see `tiles`. table: see `table_of`."""
     tile_w, tile_x = cuda.shared.array(HELD, float32, alignment=16), cuda.shared.array(HELD, float32, alignment=16)
@@ -235,22 +329,23 @@ def conv_fast(
     brought = uint32(column0 + across)
     image, z, h, w = first_seen(brought, deep, high, wide)
     start = uint32((image * groups + group) * channels * product(deep[SIZE], high[SIZE], wide[SIZE]))
-    upper, lower = zero_block(), zero_block()
+    above, below = four(uint32(row0 + ty * 4), uint32(1)), four(uint32(row0 + ty * 4 + 32), uint32(1))
+    upper, lower = starting_block(bias, group, above, rows, finish), starting_block(bias, group, below, rows, finish)
     for k in range(uint32(0), depth, uint32(STEP)):
         bring(tile_w, weight, mine_w, rows, k, depth, in_w)
-        for n in range(down, uint32(STEP), uint32(2)):
+        for n in range(4):
+            q = uint32(down + 2 * n)
             value = float32(0)
-            if brought < columns and k + n < depth:
-                value = looked_up(x, start, table, uint32(k + n), (z, h, w), g, shift)
-            tile_x[uint32(n * uint32(PITCH) + across)] = value
+            if brought < columns and uint32(k + q) < depth:
+                value = looked_up(x, start, table, uint32(k + q), (z, h, w), g, shift)
+            tile_x[uint32(q * uint32(PITCH) + across)] = value
         cuda.syncthreads()
         upper, lower = plus_step(upper, lower, tile_w, tile_x, tx, ty)
         cuda.syncthreads()
-    row, column = uint32(row0 + ty * 4), uint32(column0 + tx * 4)
-    mine = column, uint32(column + 1), uint32(column + 2), uint32(column + 3)
+    mine, low = four(uint32(column0 + tx * 4), uint32(1)), lowest(finish)
     places = places_of(mine, uint32(groups * rows), positions)
-    store_block(upper, y, bias, finish, group, rows, row, uint32(1), positions, mine, places, columns)
-    store_block(lower, y, bias, finish, group, rows, uint32(row + 32), uint32(1), positions, mine, places, columns)
+    store_block(upper, y, group, above, rows, positions, mine, places, columns, low)
+    store_block(lower, y, group, below, rows, positions, mine, places, columns, low)
 
 
 VERSIONS = {
@@ -282,7 +377,7 @@ def _convolve(
     weight: Array, x: Array, bias: Array | None, y: Array, g: Sizes, groups: int, relu: bool = False
 ) -> Array:
     rows, channels, columns = y.shape[1] // groups, x.shape[1] // groups, y.shape[0] * math.prod(along(g, OUT))
-    finish = np.uint32((PER_ROW if bias is not None else 0) | (RECTIFIED if relu else 0))
+    finish = np.uint32((BIASED if bias is not None else 0) | (RECTIFIED if relu else 0))
     arrays = weight, x, x if bias is None else bias, y  # without a bias, something that is not read stands in its place
     down, version = along(g, DOWN), rung(VERSIONS)
     more: tuple[Any, ...] = ()
@@ -365,8 +460,17 @@ def weight_tiled(
 
 @kernel(types(WEIGHT_SIGNATURE + "i3"))
 def weight_fast(
-    grad: Array, x: Array, dw: Array, rows: int, channels: int, groups: int, depth: int, share_of_k: int, g: Sizes,
-    table: Array, shift: Triple,
+    grad: Array,
+    x: Array,
+    dw: Array,
+    rows: int,
+    channels: int,
+    groups: int,
+    depth: int,
+    share_of_k: int,
+    g: Sizes,
+    table: Array,
+    shift: Triple,
 ) -> None:
     """A thread brings, for one k, every 16th row of grad and column of patches."""
     tile_g, tile_x = cuda.shared.array(HELD, float32, alignment=16), cuda.shared.array(HELD, float32, alignment=16)
@@ -381,24 +485,27 @@ def weight_fast(
     mine, q = uint32(t >> uint32(3)), uint32(t & uint32(7))
     upper, lower = zero_block(), zero_block()
     for k in range(first, last, uint32(STEP)):
-        image, z, h, w = first_seen(uint32(k + q), deep, high, wide)
+        here = uint32(k + q)
+        image, z, h, w = first_seen(here, deep, high, wide)
         start = uint32((image * groups + group) * channels * plane)
-        for n in range(mine, uint32(WIDE), uint32(16)):
+        at = uint32((image * groups + group) * rows * positions + uint32(here % positions))
+        for i in range(4):
+            n = uint32(mine + 16 * i)
+            row, column = uint32(row0 + n), uint32(column0 + n)
             value, seen_there = float32(0), float32(0)
-            if k + q < last and row0 + n < rows:
-                filter = uint32((image * groups + group) * rows + row0 + n)
-                value = grad[uint32(filter * positions + (k + q) % positions)]
-            if k + q < last and column0 + n < columns:
-                seen_there = looked_up(x, start, table, uint32(column0 + n), (z, h, w), g, shift)
+            if here < last and row < rows:
+                value = grad[uint32(at + row * positions)]
+            if here < last and column < columns:
+                seen_there = looked_up(x, start, table, column, (z, h, w), g, shift)
             tile_g[uint32(q * uint32(PITCH) + n)] = value
             tile_x[uint32(q * uint32(PITCH) + n)] = seen_there
         cuda.syncthreads()
         upper, lower = plus_step(upper, lower, tile_g, tile_x, tx, ty)
         cuda.syncthreads()
-    row, column = uint32(row0 + ty * 4), uint32(column0 + tx * 4)
-    places = column, uint32(column + 1), uint32(column + 2), uint32(column + 3)
-    store_block(upper, dw, dw, uint32(0), stacked, rows, row, uint32(1), columns, places, places, columns)
-    store_block(lower, dw, dw, uint32(0), stacked, rows, uint32(row + 32), uint32(1), columns, places, places, columns)
+    row, places, low = uint32(row0 + ty * 4), four(uint32(column0 + tx * 4), uint32(1)), float32(-math.inf)
+    above, below = four(row, uint32(1)), four(uint32(row + 32), uint32(1))
+    store_block(upper, dw, stacked, above, rows, columns, places, places, columns, low)
+    store_block(lower, dw, stacked, below, rows, columns, places, places, columns, low)
 
 
 WEIGHT_VERSIONS = {

@@ -15,26 +15,29 @@ written into 32 different banks, and 68 is divisible by 4, as quads require.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, NamedTuple, TypeAlias
 
 from llvmlite import ir
 from numba.cuda import cgutils
 from numba.cuda.extending import intrinsic
 
-from minidil.kernels.cuda.device import Array, ceil_div, inline, run, run_each
+from minidil.kernels.cuda.device import Array, Sizes, ceil_div, inline, run, run_each
 from minidil.kernels.cuda.launch import Kernel
 from minidil.kernels.cuda.seam import float32, types, uint32
 
 Quad: TypeAlias = tuple[float, float, float, float]
 Block: TypeAlias = tuple[Quad, Quad, Quad, Quad]
 Share: TypeAlias = tuple[int, ...]
-Steps: TypeAlias = tuple[int, int, int]  # from matrix to matrix of a stack, from row to row (of the second, column to column), along k
+Steps: TypeAlias = tuple[
+    int, int, int
+]  # from matrix to matrix of a stack, from row to row (of the second, column to column), along k
 
 SIDE = 16  # of a block of threads, in the tiled version and the one with registers
 WIDE = 64  # of a tile of the result, where a thread computes several of its numbers
 STEP, PITCH, THREADS = 8, 68, 128  # of the fast versions
 HELD = STEP * PITCH  # numbers of one of their tiles
-PER_ROW, PER_COLUMN, RECTIFIED = 1, 2, 4  # bits of `finish`: what is still to be done to a sum
+BIASED, RECTIFIED = 1, 2  # bits of `finish`
 
 
 class Version(NamedTuple):
@@ -63,15 +66,24 @@ def tile_of(block: int, rows: int, columns: int, side: int) -> tuple[int, int, i
 
 
 @inline
-def finished(total: float, bias: Array, row: int, column: int, finish: int) -> float:
-    """The sum, plus its bias, rectified, as far as it is wanted: fused, so that y is written once and never read."""
-    if finish & uint32(PER_ROW):
-        total += bias[row]
-    if finish & uint32(PER_COLUMN):
-        total += bias[column]
-    if finish & uint32(RECTIFIED) and total < float32(0):
-        total = float32(0)
-    return total
+def starting(bias: Array, i: int, inside: bool, finish: int) -> float:
+    """What a sum starts from: its bias, if there is one. So y is written once and never read."""
+    value = float32(0)
+    if inside and finish & uint32(BIASED):
+        value = bias[i]
+    return value
+
+
+@inline
+def lowest(finish: int) -> float:
+    """What a sum is at least: 0 with ReLU."""
+    return float32(0) if finish & uint32(RECTIFIED) else float32(-inf)
+
+
+@inline
+def finished(total: float, low: float) -> float:
+    """The sum, rectified. A NaN is not less than anything and stays."""
+    return low if total < low else total
 
 
 @inline
@@ -97,6 +109,12 @@ def zero_block() -> Block:
 
 
 @inline
+def four(i: int, apart: int) -> Sizes:
+    """Four rows or columns."""
+    return uint32(i), uint32(i + apart), uint32(i + 2 * apart), uint32(i + 3 * apart)
+
+
+@inline
 def plus_multiple(sums: Quad, a: float, b: Quad) -> Quad:
     return sums[0] + a * b[0], sums[1] + a * b[1], sums[2] + a * b[2], sums[3] + a * b[3]
 
@@ -113,37 +131,40 @@ def plus_product(sums: Block, column: Quad, row: Quad) -> Block:
 
 
 @inline
-def store_quad(
-    sums: Quad, y: Array, bias: Array, finish: int, number: int, pitch: int, columns: Any, places: Any, count: int
-) -> None:
-    """Four sums of row `number` of y: those of the columns below `count`."""
-    start = uint32(number * pitch)
+def store_quad(sums: Quad, y: Array, start: int, columns: Sizes, places: Sizes, count: int, low: float) -> None:
+    """Four sums of a row: those of the columns below `count`, to where they stand from `start` on."""
     if columns[0] < count:
-        y[uint32(start + places[0])] = finished(sums[0], bias, number, columns[0], finish)
+        y[uint32(start + places[0])] = finished(sums[0], low)
     if columns[1] < count:
-        y[uint32(start + places[1])] = finished(sums[1], bias, number, columns[1], finish)
+        y[uint32(start + places[1])] = finished(sums[1], low)
     if columns[2] < count:
-        y[uint32(start + places[2])] = finished(sums[2], bias, number, columns[2], finish)
+        y[uint32(start + places[2])] = finished(sums[2], low)
     if columns[3] < count:
-        y[uint32(start + places[3])] = finished(sums[3], bias, number, columns[3], finish)
+        y[uint32(start + places[3])] = finished(sums[3], low)
 
 
 @inline
 def store_block(
-    sums: Block, y: Array, bias: Array, finish: int, matrix: int, rows: int, row: int, apart: int, pitch: int, columns: Any,
-    places: Any, count: int,
+    sums: Block,
+    y: Array,
+    matrix: int,
+    own: Sizes,
+    rows: int,
+    pitch: int,
+    columns: Sizes,
+    places: Sizes,
+    count: int,
+    low: float,
 ) -> None:
-    """A block of sums, its rows `apart`, into a matrix of a stack whose rows are `pitch` numbers apart."""
-    first = uint32(matrix * rows)
-    second, third, fourth = uint32(row + apart), uint32(row + 2 * apart), uint32(row + 3 * apart)
-    if row < rows:
-        store_quad(sums[0], y, bias, finish, uint32(first + row), pitch, columns, places, count)
-    if second < rows:
-        store_quad(sums[1], y, bias, finish, uint32(first + second), pitch, columns, places, count)
-    if third < rows:
-        store_quad(sums[2], y, bias, finish, uint32(first + third), pitch, columns, places, count)
-    if fourth < rows:
-        store_quad(sums[3], y, bias, finish, uint32(first + fourth), pitch, columns, places, count)
+    """A block of sums, the rows `own`, into a matrix of a stack with so many rows, which are `pitch` numbers apart."""
+    if own[0] < rows:
+        store_quad(sums[0], y, uint32((matrix * rows + own[0]) * pitch), columns, places, count, low)
+    if own[1] < rows:
+        store_quad(sums[1], y, uint32((matrix * rows + own[1]) * pitch), columns, places, count, low)
+    if own[2] < rows:
+        store_quad(sums[2], y, uint32((matrix * rows + own[2]) * pitch), columns, places, count, low)
+    if own[3] < rows:
+        store_quad(sums[3], y, uint32((matrix * rows + own[3]) * pitch), columns, places, count, low)
 
 
 # --- the fast versions
@@ -174,7 +195,7 @@ load4: Any = intrinsic(_load4)
 
 @inline
 def share(t: int, matrix: int, first: int, steps: Steps) -> Share:
-    """Which 4 of 64 x 8 numbers of a matrix a thread brings: from row i and column q on, each `down` and `ahead` of the one before.
+    """Which 4 of 64 x 8 numbers of a matrix a thread brings: the first, and how far down and ahead each next one is.
 
     Neighbours in memory are brought by neighbouring threads: 8 along k, or else 64 rows.
     Returns: row, column, and how they go on; the place in memory, and how it goes on; the place in the tile, and how it goes on.
@@ -188,16 +209,26 @@ def share(t: int, matrix: int, first: int, steps: Steps) -> Share:
 
 
 @inline
+def into(tile: Array, put: int, x: Array, at: int, row: int, count: int, column: int, depth: int) -> None:
+    """A number into a tile; 0 where the matrix ends."""
+    value = float32(0)
+    if row < count and column < depth:
+        value = x[at]
+    tile[put] = value
+
+
+@inline
 def bring(tile: Array, x: Array, mine: Share, count: int, k: int, depth: int, steps: Steps) -> None:
-    """A thread's share of the step k into a tile; 0 where the matrix ends."""
-    row, column, put, at = mine[0], uint32(k + mine[1]), mine[6], uint32(mine[4] + k * steps[2])
-    for _ in range(4):
-        value = float32(0)
-        if row < count and column < depth:
-            value = x[at]
-        tile[put] = value
-        row, column = uint32(row + mine[2]), uint32(column + mine[3])
-        put, at = uint32(put + mine[7]), uint32(at + mine[5])
+    """A thread's share of the step k into a tile."""
+    row, q, down, ahead, at, hop, put, further = mine
+    q, at = uint32(k + q), uint32(at + k * steps[2])
+    into(tile, put, x, at, row, count, q, depth)
+    row, q, at, put = uint32(row + down), uint32(q + ahead), uint32(at + hop), uint32(put + further)
+    into(tile, put, x, at, row, count, q, depth)
+    row, q, at, put = uint32(row + down), uint32(q + ahead), uint32(at + hop), uint32(put + further)
+    into(tile, put, x, at, row, count, q, depth)
+    row, q, at, put = uint32(row + down), uint32(q + ahead), uint32(at + hop), uint32(put + further)
+    into(tile, put, x, at, row, count, q, depth)
 
 
 @inline

@@ -15,7 +15,9 @@ from minidil.kernels.cuda.device import Array, Sizes, inline, left_filled
 from minidil.kernels.cuda.seam import float32, int32, uint32
 from minidil.kernels.geometry import Window
 
-SIZE, KERNEL, UP, DOWN, BEFORE, DILATION, OUT = range(7)  # what the geometry holds for each of its three axes, in this order
+SIZE, KERNEL, UP, DOWN, BEFORE, DILATION, OUT = range(
+    7
+)  # what the geometry holds for each of its three axes, in this order
 
 
 def geometry(window: Window) -> Sizes:
