@@ -97,8 +97,10 @@ from minidil.kernels.cuda.window import (
     along,
     axes,
     coordinates,
+    counts,
     geometry,
     inside,
+    output,
     patch,
     place,
     turned,
@@ -118,11 +120,6 @@ def seen(x: Array, plane: int, k: int, o: Triple, g: Sizes) -> float:
 
 
 @inline
-def product(a: int, b: int, c: int) -> int:
-    return uint32(uint32(a) * uint32(b) * uint32(c))
-
-
-@inline
 def convolved(
     weight: Array,
     x: Array,
@@ -136,14 +133,11 @@ def convolved(
     finish: int,
 ) -> float:
     """One number of y, a sum over channels and taps."""
-    deep, high, wide = axes(g)
-    image, oz, oh, ow = coordinates(column, deep[OUT], high[OUT], wide[OUT])
-    plane, depth = (
-        uint32((image * groups + filter // rows) * channels),
-        product(deep[KERNEL], high[KERNEL], wide[KERNEL]) * channels,
-    )
+    image, oz, oh, ow = output(column, g)
+    plane = uint32((image * groups + filter // rows) * channels)
+    depth = uint32(channels * counts(g)[0])
     total = starting(bias, filter, True, finish)
-    for k in range(uint32(depth)):
+    for k in range(depth):
         total += weight[uint32(filter * depth + k)] * seen(x, plane, k, (oz, oh, ow), g)
     return total
 
@@ -154,8 +148,7 @@ def conv_naive(
 ) -> None:
     i = thread_index()
     if i < y.size:
-        deep, high, wide = axes(g)
-        positions = product(deep[OUT], high[OUT], wide[OUT])
+        positions = counts(g)[1]
         filter, column = uint32(i % uint32(rows * groups)), uint32(i // uint32(rows * groups))
         total = convolved(weight, x, bias, filter, column, rows, channels, groups, g, finish)
         image, p = uint32(column // positions), uint32(column % positions)
@@ -168,8 +161,7 @@ def conv_coalesced(
 ) -> None:
     i = thread_index()
     if i < y.size:
-        deep, high, wide = axes(g)
-        positions = product(deep[OUT], high[OUT], wide[OUT])
+        positions = counts(g)[1]
         plane, p = uint32(i // positions), uint32(i % positions)
         image, filter = uint32(plane // uint32(rows * groups)), uint32(plane % uint32(rows * groups))
         column = uint32(image * positions + p)
@@ -186,10 +178,9 @@ def conv_tiled(
     columns = uint32(y.size // uint32(rows * groups))
     group, row0, column0 = tile_of(uint32(cuda.blockIdx.x), rows, columns, uint32(SIDE))
     row, column = uint32(row0 + ty), uint32(column0 + tx)
-    deep, high, wide = axes(g)
-    positions = product(deep[OUT], high[OUT], wide[OUT])
-    depth = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
-    image, oz, oh, ow = coordinates(column, deep[OUT], high[OUT], wide[OUT])
+    taps, positions, _ = counts(g)
+    depth = uint32(channels * taps)
+    image, oz, oh, ow = output(column, g)
     plane = uint32((image * groups + group) * channels)
     filter = uint32(group * rows + row)
     total = starting(bias, filter, row < rows, finish)
@@ -240,13 +231,12 @@ def conv_registers(
     columns = uint32(y.size // uint32(rows * groups))
     group, row0, column0 = tile_of(uint32(cuda.blockIdx.x), rows, columns, uint32(WIDE))
     row, column = uint32(row0 + ty), uint32(column0 + tx)
-    deep, high, wide = axes(g)
-    positions = product(deep[OUT], high[OUT], wide[OUT])
-    depth = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
+    taps, positions, _ = counts(g)
+    depth = uint32(channels * taps)
     # Of the patches a thread brings a column, every fourth number.
     across, down = uint32((ty % uint32(4)) * uint32(SIDE) + tx), uint32(ty // uint32(4))
     brought = uint32(column0 + across)
-    image, oz, oh, ow = coordinates(brought, deep[OUT], high[OUT], wide[OUT])
+    image, oz, oh, ow = output(brought, g)
     plane = uint32((image * groups + group) * channels)
     own, mine = four(row, uint32(SIDE)), four(column, uint32(SIDE))
     sums = starting_block(bias, group, own, rows, finish)
@@ -271,9 +261,10 @@ def conv_registers(
 
 
 @inline
-def first_seen(p: int, deep: Sizes, high: Sizes, wide: Sizes) -> tuple[int, int, int, int]:
+def first_seen(p: int, g: Sizes) -> tuple[int, int, int, int]:
     """The image of position p of all images, and where its window starts, in steps of 1/down."""
-    image, oz, oh, ow = coordinates(p, deep[OUT], high[OUT], wide[OUT])
+    deep, high, wide = axes(g)
+    image, oz, oh, ow = output(p, g)
     z = int32(int32(oz) * deep[UP] - deep[BEFORE])
     h = int32(int32(oh) * high[UP] - high[BEFORE])
     return image, z, h, int32(int32(ow) * wide[UP] - wide[BEFORE])
@@ -319,16 +310,15 @@ def conv_fast(
     tx, ty = uint32(t & uint32(15)), uint32(t >> uint32(4))
     columns = uint32(y.size // uint32(rows * groups))
     group, row0, column0 = tile_of(uint32(cuda.blockIdx.x), rows, columns, uint32(WIDE))
-    deep, high, wide = axes(g)
-    positions = product(deep[OUT], high[OUT], wide[OUT])
-    depth = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
+    taps, positions, plane_size = counts(g)
+    depth = uint32(channels * taps)
     in_w = uint32(rows * depth), depth, uint32(1)
     mine_w = share(t, group, row0, in_w)
     # Of the patches a thread brings a column, every second number.
     across, down = uint32(t & uint32(63)), uint32(t >> uint32(6))
     brought = uint32(column0 + across)
-    image, z, h, w = first_seen(brought, deep, high, wide)
-    start = uint32((image * groups + group) * channels * product(deep[SIZE], high[SIZE], wide[SIZE]))
+    image, z, h, w = first_seen(brought, g)
+    start = uint32((image * groups + group) * channels * plane_size)
     above, below = four(uint32(row0 + ty * 4), uint32(1)), four(uint32(row0 + ty * 4 + 32), uint32(1))
     upper, lower = starting_block(bias, group, above, rows, finish), starting_block(bias, group, below, rows, finish)
     for k in range(uint32(0), depth, uint32(STEP)):
@@ -415,13 +405,12 @@ def weight_naive(
 ) -> None:
     i = thread_index()
     if i < dw.size:
-        deep, high, wide = axes(g)
-        positions = product(deep[OUT], high[OUT], wide[OUT])
-        columns = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
+        taps, positions, _ = counts(g)
+        columns = uint32(channels * taps)
         column, filter = uint32(i % columns), uint32(i // columns)
         total = float32(0)
         for k in range(depth):
-            image, oz, oh, ow = coordinates(k, deep[OUT], high[OUT], wide[OUT])
+            image, oz, oh, ow = output(k, g)
             value = seen(x, uint32((image * groups + filter // rows) * channels), column, (oz, oh, ow), g)
             total += grad[uint32((image * groups * rows + filter) * positions + k % positions)] * value
         dw[i] = total
@@ -433,9 +422,8 @@ def weight_tiled(
 ) -> None:
     tile_g, tile_x = cuda.shared.array((SIDE, SIDE), float32), cuda.shared.array((SIDE, SIDE), float32)
     tx, ty = uint32(cuda.threadIdx.x), uint32(cuda.threadIdx.y)
-    deep, high, wide = axes(g)
-    positions = product(deep[OUT], high[OUT], wide[OUT])
-    columns = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
+    taps, positions, _ = counts(g)
+    columns = uint32(channels * taps)
     stacked, row0, column0 = tile_of(uint32(cuda.blockIdx.x), rows, columns, uint32(SIDE))
     part, group = uint32(stacked // groups), uint32(stacked % groups)
     row, column = uint32(row0 + ty), uint32(column0 + tx)
@@ -448,7 +436,7 @@ def weight_tiled(
             tile_g[ty, tx] = grad[uint32(((image * groups + group) * rows + row) * positions + p)]
         tile_x[ty, tx] = float32(0)
         if column < columns and k + ty < last:
-            image, oz, oh, ow = coordinates(uint32(k + ty), deep[OUT], high[OUT], wide[OUT])
+            image, oz, oh, ow = output(uint32(k + ty), g)
             tile_x[ty, tx] = seen(x, uint32((image * groups + group) * channels), column, (oz, oh, ow), g)
         cuda.syncthreads()
         for i in range(uint32(SIDE)):
@@ -476,9 +464,8 @@ def weight_fast(
     tile_g, tile_x = cuda.shared.array(HELD, float32, alignment=16), cuda.shared.array(HELD, float32, alignment=16)
     t = uint32(cuda.threadIdx.x)
     tx, ty = uint32(t & uint32(15)), uint32(t >> uint32(4))
-    deep, high, wide = axes(g)
-    positions, plane = product(deep[OUT], high[OUT], wide[OUT]), product(deep[SIZE], high[SIZE], wide[SIZE])
-    columns = uint32(channels * product(deep[KERNEL], high[KERNEL], wide[KERNEL]))
+    taps, positions, plane = counts(g)
+    columns = uint32(channels * taps)
     stacked, row0, column0 = tile_of(uint32(cuda.blockIdx.x), rows, columns, uint32(WIDE))
     part, group = uint32(stacked // groups), uint32(stacked % groups)
     first, last = uint32(part * share_of_k), uint32(min(part * share_of_k + share_of_k, depth))
@@ -486,7 +473,7 @@ def weight_fast(
     upper, lower = zero_block(), zero_block()
     for k in range(first, last, uint32(STEP)):
         here = uint32(k + q)
-        image, z, h, w = first_seen(here, deep, high, wide)
+        image, z, h, w = first_seen(here, g)
         start = uint32((image * groups + group) * channels * plane)
         at = uint32((image * groups + group) * rows * positions + uint32(here % positions))
         for i in range(4):

@@ -13,7 +13,7 @@ from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.device import Array, Sizes, run_each, thread_index, types
 from minidil.kernels.cuda.launch import kernel
 from minidil.kernels.cuda.seam import float32, int32
-from minidil.kernels.cuda.window import KERNEL, OUT, axes, coordinates, geometry, inside, place, position, turned
+from minidil.kernels.cuda.window import KERNEL, axes, geometry, inside, output, place, position, turned
 from minidil.kernels.geometry import Window
 
 
@@ -23,7 +23,7 @@ def max_taps(x: Array, y: Array, winner: Array, g: Sizes) -> None:
     i = thread_index()
     if i < y.size:
         deep, high, wide = axes(g)
-        plane, oz, oh, ow = coordinates(i, deep[OUT], high[OUT], wide[OUT])
+        plane, oz, oh, ow = output(i, g)
         best, which, tap = y.dtype.type(0), int32(-1), int32(0)
         for a in range(deep[KERNEL]):
             z = position(oz, a, deep)
@@ -46,7 +46,7 @@ def sum_won(grad: Array, winner: Array, dx: Array, g: Sizes) -> None:
     i = thread_index()
     if i < dx.size:
         deep, high, wide = axes(g)
-        plane, z, h, w = coordinates(i, deep[OUT], high[OUT], wide[OUT])
+        plane, z, h, w = output(i, g)
         total, tap = float32(0), int32(0)
         for a in range(deep[KERNEL]):
             oz = position(z, a, deep)
@@ -68,7 +68,7 @@ def sum_taps(x: Array, y: Array, g: Sizes) -> None:
     i = thread_index()
     if i < y.size:
         deep, high, wide = axes(g)
-        plane, oz, oh, ow = coordinates(i, deep[OUT], high[OUT], wide[OUT])
+        plane, oz, oh, ow = output(i, g)
         total = float32(0)
         for a in range(deep[KERNEL]):
             z = position(oz, a, deep)

@@ -59,6 +59,22 @@ def coordinates(i: int, depth: int, height: int, width: int) -> tuple[int, int, 
 
 
 @inline
+def output(i: int, g: Sizes) -> tuple[int, int, int, int]:
+    """(plane, z, h, w) of number i of the outputs."""
+    deep, high, wide = axes(g)
+    return coordinates(i, deep[OUT], high[OUT], wide[OUT])
+
+
+@inline
+def counts(g: Sizes) -> tuple[int, int, int]:
+    """How many taps, outputs and positions a plane has."""
+    deep, high, wide = axes(g)
+    taps = uint32(uint32(deep[KERNEL]) * uint32(high[KERNEL]) * uint32(wide[KERNEL]))
+    outputs = uint32(uint32(deep[OUT]) * uint32(high[OUT]) * uint32(wide[OUT]))
+    return taps, outputs, uint32(uint32(deep[SIZE]) * uint32(high[SIZE]) * uint32(wide[SIZE]))
+
+
+@inline
 def position(o: int, tap: int, axis: Sizes) -> int:
     """Where a tap falls on an axis; on the padding, or between two positions, it is negative or too large."""
     reach = int32(int32(o) * axis[UP] - axis[BEFORE] + int32(tap) * axis[DILATION])
