@@ -1,6 +1,7 @@
 """The tables at the heads of `gemm` and `conv` are what the emulator counts today, and each version gains what it claims."""
 
 import json
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +33,7 @@ def module(name):
     return import_module(f"minidil.kernels.cuda.{name}")
 
 
+@cache
 def counted(name):
     """By version: instructions, bytes asked for, sectors, requests to shared memory, bank conflicts."""
     home, versions, arguments = CALLS[name]
