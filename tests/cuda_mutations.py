@@ -26,12 +26,13 @@ SUITES = {
     "softmax": (("softmax",), ("softmax",)),
     "loss": (("loss",), ("loss",)),
     "channel": (("channel",), ("channel",)),
-    "window": (("window", "pool", "conv"), ("pool", "conv")),
+    "window": (("window", "pool", "conv", "conv_weight"), ("pool", "conv")),
     "pool": (("pool",), ("pool",)),
     "update": (("update",), ("update",)),
-    "tiles": (("tiles", "gemm", "conv"), ("gemm", "conv")),
+    "tiles": (("tiles", "gemm", "conv", "conv_weight"), ("gemm", "conv")),
     "gemm": (("gemm",), ("gemm",)),
-    "conv": (("conv",), ("conv",)),
+    "conv": (("conv", "conv_weight"), ("conv",)),
+    "conv_weight": (("conv_weight",), ("conv",)),
 }
 
 

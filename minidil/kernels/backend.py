@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     movement_is_in: Movement = reference.movement  # cuda/copy.py, cuda/maps.py, cuda/namespace.py
     shapes_are_in: Shapes = np  # cuda/copy.py, cuda/namespace.py
     products_are_in: tuple[Products, Products] = np, cpu.linear  # cuda/gemm.py
-    convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py
+    convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py, cuda/conv_weight.py
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py

@@ -18,7 +18,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidil.kernels.contract import KERNELS, offered
-from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, maps, pool, reduce, update
+from minidil.kernels.cuda import (
+    channel,
+    conv,
+    conv_weight,
+    copy,
+    elementwise,
+    gather,
+    gemm,
+    loss,
+    maps,
+    pool,
+    reduce,
+    update,
+)
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.device import Array
@@ -81,6 +94,6 @@ def scatter_add(grad: Any, index: Any, shape: Sequence[int]) -> Array:
     return gather.scatter_add(to_device(grad), index, shape)
 
 
-_FILES = (channel, conv, copy, elementwise, gather, gemm, loss, maps, pool, reduce, _softmax, update)
+_FILES = (channel, conv, conv_weight, copy, elementwise, gather, gemm, loss, maps, pool, reduce, _softmax, update)
 globals().update({name: _entering(kernel) for name, kernel in offered(*_FILES).items() if name not in globals()})
 __all__ = list(KERNELS)

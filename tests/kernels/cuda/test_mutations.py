@@ -26,7 +26,7 @@ PIECES |= {"into": "fast", "share": "fast", "store_quad": "registers", "store_bl
 def check(site_or_module, copies):
     """Run all cases that reach the module, in the versions that the site belongs to."""
     module = site_or_module.module if isinstance(site_or_module, Site) else site_or_module
-    versions = VERSIONS if module in ("gemm", "conv", "tiles", "window") else ("tiled",)
+    versions = VERSIONS if module in ("gemm", "conv", "conv_weight", "tiles", "window") else ("tiled",)
     if isinstance(site_or_module, Site):
         function = site_or_module.function
         last = function.rpartition("_")[2]
