@@ -1,4 +1,4 @@
-"""The tables at the heads of `gemm`, `conv` and `conv_weight` are what is counted today, and each version gains what it claims."""
+"""The tables at the heads of `gemm`, `conv` and `conv_weight` are what is counted today; each version gains what it claims."""
 
 import json
 from functools import cache
