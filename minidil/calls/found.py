@@ -56,11 +56,12 @@ def _extreme(name: str, x: Any, dim: Any, axis: Axis, kept: bool) -> Any:
     if isinstance(dim, tuple | list):
         raise OptionError(f"{name}: dim is one axis; over several, axis={dim!r} gives the values")
     along = axis_of(name, dim, x.ndim)
-    indices = getattr(x, f"arg{name}")(axis=along, keepdims=True)
-    index: list[Any] = list(np.indices(indices.shape, sparse=True))
-    index[along] = indices.numpy()
-    found = Found(x[tuple(index)], indices)
-    return found if kept else Found(*(part.squeeze(along) for part in found))
+    indices = getattr(x, f"arg{name}")(axis=along, keepdims=kept)
+    at = indices.numpy() if kept else np.expand_dims(indices.numpy(), along)
+    index: list[Any] = list(np.indices(at.shape, sparse=True))
+    index[along] = at
+    values = x[tuple(index)]
+    return Found(values if kept else values.squeeze(along), indices)
 
 
 methods = tuple(understood(function, method=True) for function in (max, min))
