@@ -75,7 +75,7 @@ def _inside(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
 
 
 def assemble(modules: Sequence[str], capability: Capability) -> list[Binary]:
-    """The machine code of PTX modules with one kernel each, that were compiled in one process and so share no names.
+    """The machine code of PTX modules with one kernel each, that were compiled in one process: a name they share is one thing.
 
     Raises: BackendError if a tool is missing or refuses the PTX.
     """
@@ -104,11 +104,20 @@ def assemble(modules: Sequence[str], capability: Capability) -> list[Binary]:
 
 
 def _joined(modules: Sequence[str]) -> str:
-    """Modules of one compiler and architecture as one: the tools take longer to start than to work."""
+    """Modules of one compiler and architecture as one: the tools take longer to start than to work.
+
+    A variable of a device function that several kernels call is declared in each of their modules, and once is enough.
+    """
     heads, bodies = zip(*(re.split(r"(?<=\.address_size 64)", module, maxsplit=1) for module in modules), strict=True)
-    return "\n".join((heads[0], *bodies))
+    lines, declared = [heads[0]], set[str]()
+    for line in "\n".join(bodies).splitlines():
+        if not _VARIABLE.match(line) or line not in declared:
+            lines.append(line)
+        declared.add(line)
+    return "\n".join(lines)
 
 
+_VARIABLE = re.compile(r"(\.common\s+)?\.(global|const)\b.*;$")
 _ENTRY = re.compile(r"\.entry\s+([\w$]+)")
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)\s*(.*?);")
 _LABEL = re.compile(r"(\.L_[\w$.]+):")
