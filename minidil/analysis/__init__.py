@@ -4,14 +4,27 @@ Layers and shapes are all it knows: nothing here trains, and no model is changed
 """
 
 from minidil.analysis.effective import EffectiveField, effective_field
+from minidil.analysis.planner import Plan, Verdict, lint, plan
 from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
+from minidil.analysis.schedule import AxisCoverage, Coverage, coverage, has_holes, hdc_accepts, hdc_distance, holes
 
 __all__ = [
+    "AxisCoverage",
     "AxisField",
+    "Coverage",
     "EffectiveField",
     "LayerField",
+    "Plan",
     "ReceptiveField",
+    "Verdict",
     "assert_receptive_field",
+    "coverage",
     "effective_field",
+    "has_holes",
+    "hdc_accepts",
+    "hdc_distance",
+    "holes",
+    "lint",
+    "plan",
     "receptive_field",
 ]

@@ -35,9 +35,16 @@ def test_it_is_where_the_gradient_is_not_zero(case) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=300)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero_at_length(case) -> None:
+    check(case)
+
+
+@pytest.mark.long
+@settings(max_examples=3000)
+@given(networks())
+def test_it_is_where_the_gradient_is_not_zero_at_greater_length(case) -> None:
     check(case)
 
 
