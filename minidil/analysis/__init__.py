@@ -7,11 +7,13 @@ from minidil.analysis.effective import EffectiveField, effective_field
 from minidil.analysis.planner import Plan, Verdict, lint, plan
 from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
 from minidil.analysis.schedule import AxisCoverage, Coverage, coverage, has_holes, hdc_accepts, hdc_distance, holes
+from minidil.analysis.surgery import Dilated, dilate
 
 __all__ = [
     "AxisCoverage",
     "AxisField",
     "Coverage",
+    "Dilated",
     "EffectiveField",
     "LayerField",
     "Plan",
@@ -19,6 +21,7 @@ __all__ = [
     "Verdict",
     "assert_receptive_field",
     "coverage",
+    "dilate",
     "effective_field",
     "has_holes",
     "hdc_accepts",
