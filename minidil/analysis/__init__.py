@@ -3,6 +3,7 @@
 Layers and shapes are all it knows: nothing here trains, and no model is changed.
 """
 
+from minidil.analysis.cost import Cost, Costs, cost
 from minidil.analysis.effective import EffectiveField, effective_field
 from minidil.analysis.planner import Plan, Verdict, lint, plan
 from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
@@ -12,6 +13,8 @@ from minidil.analysis.surgery import Dilated, dilate
 __all__ = [
     "AxisCoverage",
     "AxisField",
+    "Cost",
+    "Costs",
     "Coverage",
     "Dilated",
     "EffectiveField",
@@ -20,6 +23,7 @@ __all__ = [
     "ReceptiveField",
     "Verdict",
     "assert_receptive_field",
+    "cost",
     "coverage",
     "dilate",
     "effective_field",

@@ -207,19 +207,16 @@ class _Surgeon:
         covers = isinstance(taps, Slide) and taps.out == 1 and (taps.kernel, taps.before) == (taps.size, 0)
         if isinstance(taps, Regions) or covers or (isinstance(taps, Whole) and (taps.out == 1 or factor == 1)):
             if factor > 1:
-                self._note(
-                    f"{step.layer or 'the model'} ({step.op}) looks at all of a map that is now {factor} times denser"
-                )
+                who = step.layer or "the model"
+                told = f"{who} ({step.op}) looks at all of a map that is now {factor} times denser, so its numbers are others"
+                if told not in self.notes:
+                    self.notes.append(told)
             return 1, Fraction(1)
         if factor > 1:
             self._refuse(step, f"would read a map that becomes {factor} times denser, and how is not known")
         if taps.jump > 1:
             self._refuse(step, f"takes steps of {taps.jump} and is no layer whose stride can be set")
         return 1, kept * taps.jump
-
-    def _note(self, note: str) -> None:
-        if note not in self.notes:
-            self.notes.append(note)
 
     def _refuse(self, step: Step, reason: str) -> NoReturn:
         module = self.modules[step.layer]

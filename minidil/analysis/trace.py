@@ -26,11 +26,12 @@ from minidil.tensor import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """One op: the layer in which it ran, the layout of its result, and what it reads of which earlier value."""
+    """One op: the layer in which it ran, the layout and shape of its result, and what it reads of which earlier value."""
 
     op: str
     layer: str
     layout: Layout
+    shape: tuple[int, ...]
     reads: tuple[tuple[int, list[Taps]], ...]
 
 
@@ -89,7 +90,8 @@ def trace(model: Module, input_shape: Sequence[int], op: str = "receptive_field"
         except Unknown as reason:
             where = f"layer {inside[-1]!r}" if inside[-1] else f"the forward of {type(model).__name__}"
             raise OptionError(f"{op}: {name} in {where} {reason}; nothing can be said about this model") from None
-        steps.append(Step(name, inside[-1], after, tuple((known[place], each) for place, each in maps.items())))
+        reads = tuple((known[place], each) for place, each in maps.items())
+        steps.append(Step(name, inside[-1], after, call.result, reads))
         kept.append(result)  # so that no other tensor gets its id
         layouts.append(after)
         numbers[id(result)] = len(steps)
