@@ -84,6 +84,12 @@ def built(layer: Layer, ndim: int, smooth: bool) -> nn.Module:
     return nn.Residual(body, None if s["direct"] else other)
 
 
+def shape_after(layer: nn.Module, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The spatial axes of its output. Raises: MinidilError if it does not fit."""
+    with md.use("numpy"), md.no_grad():
+        return layer(md.tensor(np.zeros((1, 2, *size), np.float32))).shape[2:]
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> tuple[nn.Module, nn.Module, tuple[int, ...], tuple[int, ...]]:
     """A network, the same with means for maxima, its input shape, and an output position."""
@@ -94,8 +100,7 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, nn.Module, tuple[int, ...], tu
     for layer in draw(st.lists(layers(ndim), min_size=1, max_size=6)):
         try:
             added = [built(layer, ndim, smooth) for smooth in (False, True)]
-            out_now = added[0](md.tensor(np.zeros((1, 2, *out), np.float32))).shape[2:]
-            added[1](md.tensor(np.zeros((1, 2, *out), np.float32)))
+            out_now, _ = (shape_after(each, out) for each in added)
         except MinidilError:  # it does not fit what is left of the input
             continue
         if np.prod(out_now) > 1500:

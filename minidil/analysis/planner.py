@@ -110,7 +110,8 @@ def plan(
 
     Cheapest: the fewest layers, as all have one size; of schedules with as many layers the one with the smallest field that is
     large enough, and of these the one whose largest dilation is smallest, which needs the least padding.
-    depth: exactly so many layers. output_stride: a power of 2; as many layers as it has factors come first, with stride 2.
+    depth: exactly so many layers. output_stride: a power of 2; as many layers as it has factors come first, with stride 2
+        and dilation 1.
     parameters: at most so many in all, with `channels` into and out of each layer over `ndim` axes, and biases.
     Raises: OptionError, with the figures, if nothing can satisfy this.
     """
@@ -137,7 +138,8 @@ def plan(
     if layers < least:
         most = _most(layers, kernel_size, halvings)
         raise OptionError(
-            f"plan: {layers} layers of {kernel_size} taps see at most {most:,} positions without holes, not {reach:,}; "
+            f"plan: {layers} layers of {kernel_size} taps{_strided(halvings)} see at most {most:,} positions without "
+            f"holes, not {reach:,}; "
             f"take depth >= {least} or kernel_size >= {_least_kernel(reach, layers, halvings)}"
         )
     if parameters is not None and cost is not None and layers * cost > parameters:
@@ -248,10 +250,13 @@ def _capped(seen: int, jump: int, kernel_size: int, count: int, cap: int) -> lis
     return found
 
 
+def _strided(halvings: int) -> str:
+    return f", the first {halvings} of them with stride 2 and dilation 1," if halvings else ""
+
+
 def _reason(reach: int, kernel_size: int, halvings: int, layers: int, least: int, seen: int, fixed: bool) -> str:
     most = _most(layers, kernel_size, halvings)
-    with_strides = f", the first {halvings} of them with stride 2," if halvings else ""
-    text = f"{layers} layers of {kernel_size} taps{with_strides} can see up to {most:,} positions without holes"
+    text = f"{layers} layers of {kernel_size} taps{_strided(halvings)} can see up to {most:,} positions without holes"
     fewer = layers - 1
     if layers == least and fewer >= max(halvings, 1):
         text += f" and {fewer} up to {_most(fewer, kernel_size, halvings):,}, so {layers} is the least for {reach:,}"

@@ -113,7 +113,7 @@ class ReceptiveField:
     def _notes(self) -> list[str]:
         real, there = int(np.count_nonzero(self.reached)), self.reached.size
         notes = [
-            f"{self.model}: output {_each(self.at)} sees {_each(self.size)} positions of an input {_each(self.input_shape[1:])}"
+            f"{self.model}: output {_by(self.at)} sees {_by(self.size)} positions of an input {_by(self.input_shape[1:])}"
             f"; {real:,} of the {there:,} that are there ({_percent(real, there)})"
         ]
         for number, axis in enumerate(self.axes):
@@ -242,6 +242,11 @@ def _each(values: Sequence[object]) -> str:
     """One number if all are equal, else 5x7."""
     words = [str(value) for value in values]
     return words[0] if len(set(words)) == 1 else "x".join(words) or "-"
+
+
+def _by(values: Sequence[object]) -> str:
+    """5x5, also where all are equal."""
+    return "x".join(map(str, values))
 
 
 def _percent(part: int, whole: int) -> str:

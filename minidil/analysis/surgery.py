@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeAlias
 from minidil.analysis.tables import as_html, as_text
 from minidil.analysis.taps import Regions, Repeated, Slide, Taps, Whole
 from minidil.analysis.trace import Step, Trace, trace
-from minidil.errors import OptionError
+from minidil.errors import OptionError, ShapeError
 from minidil.kernels.geometry import Window
 from minidil.nn import AvgPool1d, AvgPool2d, AvgPool3d, Conv1d, Conv2d, Conv3d, MaxPool1d, MaxPool2d, MaxPool3d, Module
 from minidil.nn.checks import brief
@@ -121,7 +121,14 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
     for name, setting in surgeon.settings.items():
         for field, value in vars(setting).items():
             setattr(modules[name], field, value)
-    shapes = [{visit.name: visit.shape for visit in each.visits} for each in (run, trace(changed, shape, "dilate"))]
+    try:
+        checked = trace(changed, shape, "dilate")
+    except ShapeError as error:
+        where = ", ".join(getattr(error, "__notes__", []))
+        raise OptionError(
+            f"dilate: converted, it does not run on {shape}: {error} ({where}); the model is unchanged"
+        ) from None
+    shapes = [{visit.name: visit.shape for visit in each.visits} for each in (run, checked)]
     changes = tuple(
         Change(name, type(modules[name]).__name__, surgeon.old[name], setting, shapes[0][name], shapes[1][name])
         for name, setting in surgeon.settings.items()

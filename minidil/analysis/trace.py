@@ -17,7 +17,7 @@ from minidil.analysis.layout import Layout
 from minidil.analysis.rules import Call, Unknown, answer
 from minidil.analysis.taps import Taps
 from minidil.calls.listen import listening
-from minidil.errors import OptionError
+from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module, watch
 from minidil.nn.hook import PreHook
@@ -111,6 +111,10 @@ def trace(model: Module, input_shape: Sequence[int], op: str = "receptive_field"
             stack.enter_context(watch(model, left))
             stack.enter_context(listening(note))
             y = model(x)
+    except MinidilError as error:
+        if inside[-1]:
+            error.add_note(f"in layer {inside[-1]!r}")
+        raise
     finally:
         for module, mode in modes:
             module.training = mode

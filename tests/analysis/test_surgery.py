@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_networks import built, layers
+from random_networks import built, layers, shape_after
 
 import minidil as md
 import minidil.functional as F
@@ -36,7 +36,7 @@ def strided(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...], bool]:
     ):
         added = built(layer, ndim, smooth=False)
         try:
-            out = added(md.tensor(np.zeros((1, 2, *out), np.float32))).shape[2:]
+            out = shape_after(added, out)
         except MinidilError:
             continue
         model.append(added)
@@ -49,7 +49,7 @@ def check(case: tuple[nn.Module, tuple[int, ...], bool], output_stride: int) -> 
     try:
         made = dilate(model, output_stride, shape)
     except OptionError as error:
-        if "multiply to" not in str(error):
+        if "multiply to" not in str(error) and "sees nothing but padding" not in str(error):
             raise
         assume(False)
     x = np.random.default_rng(0).integers(-3, 4, (2, *shape)).astype(np.float64)
@@ -63,7 +63,7 @@ def check(case: tuple[nn.Module, tuple[int, ...], bool], output_stride: int) -> 
         assert np.allclose(sparse, old, rtol=1e-12, atol=1e-12 * np.abs(old).max(initial=0))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(strided(), st.sampled_from((1, 1, 2, 3, 4)))
 def test_the_old_output_is_in_the_new_one(case, output_stride: int) -> None:
     with md.use("numpy"):
@@ -203,6 +203,16 @@ def test_a_layer_that_runs_twice_with_a_stride() -> None:
 
     with pytest.raises(OptionError, match="runs several times, and would need another window each time"):
         dilate(Twice(), 2, (1, 16))
+
+
+def test_a_maximum_over_padding_alone() -> None:
+    """Between the old positions there can be windows that lie on padding, where the old ones did not."""
+    model = nn.Sequential(nn.Conv1d(1, 1, 1, 3), nn.MaxPool1d(2, 1, padding=1, dilation=3))
+    with pytest.raises(
+        OptionError, match=r"does not run on \(1, 8\): max_pool: output \(2,\) sees nothing but padding .* layer '1'"
+    ):
+        dilate(model, 1, (1, 8))
+    assert dilate(model, 1, (1, 10)).factor == (3,)
 
 
 def test_refusals() -> None:
