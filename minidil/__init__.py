@@ -7,7 +7,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import data, functional, models, nn, optim, schedule, testing, train, viz
+from minidil import analysis, data, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -40,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MinidilError",
     "Tensor",
+    "analysis",
     "arange",
     "backend",
     "checkpoint",

@@ -34,6 +34,10 @@ class OptionError(MinidilError, ValueError):
     """An argument outside the values that the operation is defined for."""
 
 
+class FieldError(MinidilError, AssertionError):
+    """A receptive field that is smaller, or has more holes, than was asserted."""
+
+
 class BackendError(MinidilError, RuntimeError):
     """An unknown backend, one that is not installed, or a kernel that a backend lacks."""
 

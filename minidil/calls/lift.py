@@ -10,6 +10,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.calls.binding import Call, documentation
+from minidil.calls.listen import listeners
 from minidil.calls.recorded import Recorded
 from minidil.errors import GraphError
 from minidil.graph import Node, is_grad_enabled
@@ -58,14 +59,15 @@ def lift(
         y, vjps = op(*arrays, **options)
         if y.dtype == _FLOAT64 and op.__name__ != "astype":
             y = _as_default(y, (*arrays, *options.values()))
-        if not record:
-            return Recorded.results.of(y)
         edges = [
             (x._node or x, vjp)
             for x, vjp in zip(operands, vjps, strict=False)
-            if isinstance(x, Recorded) and x.requires_grad and vjp is not None
+            if record and isinstance(x, Recorded) and x.requires_grad and vjp is not None
         ]
-        return Recorded.results.of(y, Node(op.__name__, edges, kernels) if edges else None)
+        result = Recorded.results.of(y, Node(op.__name__, edges, kernels) if edges else None)
+        for listener in listeners.get():
+            listener(op.__name__, operands, options, result)
+        return result
 
     function.__signature__ = call.signature  # type: ignore[attr-defined]
     function.__doc__ = documentation(op)

@@ -1,4 +1,4 @@
-"""The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `data`, `plot`, `bench` and `doctor`."""
+"""The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `plan`, `data`, `plot`, `bench`, `doctor`."""
 
 from minidil.cli.entry import main
 

@@ -1,0 +1,37 @@
+"""What a network sees, what it costs, and how to plan and convert it: models and schedules of dilations in, tables out.
+
+Layers and shapes are all it knows: nothing here trains, and no model is changed.
+"""
+
+from minidil.analysis.cost import Cost, Costs, cost
+from minidil.analysis.effective import EffectiveField, effective_field
+from minidil.analysis.planner import Plan, Verdict, lint, plan
+from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
+from minidil.analysis.schedule import AxisCoverage, Coverage, coverage, has_holes, hdc_accepts, hdc_distance, holes
+from minidil.analysis.surgery import Dilated, dilate
+
+__all__ = [
+    "AxisCoverage",
+    "AxisField",
+    "Cost",
+    "Costs",
+    "Coverage",
+    "Dilated",
+    "EffectiveField",
+    "LayerField",
+    "Plan",
+    "ReceptiveField",
+    "Verdict",
+    "assert_receptive_field",
+    "cost",
+    "coverage",
+    "dilate",
+    "effective_field",
+    "has_holes",
+    "hdc_accepts",
+    "hdc_distance",
+    "holes",
+    "lint",
+    "plan",
+    "receptive_field",
+]
