@@ -204,8 +204,12 @@ class Convolution(Protocol):
     ) -> Array:
         """y[n, f, o] = sum_c,k weight[f, c, k] x[n, c, stride o + dilation k - padding] + bias[f], for each group of channels."""
 
-    def conv_grad_input(self, grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-        """dL/dx (N, C, *S): the adjoint of `conv_forward` in x, and the forward pass of a transposed convolution."""
+    def conv_grad_input(
+        self, grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False
+    ) -> Array:
+        """dL/dx (N, C, *S): the adjoint of `conv_forward` in x, and the forward pass of a transposed convolution.
+
+        forward: whether it is the latter, of numbers that are no gradient; a backend may round both differently."""
 
     def conv_grad_weight(self, x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
         """dL/dweight (F, C/groups, *K): the adjoint of `conv_forward` in the weight."""

@@ -118,7 +118,7 @@ def conv_transpose(
     channels = weight.shape[1] * groups
     _check_bias("conv_transpose", bias, channels)
     window, untouched = _transposed_window(x, weight, stride, padding, output_padding, dilation)
-    y = kernels.conv_grad_input(x, weight, window, groups)
+    y = kernels.conv_grad_input(x, weight, window, groups, forward=True)
     inner = (slice(None), slice(None), *map(slice, window.size))
     if any(untouched):
         y = kernels.pad(y, ((0, 0), (0, 0), *((0, n) for n in untouched)), constant_values=0)

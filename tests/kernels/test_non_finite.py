@@ -1,4 +1,5 @@
-"""What is infinite, not a number or out of proportion changes the results whose window sees it, and no others, on every way."""
+"""What is infinite or not a number changes the results whose window sees it, and no others, on every way; so does what is out of
+proportion in a forward pass, and in a gradient it moves others by rounding alone."""
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import im2col, scale, winograd
 from minidil.kernels.geometry import Window
+from minidil.ops.conv import conv, conv_transpose
 
 WINDOWS = {
     "winograd": Window.of((12, 12), 3, 1, 1, 1),
@@ -18,6 +20,7 @@ WINDOWS = {
     "volume": Window.of((3, 8, 8), 3, 1, 1, 1),
 }
 NAMES = ("conv_forward", "conv_grad_input", "conv_grad_weight")
+FORWARD = {"conv_forward": {}, "conv_grad_input": {"forward": True}}
 
 
 def factors(name, window, dtype, seed=0):
@@ -73,13 +76,13 @@ def test_every_position_is_watched(kind, place):
 @pytest.mark.parametrize("size", [1e6, 1e15, 1e30])
 def test_one_pixel_out_of_proportion_hurts_no_other_output(kind, dtype, channels, size):
     window = WINDOWS[kind]
-    for name in ("conv_forward", "conv_grad_input"):
+    for name, options in FORWARD.items():
         pair = factors(name, window, dtype)
         middle = tuple(n // 2 for n in pair[0].shape[2:])
         pair[0][(0, slice(0, channels), *middle)] = size
         plain = pair[0].copy()
         plain[(0, slice(0, channels), *middle)] = 0
-        found = getattr(cpu, name)(*pair, window)
+        found = getattr(cpu, name)(*pair, window, **options)
         expected = wanted(name, plain, pair[1], window)
         unseen = wanted(name, (pair[0] != plain).astype(float), np.ones_like(pair[1]), window) == 0
         assert 0 < np.count_nonzero(unseen) < unseen.size
@@ -127,25 +130,70 @@ def test_an_outlier_is_noticed_wherever_it_lies(kind):
 def test_outliers_that_cancel_are_noticed():
     # In the sums that a tile is mixed to.
     window = WINDOWS["winograd"]
-    for name in ("conv_forward", "conv_grad_input"):
+    for name, options in FORWARD.items():
         a, b = factors(name, window, np.float32)
         a[0, :, 4, 4:6] = [1e6, -1e6]
         expected = getattr(im2col, name)(a[:1], b, window)
-        assert_array_equal(getattr(winograd, name)(a, b, window)[:1], expected)
+        assert_array_equal(getattr(winograd, name)(a, b, window, **options)[:1], expected)
 
 
-def test_an_outlier_of_a_weight_gradient_is_noticed():
-    window = WINDOWS["winograd"]
+def test_outliers_of_both_factors_of_a_weight_gradient_are_noticed():
+    # In a tile and too far apart to meet: nobody multiplies them, but the error would be in proportion to their product.
+    window, (x, grad) = WINDOWS["winograd"], factors("conv_grad_weight", WINDOWS["winograd"], np.float32)
+    for c, h, w in [(5, 0, 0), (2, 4, 8), (0, 8, 8)]:
+        x[(0, c, h, w)], grad[(0, c, h + 3, w + 3)] = 1e5, 1e5
+        assert_array_equal(winograd.conv_grad_weight(x, grad, window), im2col.conv_grad_weight(x, grad, window))
+        x[(0, c, h, w)], grad[(0, c, h + 3, w + 3)] = 1, 1
+    # Of different images they are multiplied by what is in proportion.
+    x[0, 5, 0, 0], grad[1, 5, 3, 3] = 1e5, 1e5
+    assert np.any(winograd.conv_grad_weight(x, grad, window) != im2col.conv_grad_weight(x, grad, window))
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e12])
+@pytest.mark.parametrize("kind", ["winograd", "uneven", "volume"])
+def test_an_outlier_of_one_factor_of_a_weight_gradient_changes_its_filters_by_rounding(kind, size, monkeypatch):
+    monkeypatch.setattr(im2col, "conv_grad_weight", lambda *_: pytest.fail("the slow way"))
+    window = WINDOWS[kind]
     for which in (0, 1):
         pair = factors("conv_grad_weight", window, np.float32)
-        for position in [(1, 5, 0, 0), (0, 2, 6, 7), (1, 0, 11, 11)]:
-            spoilt = [a.copy() for a in pair]
-            spoilt[which][position] = 1000
-            assert_array_equal(
-                winograd.conv_grad_weight(*spoilt, window),
-                im2col.conv_grad_weight(*spoilt, window),
-                err_msg=f"{position}",
-            )
+        pair[which][(1, 5, *(n // 2 for n in pair[which].shape[2:]))] = size
+        found, exact = winograd.conv_grad_weight(*pair, window), wanted("conv_grad_weight", *pair, window)
+        taps = tuple(range(2, exact.ndim))
+        # Of each filter of each channel: those that have nothing to do with the outlier are far smaller.
+        assert np.all(np.linalg.norm(found - exact, axis=taps[-2:]) <= 2e-5 * np.linalg.norm(exact, axis=taps[-2:]))
+        untouched = np.delete(found - exact, 5, axis=1 - which)
+        assert np.abs(untouched).max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e12])
+@pytest.mark.parametrize("kind", ["winograd", "uneven", "no padding", "wide", "volume"])
+def test_an_outlier_of_a_gradient_changes_its_tiles_by_rounding_and_no_others(kind, size, monkeypatch):
+    monkeypatch.setattr(im2col, "conv_grad_input", lambda *_: pytest.fail("the slow way"))
+    window = WINDOWS[kind]
+    grad, weight = factors("conv_grad_input", window, np.float32)
+    place = (0, 3, *(n // 2 for n in window.out))
+    before = winograd.conv_grad_input(grad, weight, window)
+    grad[place] = size
+    found, exact = winograd.conv_grad_input(grad, weight, window), wanted("conv_grad_input", grad, weight, window)
+    assert np.linalg.norm(found[0] - exact[0]) <= 5e-6 * np.linalg.norm(exact[0])
+    rows, columns = (found != before).any(axis=(1, *range(2, found.ndim - 2)))[0].nonzero()
+    assert_array_equal(found[1], before[1])
+    # Two tiles of each axis see it, or one, of 4 places that are `dilation` apart.
+    assert len(np.unique(rows)) <= 8
+    assert len(np.unique(columns)) <= 8
+
+
+def test_a_transposed_convolution_watches_its_forward_pass_and_a_convolution_lets_its_gradient_be(monkeypatch):
+    x, weight = factors("conv_forward", WINDOWS["winograd"], np.float32)
+    grad = x.copy()
+    grad[0, 3, 6, 6] = 1e6
+    _, (grad_x, _, _) = conv(x, weight, padding=1)
+    fast = grad_x(grad)
+    assert_array_equal(fast, winograd.conv_grad_input(grad, weight, WINDOWS["winograd"]))
+    found, _ = conv_transpose(grad, weight, padding=1)
+    assert_array_equal(found[:1], im2col.conv_grad_input(grad[:1], weight, WINDOWS["winograd"]))
+    assert_array_equal(found[1], fast[1])
+    assert np.any(found[0] != fast[0])
 
 
 @pytest.mark.parametrize("channels", [1, 16, 64])
@@ -169,16 +217,31 @@ def test_what_is_let_pass_moves_other_outputs_by_a_thousandth_at_most(channels, 
                 assert error.max() <= 1e-3 * typical
 
 
-def test_a_gradient_like_those_of_training_takes_the_fast_way(monkeypatch):
-    # One number in eight is what max pooling and ReLU let pass, the others what batch norm spreads of it; half of the channels
-    # and half of the image have much less.
-    monkeypatch.setattr(im2col, "conv_grad_input", lambda *_: pytest.fail("the slow way"))
+def through_max_pooling(shape, rng, positions):
+    """What a convolution gets back from batch norm and global max pooling: everything at one place of each channel of an image,
+    and, so that its mean is 0 over the batch, the opposite spread over all its `positions`."""
+    pooled = rng.standard_normal(shape[:2])
+    grad = rng.standard_normal(shape) * np.abs(pooled).mean() / positions
+    np.put_along_axis(
+        grad.reshape(*shape[:2], -1), rng.integers(0, np.prod(shape[2:]), (*shape[:2], 1)), pooled[..., None], 2
+    )
+    return grad.astype(np.float32)
+
+
+@pytest.mark.parametrize("positions", [2**10, 2**18, 2**26])
+def test_gradients_through_max_pooling_take_the_fast_way(positions, monkeypatch):
+    # However few places have it, and however large the batch: with what is exact except for rounding.
+    for name in ("conv_grad_input", "conv_grad_weight"):
+        monkeypatch.setattr(im2col, name, lambda *_: pytest.fail("the slow way"))
     rng, window = np.random.default_rng(0), Window.of((16, 16), 3, 1, 2, 2)
-    grad, weight = rng.standard_normal((2, 4, 64, 16, 16)), rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
-    mixed = np.where(rng.random(grad[0].shape) < 1 / 8, grad[0], 2.0**-12 * grad[1])
-    mixed[:, ::2] *= 2.0**-6
-    mixed[:, :, :8] *= 2.0**-3
-    winograd.conv_grad_input(mixed.astype(np.float32), weight, window)
+    x, weight = rng.standard_normal((4, 64, 16, 16)), rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
+    x, grad = np.maximum(x, 0).astype(np.float32), through_max_pooling(x.shape, rng, positions)
+    for name, a, b in [("conv_grad_input", grad, weight), ("conv_grad_weight", x, grad)]:
+        error = getattr(winograd, name)(a, b, window) - (exact := wanted(name, a, b, window))
+        norms = [
+            np.linalg.norm(part.reshape(len(part), -1), axis=1) for part in (error, exact)
+        ]  # of each image, or filter
+        assert np.all(norms[0] <= 5e-6 * norms[1]), name
 
 
 def test_what_is_noted():
@@ -188,24 +251,25 @@ def test_what_is_noted():
     scale.note_typical(np.float32([[1, -3, 0], [0, 0, 0], [16, 16, 16]]), noted, 0)
     assert_array_equal(noted.view(np.float32)[:, 0], [8, 0, np.inf])
     assert_array_equal(noted[:, 1:], [[2 + 5, 2], [0, 0], [0, 0]])  # 2 = 2^2 / 2, 16 = 2^5 / 2
-    assert_array_equal(scale.unfit(noted, 3, 0), [2])
-    assert_array_equal(scale.unfit(noted, 1, 0), [0])
-    assert_array_equal(scale.unfit(noted[:0], 0, 0), [])
+    assert_array_equal(scale.faults(noted, 3, 0), [0, 0, scale.ENDLESS])
+    assert_array_equal(scale.faults(noted, 1, 0), [scale.ENDLESS])
+    assert_array_equal(scale.faults(noted[:2], 1, 8), [scale.OUTLYING])
+    assert_array_equal(scale.faults(noted[:0], 0, 0), [])
 
 
 def test_the_edge_of_what_is_let_pass():
     for dtype, largest in [(np.float32, 2.0**48), (np.float64, 2.0**496)]:
-        for top, typical, fit in [
-            (2.0**scale.SPREAD, 1, True),
-            (2 * 2.0**scale.SPREAD, 1, False),
-            (largest / 4, largest / 4, True),
-            (2 * largest, 2 * largest, False),
-            (np.nan, 1, False),
-            (1, 0, False),
-            (0, 0, True),
+        for top, typical, fault in [
+            (2.0**scale.SPREAD, 1, 0),
+            (2 * 2.0**scale.SPREAD, 1, scale.OUTLYING),
+            (largest / 4, largest / 4, 0),
+            (2 * largest, 2 * largest, scale.ENDLESS),
+            (np.nan, 1, scale.ENDLESS),
+            (1, 0, scale.OUTLYING),
+            (0, 0, 0),
         ]:
             noted = scale.notes(1, dtype)
             scale.note_largest(np.array([top], dtype), noted, 0)
             scale.note_typical(np.array([[typical]], dtype), noted, 0)
-            assert (len(scale.unfit(noted, 1, 0)) == 0) == fit, (dtype, top, typical)
+            assert_array_equal(scale.faults(noted, 1, 0), [fault], err_msg=f"{dtype}, {top}, {typical}")
             assert scale.finite(np.array([[top, typical]], dtype)) == (top <= largest)

@@ -20,9 +20,12 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     return _way(window, weight, groups).conv_forward(x, weight, window, groups, bias)
 
 
-def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dx."""
-    return _way(window, weight, groups).conv_grad_input(grad, weight, window, groups)
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
+    """dL/dx; forward: as the forward pass of a transposed convolution."""
+    way = _way(window, weight, groups)
+    if way is winograd:
+        return winograd.conv_grad_input(grad, weight, window, groups, forward)
+    return way.conv_grad_input(grad, weight, window, groups)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:

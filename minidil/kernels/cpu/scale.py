@@ -2,7 +2,23 @@
 
 Its error is in proportion to the largest number of a tile (winograd.py), not to those that a result's window sees. What is
 infinite, not a number or out of all proportion would reach results that have nothing to do with it. So an image goes another way
-if its largest |x| is infinite, not a number, so large that sums of products might overflow, or 2^SPREAD times the typical.
+
+- always, if its largest |x| is infinite, not a number, or so large that sums of products might overflow (ENDLESS);
+- in a forward pass, if its largest |x| is 2^SPREAD times the typical (OUTLYING), as every result may matter by itself;
+- for dL/dw, if both the image and its dL/dy are outlying.
+
+dL/dx may be outlying. Max pooling hands all of a gradient to few places, and batch norm before it takes the mean of that from all
+others: of M positions in a batch, these get about 1 / M of the largest. They count by their sum, which is that of the large ones;
+and no limit would suit every M. So what is promised of dL/dx is in proportion to the largest numbers of the tile: its error there
+is that of winograd.py, about ten times that of im2col relative to all that the tile gives, and other tiles have none of it.
+(Relative to the root mean square of an image there is nothing to watch: no number of n is over sqrt(n) times that.)
+
+In dL/dw, the sum over all places of x[c, p + k] g[f, p] with g = dL/dy, no channel or filter meets another's numbers. Let X and G
+be the largest of x[c] and g[f] in a tile, s and t times the typical x and g around them. The error is in proportion to X G, even
+if these are too far apart to be multiplied by each other. But X is multiplied by the typical g, and G by the typical x, so that
+the results of (f, c) are about X G / t and X G / s, and the error relative to them grows with min(s, t) only: as long as one of
+the two is in proportion, it is what it is in a forward pass. (A tap that meets the outlier on no place, as that lies at the
+border, has an error in proportion to the other taps.)
 
 Without its sign, the bits of a float (exponent, then fraction), taken as an integer, are in the order of magnitude; infinities
 and NaNs come last. Every number is looked at for the largest one.
@@ -13,12 +29,12 @@ others; but few windows see nothing else. So for every tile the mean |V| is take
 that takes up the inner 16 numbers of the tile; and of all tiles that are not 0, the mean of the exponents of those means, which a
 few large ones hardly move.
 
-SPREAD is measured, not derived: on normal numbers with one pixel out of proportion (12x12, 1 to 64 channels), what is let pass
-moves the other outputs by less than 1e-3 of their root mean square, and twice as large pixels would move them by up to 1.8e-3
-(tests/kernels/test_non_finite.py). Much training stays below it: in batches of 128 of CIFAR-10, vgg_small had no number above
-2^5.6 times the typical in 20 steps from fresh weights and 2^7.2 in 5 from the pretrained ones, and resnet_small on digits 2^4.2
-in 5; no image went another way. Not all does: in the first step of vgg_fast (batch 1024), whose last pooling lets one position
-of each channel pass, gradients reached 2^11 to 2^16 in all layers but the last, and a fifth to all of their images go by im2col.
+SPREAD is measured, not derived: in a forward pass on normal numbers with one pixel out of proportion (12x12, 1 to 64 channels),
+what is let pass moves the other outputs by less than 1e-3 of their root mean square, and twice as large pixels would move them by
+up to 1.8e-3 (tests/kernels/test_non_finite.py). Training stays below it: in batches of 128 of CIFAR-10, the images of vgg_small
+had no number above 2^5 times the typical in 20 steps from fresh weights, nor 2^6 in 5 from the pretrained ones, and those of
+vgg_fast none above 2^7 in 120 steps of 64. The gradients of vgg_fast, whose last pooling lets one position of each channel pass,
+had 2^11 to 2^16 in all layers but the last (first step, batch 1024).
 """
 
 from __future__ import annotations
@@ -32,6 +48,7 @@ from minidil.array import Array
 from minidil.kernels.cpu.layout import compiled, compiled_sum
 
 SPREAD = 8
+OUTLYING, ENDLESS = 1, 2
 # log2 of how 16 independent numbers grow when mixed: by 4^2 + 4^2 + 1 + 1 with row 1 of B^T along both axes, by 4 with that of A.
 INPUT_GAIN, SLOPE_GAIN = 5, 2
 # By the bytes of a float: the bits of its fraction; the number that stands for exponent 0 of `frexp`; and the exponent from which
@@ -44,9 +61,9 @@ def notes(rows: int, dtype: Any) -> Array:
     return np.zeros((rows, 3), np.int32 if np.dtype(dtype).itemsize == 4 else np.int64)
 
 
-def unfit(noted: Array, images: int, gain: int) -> Array:
-    """Which of the images, whose rows of tiles follow each other in `noted`, must go another way."""
-    found: Array = _unfit(noted, images, gain, *_FORMAT[noted.itemsize])
+def faults(noted: Array, images: int, gain: int) -> Array:
+    """Of each of the images, whose rows of tiles follow each other in `noted`: 0, OUTLYING or ENDLESS."""
+    found: Array = _faults(noted, images, gain, *_FORMAT[noted.itemsize])
     return found
 
 
@@ -87,8 +104,8 @@ def note_typical(mixed: Array, noted: Array, r: int) -> None:
 
 
 @compiled
-def _unfit(noted: Array, images: int, gain: int, fraction: int, zero: int, limit: int) -> Array:
-    rows, found, count = len(noted) // max(images, 1), np.empty(images, np.int64), 0
+def _faults(noted: Array, images: int, gain: int, fraction: int, zero: int, limit: int) -> Array:
+    rows, found = len(noted) // max(images, 1), np.zeros(images, np.int64)
     for image in range(images):
         top, total, means = 0, 0, 0
         for r in range(image * rows, (image + 1) * rows):
@@ -96,8 +113,8 @@ def _unfit(noted: Array, images: int, gain: int, fraction: int, zero: int, limit
             total += noted[r, 1]
             means += noted[r, 2]
         exponent = (top >> fraction) - zero
-        disproportionate = (exponent + gain - SPREAD) * means > total or (means == 0 and top > 0)
-        if exponent > limit or disproportionate:
-            found[count] = image
-            count += 1
-    return found[:count]
+        if exponent > limit:
+            found[image] = ENDLESS
+        elif (exponent + gain - SPREAD) * means > total or (means == 0 and top > 0):
+            found[image] = OUTLYING
+    return found

@@ -29,9 +29,9 @@ with the maxima over the tile and over the 9 weights; 48 is the largest sum of |
 160/3, and the sum and the roundings run over the tiles. This is a bound for all finite numbers that neither overflow nor
 underflow; ordinary errors are far below it, and about ten times those of im2col.
 
-So an error is in proportion to the largest number of the tile, not to those that the result's own window sees. To keep that
-harmless, an image with numbers that are not finite or out of all proportion is convolved by im2col instead, even if this
-algorithm is forced; scale.py says which these are.
+So an error is in proportion to the largest number of the tile, not to those that the result's own window sees. Where that would
+do harm, as with numbers that are not finite, or out of all proportion in a forward pass, an image is convolved by im2col instead,
+even if this algorithm is forced; scale.py says which these are.
 Source: Lavin & Gray 2016, arXiv:1509.09308, sections 4.1 and 5.3.
 """
 
@@ -61,12 +61,16 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
         forward_plan(window),
         groups,
         offset,
+        scale.OUTLYING,
         lambda images: im2col.conv_forward(images, weight, window, groups, bias),
     )
 
 
-def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dx: a convolution of dL/dy with the taps reversed along all axes, and filters and channels exchanged in each group."""
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
+    """dL/dx: a convolution of dL/dy with the taps reversed along all axes, and filters and channels exchanged in each group.
+
+    forward: as the forward pass of a transposed convolution, whose numbers must be in proportion.
+    """
     by_group = weight.reshape(groups, -1, *weight.shape[1:])
     turned = np.flip(by_group, tuple(range(3, by_group.ndim))).swapaxes(1, 2)
     turned = turned.reshape(-1, weight.shape[0] // groups, *window.kernel)
@@ -76,6 +80,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
         backward_plan(window),
         groups,
         np.zeros(len(turned), grad.dtype),
+        scale.OUTLYING if forward else scale.ENDLESS,
         lambda images: im2col.conv_grad_input(images, weight, window, groups),
     )
 
@@ -106,17 +111,17 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         return total
 
     totals = run_sliced(work, pieces)
-    unfit = scale.unfit(noted, len(x), scale.INPUT_GAIN), scale.unfit(noted_slopes, len(x), scale.SLOPE_GAIN)
-    if any(map(len, unfit)):
+    faults = scale.faults(noted, len(x), scale.INPUT_GAIN) + scale.faults(noted_slopes, len(x), scale.SLOPE_GAIN)
+    if np.any(faults >= 2 * scale.OUTLYING):  # in both, or one is endless
         return im2col.conv_grad_weight(x, grad, window, groups)
     by_tap = [gradient([total[k] for total in totals], FILTER) for k in range(taps)]
     return np.stack(by_tap, axis=2) if x.ndim == 5 else by_tap[0]
 
 
 def _correlate(
-    x: Array, weight: Array, plan: Plan, groups: int, bias: Array, otherwise: Callable[[Array], Array]
+    x: Array, weight: Array, plan: Plan, groups: int, bias: Array, least: int, otherwise: Callable[[Array], Array]
 ) -> Array:
-    """The convolution by this plan; `otherwise` does the images whose numbers are not fit for it."""
+    """The convolution by this plan; `otherwise` does the images with a fault of at least that kind."""
     filters, channels, tiles = weight.shape[0], x.shape[1], plan.tiles
     slices = weight.reshape(*weight.shape[:2], math.prod(weight.shape[2:-2]), 3, 3)
     by_tap = [transformed(slices[:, :, k], FILTER) for k in range(slices.shape[2])]
@@ -147,7 +152,7 @@ def _correlate(
 
     run_sliced(work, pieces)
     result = as_channels(y.reshape(-1, filters), len(x), plan.out)
-    unfit = scale.unfit(noted, len(x), scale.INPUT_GAIN)
+    unfit = np.flatnonzero(scale.faults(noted, len(x), scale.INPUT_GAIN) >= least)
     if len(unfit):
         result[unfit] = otherwise(x[unfit])
     return result

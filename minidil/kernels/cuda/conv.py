@@ -346,7 +346,7 @@ def conv_forward(
     return _convolve(weight, x, bias, y, geometry(window), groups, relu)
 
 
-def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
     """The adjoint of `conv_forward` in x, and the forward pass of a transposed convolution."""
     filters, channels = weight.shape[0] // groups, weight.shape[1]
     dx = empty((grad.shape[0], channels * groups, *window.size), grad.dtype)

@@ -53,7 +53,7 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(window.out))
 
 
-def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
+def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
     """dx = col2im(W^T G): the adjoint of `conv_forward` in x, and the forward pass of a transposed convolution."""
     n, f = grad.shape[:2]
     channels = weight.shape[1] * groups
