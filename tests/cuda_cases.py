@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 from minidil.kernels import reference
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.geometry import Window
-from minidil.kernels.reference import conv
 
 NAN, INF = np.nan, np.inf
 
@@ -358,20 +357,6 @@ def _convolution(window: Window, n: int, groups: int, channels: int, filters: in
     yield call("conv_grad_weight", x, grad, window, groups)
 
 
-def column_copies() -> Iterator[Callable[[Any], None]]:
-    """im2col and col2im, which the reference has under other arguments."""
-    for window in WINDOWS.values():
-        x = drawn(2, 3, *window.size)
-        cols = conv.im2col(x, window)
-        other = drawn(*cols.shape, seed=1)
-
-        def case(kernels: Any, x: Any = x, cols: Any = cols, other: Any = other, window: Window = window) -> None:
-            close(kernels.im2col(to_device(x), window), cols)
-            close(kernels.col2im(to_device(other), 3, window), conv.col2im(other, 3, window))
-
-        yield case
-
-
 CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "elementwise": elementwise,
     "copy": copies,
@@ -384,5 +369,4 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "update": updates,
     "gemm": products,
     "conv": convolutions,
-    "columns": column_copies,
 }

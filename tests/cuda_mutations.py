@@ -2,15 +2,15 @@
 
 A site is a `cuda.syncthreads()`, or a condition of an `if` in the code of a kernel; of conditions joined by `and`, each is one.
 It is taken away by putting None, or True, in its place in the syntax tree, so that line numbers stay and reports can be read.
-Of the generated file, whose statements come in many copies that differ in a number, all copies of a condition make one site.
+Its name is where it stands in the tree: the function, and the number of the barrier or of the condition there, from the top. So
+a line can be written in other words, and the site keeps its name.
 """
 
 import ast
-import re
 import sys
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,47 +21,44 @@ SUITES = {
     "maps": (("maps", "elementwise"), ("elementwise",)),
     "copy": (("copy",), ("copy",)),
     "gather": (("gather",), ("gather",)),
-    "lanes": (("lanes", "channel"), ("channel",)),
+    "device": (("device", "channel"), ("channel",)),
     "reduce": (("reduce",), ("reduce",)),
     "softmax": (("softmax",), ("softmax",)),
     "loss": (("loss",), ("loss",)),
     "channel": (("channel",), ("channel",)),
-    "window": (("window", "pool", "columns", "conv"), ("pool", "columns", "conv")),
+    "window": (("window", "pool", "conv"), ("pool", "conv")),
     "pool": (("pool",), ("pool",)),
     "update": (("update",), ("update",)),
-    "columns": (("columns",), ("columns",)),
     "tiles": (("tiles", "gemm", "conv"), ("gemm", "conv")),
     "gemm": (("gemm",), ("gemm",)),
     "conv": (("conv",), ("conv",)),
-    "generated": (("generated", "gemm", "conv"), ("gemm", "conv")),
 }
 
 
 @dataclass(frozen=True)
 class Site:
-    """A barrier or a condition: `text` in a function, the `number`th of this text there."""
+    """The `number`th barrier or condition of a function. line: where it stands today; it is no part of the name."""
 
     module: str
     function: str
-    text: str
+    kind: str
     number: int
+    line: int = field(compare=False)
 
     def __str__(self) -> str:
-        return f"{self.module}-{self.function}-{self.text}-{self.number}"
+        return f"{self.module}-{self.function}-{self.kind}-{self.number}"
 
 
 def sites(module: str) -> list[Site]:
     """All sites of a module, in the order of its text."""
-    return list(dict.fromkeys(site for site, _ in _places(module, _tree(module))))
+    return [site for site, _ in _places(module, _tree(module))]
 
 
 def without(site: Site) -> types.CodeType:
     """The module's code without this site."""
     tree = _tree(site.module)
-    found = [remove for other, remove in _places(site.module, tree) if other == site]
-    assert found, f"{site} is not there"
-    for remove in found:
-        remove()
+    (remove,) = (remove for other, remove in _places(site.module, tree) if other == site)
+    remove()
     ast.fix_missing_locations(tree)
     return compile(tree, str(_path(site.module)), "exec")
 
@@ -96,13 +93,12 @@ def _places(module: str, tree: ast.Module) -> Iterator[tuple[Site, Any]]:
     for name, function in _functions(tree, ""):
         if not _on_device(function):
             continue
-        seen: dict[str, int] = {}
-        for text, remove in _in_function(function):
-            text = re.sub(r"\d+", "#", text) if module == "generated" and "cuda." not in text else text
-            number = seen.get(text, 0)
-            if module != "generated" or "cuda." in text:
-                seen[text] = number + 1
-            yield Site(module, name, text, number), remove
+        counts = {"barrier": 0, "condition": 0}
+        for node, kind, remove in sorted(
+            _in_function(function), key=lambda found: (found[0].lineno, found[0].col_offset)
+        ):
+            yield Site(module, name, kind, counts[kind], node.lineno), remove
+            counts[kind] += 1
 
 
 def _functions(node: ast.AST, outer: str) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -123,20 +119,26 @@ def _on_device(function: ast.FunctionDef) -> bool:
     return not inner and not decorators and bool(names & {"thread_index", "cuda"})
 
 
-def _in_function(function: ast.FunctionDef) -> Iterator[tuple[str, Any]]:
+def _in_function(function: ast.FunctionDef) -> Iterator[tuple[Any, str, Any]]:
+    """Barriers and conditions: the node, which of both it is, and what removes it."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Expr) and ast.unparse(node) == "cuda.syncthreads()":
-            yield ast.unparse(node), lambda node=node: setattr(node, "value", ast.Constant(None))
+        if isinstance(node, ast.Expr) and _called(node.value) == "syncthreads":
+            yield node, "barrier", lambda node=node: setattr(node, "value", ast.Constant(None))
         elif isinstance(node, ast.If | ast.IfExp):
             yield from _conditions(node, "test")
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Compare):
             yield from _conditions(node, "value")
 
 
-def _conditions(node: Any, field: str) -> Iterator[tuple[str, Any]]:
+def _called(node: ast.expr) -> str:
+    """The name of the method that is called, if one is."""
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+
+
+def _conditions(node: Any, field: str) -> Iterator[tuple[Any, str, Any]]:
     test = getattr(node, field)
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         for i, part in enumerate(test.values):
-            yield ast.unparse(part), lambda i=i: test.values.__setitem__(i, ast.Constant(True))
+            yield part, "condition", lambda i=i: test.values.__setitem__(i, ast.Constant(True))
     else:
-        yield ast.unparse(test), lambda: setattr(node, field, ast.Constant(True))
+        yield test, "condition", lambda: setattr(node, field, ast.Constant(True))

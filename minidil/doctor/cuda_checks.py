@@ -1,4 +1,4 @@
-"""What only the CUDA backend has: products of transposed operands, and a readable version of every product and convolution."""
+"""What only the CUDA backend has: products of transposed operands, and other versions of every product and convolution."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import numpy as np
 from minidil.array import Array
 from minidil.doctor.agreement import Arrays, Check, op_checks
 from minidil.kernels.backend import use
-from minidil.kernels.geometry import Window
-from minidil.kernels.reference import conv
 
 
 def cuda_checks() -> list[Check]:
     """Run on the backend "cuda" only."""
-    return [*_products(), *_columns(), *_readable()]
+    return [*_products(), *_versions()]
 
 
 def _products() -> list[Check]:
@@ -46,37 +44,22 @@ def _gemm(arrays: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
     return [gemm(*map(to_device, arrays), **moved)]
 
 
-def _columns() -> list[Check]:
-    window = Window.of((9, 8), (3, 2), stride=(2, 1), padding=1, dilation=(1, 2))
-    x = np.random.default_rng(0).standard_normal((2, 3, 9, 8), dtype=np.float32)
-    cols = conv.im2col(x, window)
-    back = conv.col2im(cols, 3, window)
-    return [Check("im2col, col2im", "2x3x9x8", partial(_on_cuda, _im2col, x, window), partial(list, [cols, back]))]
-
-
-def _im2col(x: Array, window: Window) -> list[Any]:
-    from minidil.kernels.cuda.array import to_device
-    from minidil.kernels.cuda.columns import col2im, im2col
-
-    cols = im2col(to_device(x), window)
-    return [cols, col2im(cols, x.shape[1], window)]
-
-
 def _on_cuda(work: Callable[..., list[Any]], first: Any, second: Any, backend: str) -> Arrays:
     with use(backend):
         return [np.asarray(array) for array in work(first, second)]
 
 
-def _readable() -> list[Check]:
+def _versions() -> list[Check]:
     return [
-        Check(f"{check.name} (readable)", check.shapes, partial(_run_readable, check), check.expected)
+        Check(f"{check.name} ({version})", check.shapes, partial(_run_version, check, version), check.expected)
         for check in op_checks()
         if check.name in ("matmul", "conv")
+        for version in ("naive", "coalesced", "tiled", "registers")
     ]
 
 
-def _run_readable(check: Check, backend: str) -> Arrays:
+def _run_version(check: Check, version: str, backend: str) -> Arrays:
     from minidil.kernels.cuda.choice import kernel_version
 
-    with kernel_version("readable"):
+    with kernel_version(version):
         return check.run(backend)

@@ -87,14 +87,14 @@ def _row(launch: Launch, capability: Capability, binary: Binary) -> Row:
         loop=len(loop) if adds else 0,
         share=round(adds / len(loop), 3) if adds else 0.0,
         shared_loads={str(bits): count for bits, count in sorted(loads.items())},
-        fast=launch.file == "generated.py",
+        fast=launch.kernel.name.endswith("_fast"),
     )
 
 
 def measure_all() -> list[Row]:
     """The rows of every kernel; one process for each processor. Takes a few minutes."""
     count = len(every_launch())
-    # Small pieces, so that no process is left with all that takes long: the generated kernels stand next to each other.
+    # Small pieces, so that no process is left with all that takes long: the versions of a kernel stand next to each other.
     pieces = [range(start, count, PIECES) for start in range(min(PIECES, count))]
     # Started afresh, not forked: a fork would copy the locks of a compiler that is already running.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _find_launches) as pool:

@@ -1,23 +1,25 @@
 """A CUDA device on the CPU: it executes the PTX that numba.cuda compiles, and reports what a GPU would let pass.
 
-What comes in: kernels and their arguments. What goes out: their results, the faults found on the way, and counts.
+What comes in: plain `@cuda.jit` kernels, or whole scripts, and their arguments. What goes out: results, the faults found on the
+way with their lines, and counts. `python -m minidil.emulator` shows it; README.md says what it finds, supports and cannot see.
 
 toolchain   what compiles kernels, and what is said where it is missing
-compiler    from a Python function to PTX
+compiler    from a Python function to PTX; checked: with checks of what Python knows and PTX has forgotten
 ptx         reading PTX
-arithmetic  what each arithmetic instruction means, as NumPy functions over lanes (floats, integers, convert)
+arithmetic  what each arithmetic instruction means, as NumPy functions over lanes (floats, integers, convert; carry)
 memory      the device's address space, which knows what was allocated and what was written
 races       which accesses nothing orders (origins: which arrays a kernel only reads)
-report      faults with their source line, block and thread, and counts
+report      faults with their source line, block and thread, and counts; explain: what they mean
 machine     the lanes, their values (operands) and memories
-decode      from instructions to steps that a machine takes: access (loads and stores, each of them checked), atomic, warp
+decode      from instructions to steps that a machine takes: access (loads and stores, each of them checked), atomic, warp, probes
 control     branches and barriers: which lanes take the next step
-session     launching, and what is recorded
+session     launching, and what is recorded; outputs: which elements a kernel has left out
+standin     numba.cuda without a GPU: plain (launches and their arguments), arrays (those that live on the device)
 sass        what ptxas makes of a kernel: registers, spills, occupancy
 
 What it cannot show: speed, the order in which a GPU really runs things, effects of caches, the last bits of `.approx`
-instructions and of float64 multiply-adds. Blocks run in the order of their numbers, many at once but not all: a block that
-spins until a later one sets a flag spins for ever. What it does not know, it refuses to execute.
+instructions. Blocks run in the order of their numbers, many at once but not all: a block that spins until a later one sets a flag
+spins for ever. What it does not know, it refuses to execute.
 """
 
 from importlib import import_module
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minidil.emulator.arrays import EmulatedArray
-    from minidil.emulator.plain import emulated, run
+    from minidil.emulator.plain import emulated, machine_code, run
     from minidil.emulator.report import Finding, KernelError, KernelWarning, Launch, Report
     from minidil.emulator.session import recording, run_ptx
     from minidil.emulator.standin import emulate
@@ -39,6 +41,7 @@ __all__ = [
     "Report",
     "emulate",
     "emulated",
+    "machine_code",
     "recording",
     "run",
     "run_ptx",
@@ -48,7 +51,7 @@ __all__ = [
 _LATER = {
     "EmulatedArray": "arrays",
     "emulate": "standin",
-    **dict.fromkeys(("emulated", "run"), "plain"),
+    **dict.fromkeys(("emulated", "machine_code", "run"), "plain"),
     **dict.fromkeys(("Finding", "KernelError", "KernelWarning", "Launch", "Report"), "report"),
     **dict.fromkeys(("recording", "run_ptx"), "session"),
 }

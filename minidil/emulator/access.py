@@ -155,7 +155,7 @@ def locate(
         start = address
     else:  # each block's or thread's own part lies behind those before it
         owner = machine.place if memory is machine.shared else machine.every
-        start = address + limit * (owner if lanes is machine.every else owner[lanes])
+        start = address + machine.stride[memory.name] * (owner if lanes is machine.every else owner[lanes])
     first = start >> (dtype.itemsize.bit_length() - 1)
     access = Access(lanes, memory, start, first if many == 1 else first[:, None] + np.arange(many), size)
     return access if memory is machine.local and not machine.local_checked else _known(machine, access, dtype, reading)
@@ -192,6 +192,8 @@ def _known(machine: Machine, access: Access, dtype: np.dtype[Any], reading: bool
     nowhere = (by_byte == NOWHERE).any(axis=1)
     if nowhere.any():
         where = int(access.start[nowhere][0])
+        if memory is not machine.memory:
+            where %= machine.stride[memory.name]
         machine.fault("out of bounds", _beyond(machine, memory, where, access.size), access.lanes[nowhere])
     unwritten = (by_byte == UNWRITTEN).any(axis=1) & ~nowhere
     if reading and unwritten.any():
@@ -222,7 +224,6 @@ def _beyond(machine: Machine, memory: Memory, start: int, size: int) -> str:
     if memory is machine.local or len(arrays) < 2:
         return f"{memory.name} memory, {size} bytes at byte {start} of {limit}"
     # Arrays are told apart by their order: PTX has forgotten their names.
-    start %= limit
     begin, extent = min(arrays, key=lambda one: max(one[0] - start, start - one[0] - one[1]))
     place = f"{begin - start:,} bytes before" if start < begin else f"at byte {start - begin:,} of"
     number = f"number {arrays.index((begin, extent)) + 1} of {len(arrays)}"
@@ -254,7 +255,7 @@ def count(machine: Machine, access: Access) -> None:
         launch.sectors[pc] += np.unique(np.stack([warp, start // SECTOR]), axis=1).shape[1]
     elif memory is machine.shared:
         # 32 banks, each a word wide, serve a warp at once, or half or a quarter of it where threads access 8 or 16 bytes.
-        words = start % max(machine.sizes["shared"], 1) // 4
+        words = start % machine.stride["shared"] // 4
         groups = warp * 4 + (machine.lane[lanes] * size // 128 if size > 4 else 0)
         if size > 4:
             words, groups = (words[:, None] + np.arange(size // 4)).reshape(-1), np.repeat(groups, size // 4)

@@ -19,6 +19,7 @@ class _Block:
     """Memory that its holders own; it is used again once the last of them is gone."""
 
     def __init__(self, nbytes: int) -> None:
+        self._memory, self._free = DEVICE, _free  # the module may be gone when the last array goes
         self.capacity = max(256, 1 << (nbytes - 1).bit_length()) if nbytes else 256
         kept = _free.get(self.capacity)
         try:
@@ -29,8 +30,8 @@ class _Block:
 
     def __del__(self) -> None:
         if hasattr(self, "address"):
-            DEVICE.returned(self.address)
-            _free.setdefault(self.capacity, []).append(self.address)
+            self._memory.returned(self.address)
+            self._free.setdefault(self.capacity, []).append(self.address)
 
 
 class EmulatedArray:

@@ -14,9 +14,13 @@ from minidil.emulator.ptx import TYPES
 
 
 def _fma(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
-    if out.dtype == np.float64:
+    if out.dtype.itemsize == 8:
         out[...] = _fma_of_doubles(*(np.asarray(value, np.float64) for value in (x, y, z)))
-        return
+    else:
+        _fma_in_float64(out, x, y, z)
+
+
+def _fma_in_float64(out: Lanes, x: Lanes, y: Lanes, z: Lanes) -> None:
     exact = x.astype(np.float64)
     exact = exact * y  # a scalar may be among them, so not in place
     exact = exact + z
@@ -59,7 +63,7 @@ def rounded(compute: Compute, modifiers: list[str], kind: str) -> Compute:
     """The same computation with the modifiers for rounding (.rz .rm .rp), saturation to 0..1 and flushing to zero."""
     direction = next((name for name in ("rz", "rm", "rp") if name in modifiers), None)
     if direction:
-        compute = _directed(compute, direction)
+        compute = _directed(_fma_in_float64 if compute is _fma else compute, direction)
     if not {"sat", "ftz"} & set(modifiers):
         return compute
     smallest = np.finfo(TYPES[kind]).tiny

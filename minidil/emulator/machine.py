@@ -44,8 +44,9 @@ class Machine:
         self.dynamic, self.sizes = dynamic, dict(self.program.sizes)
         if self.program.dynamic is not None:
             self.sizes["shared"] = self.program.dynamic + dynamic
-        self.checked = any(one.op[0] == "minidil" for one in self.program.instructions)
-        self.local_checked = any(one.op == ("minidil", "local") for one in self.program.instructions)
+        # From one block's or thread's part to the next, so that every number in it lies at a multiple of its size.
+        self.stride = {space: -(-size // 16) * 16 for space, size in self.sizes.items()}
+        self.checked, self.local_checked = operands.checked, operands.local_checked
         self.threads = block[0] * block[1] * block[2]
         self.arguments = {
             name: _as_bits(np.asarray(value), TYPES[kind])
@@ -73,9 +74,9 @@ class Machine:
         self.warp = self.place * 64 + self.within // 32  # numbered apart, at most 32 in a block
         self.every = np.arange(self.lanes)
         self._spares.clear()
-        self.shared = Memory.filled("shared", count * self.sizes["shared"], UNWRITTEN)
+        self.shared = Memory.filled("shared", count * self.stride["shared"], UNWRITTEN)
         self._mark_gaps(count)
-        self.local = Memory.filled("local", self.lanes * self.sizes["local"], WRITTEN)
+        self.local = Memory.filled("local", self.lanes * self.stride["local"], WRITTEN)
         self.watch_shared = Watch(len(self.shared.bytes), self.threads, between_blocks=False)
         self.values = self._frame()
 
@@ -87,7 +88,7 @@ class Machine:
             if space == "shared"
         ]
         if len(arrays) > 1:
-            states = self.shared.state[: count * self.sizes["shared"]].reshape(count, -1)
+            states = self.shared.state[: count * self.stride["shared"]].reshape(count, -1)
             states[:] = NOWHERE
             for start, extent in arrays:
                 states[:, start : start + (extent or self.dynamic)] = UNWRITTEN

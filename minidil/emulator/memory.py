@@ -32,6 +32,7 @@ class Memory:
         self.bytes: Bytes = np.zeros(1 << 20, np.uint8)
         self.state: Bytes = np.zeros(1 << 20, np.uint8)
         self._top = _GAP
+        self._base, self._nowhere = BASE, NOWHERE  # for `returned`, which is called when the module may be gone already
         self._sizes: dict[int, int] = {}  # of the allocations that were handed out, by address
 
     @classmethod
@@ -63,8 +64,8 @@ class Memory:
         self.state[address - BASE : address - BASE + nbytes] = UNWRITTEN
 
     def returned(self, address: int) -> None:
-        start = address - BASE
-        self.state[start : start + self._sizes.pop(address)] = NOWHERE
+        start = address - self._base
+        self.state[start : start + self._sizes.pop(address)] = self._nowhere
 
     def nearest(self, address: int) -> str:
         """Where an address lies, for a message: so many bytes before, in or behind an allocation."""

@@ -26,6 +26,8 @@ class Operands:
         self._numbers: dict[tuple[str, Any, str], int] = {}
         self._addresses: dict[str, int] = {}
         self.origins = Origins(program)
+        self.checked = any(one.op[0] == "minidil" for one in program.instructions)
+        self.local_checked = any(one.op == ("minidil", "local") for one in program.instructions)
         self.read = {name for instruction in program.instructions for name in _sources(instruction)}
 
     def operand(self, text: str, kind: str) -> int:

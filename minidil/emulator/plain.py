@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minidil.emulator.arrays import EmulatedArray, to_device
+from minidil.emulator.compiler import Capability, ptx_of
 from minidil.emulator.report import Report, Three
+from minidil.emulator.sass import Binary, assemble
 from minidil.emulator.session import ROUNDS, current, execute, recording
 from minidil.errors import DtypeError, OptionError
 
@@ -36,6 +38,19 @@ def run(
     with recording(keep_going=keep_going, checks=True, rounds=rounds) as report:
         launch(kernel, grid, block, arguments, shared)
     return report
+
+
+def machine_code(kernel: Any, *arguments: Any, capability: Capability = (8, 0)) -> Binary:
+    """What NVIDIA's assembler makes of a kernel for arguments of these types: registers, spills, shared memory, instructions.
+
+    Raises: BackendError if a tool is missing; see `sass.tool`.
+    """
+    name = _name(kernel)
+    types = tuple(
+        _type(name, value, to_device(value) if isinstance(value, np.ndarray) else value) for value in arguments
+    )
+    fastmath = bool(getattr(kernel, "targetoptions", {}).get("fastmath"))
+    return assemble([ptx_of(getattr(kernel, "py_func", kernel), types, capability, False, fastmath)], capability)[0]
 
 
 class emulated:

@@ -81,7 +81,7 @@ def _local(operands: Operands, instruction: Instruction) -> Run:
 
     def run(machine: Machine, where: Mask) -> None:
         lanes = machine.taking_part(where)
-        start = _held(machine, place, lanes).astype(np.int64) - WINDOWS["local"] + lanes * machine.sizes["local"]
+        start = _held(machine, place, lanes).astype(np.int64) - WINDOWS["local"] + lanes * machine.stride["local"]
         machine.local.state[start[:, None] + np.arange(size)] = UNWRITTEN
 
     return run
@@ -121,14 +121,14 @@ def _print(operands: Operands, instruction: Instruction) -> Run:
             print(_formatted(machine, lane, *(int(_own(machine, lane, place)) for place in (text, values))), end="")
 
     def _own(machine: Machine, lane: int, place: int) -> Any:
-        start = int(np.broadcast_to(machine.values[place], machine.lanes)[lane]) + lane * machine.sizes["local"]
+        start = int(np.broadcast_to(machine.values[place], machine.lanes)[lane]) + lane * machine.stride["local"]
         return machine.local.bytes[start : start + 8].view(np.uint64)[0]
 
     return run
 
 
 def _formatted(machine: Machine, lane: int, text: int, values: int) -> str:
-    place = values - WINDOWS["local"] + lane * machine.sizes["local"]
+    place = values - WINDOWS["local"] + lane * machine.stride["local"]
 
     def shown(match: re.Match[str]) -> str:
         nonlocal place

@@ -95,9 +95,14 @@ def execute(
             f"{dynamic:,} of dynamic shared memory, and may use {SHARED_LIMIT:,}: a GPU refuses to launch this"
         )
     watched = Outputs(function, decoded, arguments) if session.checks else None
-    _run(decoded, name, grid, block, _flattened(arguments), dynamic)
-    if watched and session.report:
-        session.report.findings.extend(watched.left_out(name))
+    left_out: list[Finding] = []
+    try:
+        _run(decoded, name, grid, block, _flattened(arguments), dynamic)
+    finally:
+        if watched:
+            left_out = watched.left_out(name)
+    if session.report:
+        session.report.findings.extend(left_out)
 
 
 SHARED_LIMIT = 48 << 10

@@ -390,3 +390,25 @@ TEST:
     (out,) = run(body, np.zeros(64, np.int32), block=64)
     lane = np.arange(64)
     assert_array_equal(out, lane + (lane ^ 1))
+
+
+def test_numbers_of_eight_bytes_behind_a_part_of_odd_size():
+    declared = ".shared .align 8 .b8 wide[8];\n.shared .align 4 .b8 narrow[4];\n.local .align 8 .b8 depot[12];"
+    body = (
+        OWN
+        + """
+    cvt.u64.u32 %rd5, %r21;
+    setp.eq.u32 %p1, %r20, 0;
+    @%p1 st.shared.u64 [wide], %rd5;
+    st.local.u64 [depot], %rd5;
+    bar.sync 0;
+    ld.shared.u64 %rd6, [wide];
+    ld.local.u64 %rd7, [depot];
+    cvt.u32.u64 %r1, %rd6;
+    cvt.u32.u64 %r2, %rd7;
+    mad.lo.u32 %r1, %r1, 1000, %r2;
+    st.global.u32 [%rd21], %r1;
+    """
+    )
+    (out,) = run(body, np.zeros(96, np.int32), block=32, grid=3, declarations=declared)
+    assert_array_equal(out, np.arange(96) // 32 * 32 * 1000 + np.arange(96))

@@ -2,14 +2,17 @@
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cuda_tools import needs_tools
 from numba import cuda, float32, types
 from numpy.testing import assert_array_equal
 
-from minidil.emulator import KernelError, KernelWarning, arrays, emulate, emulated, run
+from minidil.emulator import KernelError, KernelWarning, arrays, emulate, emulated, machine_code, run
 from minidil.emulator.__main__ import main
 from minidil.errors import BackendError, DtypeError, OptionError, ShapeError
 
@@ -67,6 +70,7 @@ def test_numba_is_itself_again_afterwards():
     assert (cuda.to_device, cuda.is_available, type(double).__getitem__) == before
 
 
+@pytest.mark.slow
 def test_one_launch_and_a_decorated_kernel():
     y = np.zeros_like(X)
     report = run(double, 2, 4, X, y)
@@ -79,6 +83,14 @@ def test_one_launch_and_a_decorated_kernel():
     assert_array_equal(y, 4 * X)
     with pytest.warns(KernelWarning, match=r"3 of the 8 elements of y were not written, the first is y\[5\]"):
         emulated(double)[1, 8](X[:5].copy(), y)
+
+
+def test_what_a_device_array_held_is_there_after_a_fault():
+    with emulate():
+        device = cuda.to_device(np.zeros(4, np.float32))
+        with pytest.raises(KernelError, match="the index 4 on an array of 4 elements"):
+            double[1, 8](X, device)
+        assert_array_equal(device.copy_to_host(), np.zeros(4))
 
 
 def test_arguments_and_sizes_that_nothing_takes():
@@ -110,11 +122,12 @@ def dynamic(y):
     y[cuda.threadIdx.x] = tile[cuda.threadIdx.x]
 
 
+@pytest.mark.slow
 def test_the_limit_of_shared_memory():
-    with pytest.raises(BackendError, match="large: a block uses 80,000 bytes of shared memory .* and may use 49,152"):
+    with pytest.raises(BackendError, match=r"large: a block uses 80,000 bytes of shared memory .* and may use 49,152"):
         run(large, 1, 1, X)
     run(dynamic, 1, 8, X.copy(), shared=49_152)
-    with pytest.raises(BackendError, match="and 49,156 of dynamic shared memory"):
+    with pytest.raises(BackendError, match=r"and 49,156 of dynamic shared memory"):
         run(dynamic, 1, 8, X.copy(), shared=49_156)
     finding = fault(dynamic, X.copy(), shared=16)
     assert (finding.kind, finding.line, finding.thread) == ("out of bounds", line_of("dynamic"), (4, 0, 0))
@@ -134,6 +147,7 @@ def next_row(x, y):
         y[i, j] = x[i, j + 1]  # next row
 
 
+@pytest.mark.slow
 def test_indices_that_land_elsewhere():
     finding = warning(before, X, np.zeros_like(X))
     assert (finding.kind, finding.line, finding.thread, finding.count) == (
@@ -163,6 +177,7 @@ def local(y, n, k):
     y[cuda.grid(1)] = mine[k]  # local read
 
 
+@pytest.mark.slow
 def test_local_arrays():
     y = np.zeros(8, np.int32)
     run(local, 1, 8, y, 4, 3)
@@ -185,6 +200,7 @@ def neighbours(y, far):
     y[t] = one[t] + two[t]
 
 
+@pytest.mark.slow
 def test_a_shared_array_overrun_is_told_from_a_race():
     run(neighbours, 1, 8, X.copy(), 0)
     with emulate(checks=False), pytest.raises(KernelError) as caught:
@@ -222,7 +238,7 @@ def test_division_asserts_and_print(capsys):
     finding = fault(small, X, block=3)
     assert (finding.kind, finding.line, finding.thread) == ("exception", line_of("raised"), (2, 0, 0))
     assert finding.message.startswith("ValueError: too large; on a GPU the thread ends here without a word")
-    said = capsys.readouterr().out.splitlines()
+    said = sorted(capsys.readouterr().out.splitlines())  # threads print in any order
     assert said == ["thread 0 0.000000 False", "thread 1 1.000000 False", "thread 2 2.000000 True"]
 
 
@@ -241,6 +257,7 @@ def locked(lock, total):
     cuda.atomic.exch(lock, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_loop_without_an_end_is_named_and_one_that_waits_is_not():
     finding = fault(waiting, np.zeros(1), block=32, rounds=300)
     assert (finding.kind, finding.line, finding.count) == ("endless loop", line_of("spins"), 32)
@@ -264,6 +281,7 @@ def flag(x, found, same):
         found[0] = 1 if same else i  # flag
 
 
+@pytest.mark.slow
 def test_outputs_that_are_not_written_and_races_that_do_not_matter():
     finding = warning(some, X.copy())
     assert (finding.kind, finding.count) == ("never written", 5)
@@ -291,16 +309,37 @@ def sines(x, y):
     y[i] = math.sin(x[i])
 
 
+@pytest.mark.slow
 def test_what_is_not_supported_is_said_in_words():
     with pytest.raises(BackendError, match=r"in line \d+ of .*test_plain\.py the kernel synchronises the whole grid"):
         run(whole_grid, 1, 8, X.copy())
 
 
+@pytest.mark.slow
 def test_sines_of_large_numbers():
     x = np.array([0.5, 1e6, 1e22, -3, 1e30])
     y = np.zeros(5)
     run(sines, 1, 5, x, y)
     np.testing.assert_allclose(y, np.sin(x), rtol=1e-15)
+
+
+@needs_tools
+@pytest.mark.slow
+def test_what_a_plain_kernel_becomes():
+    found = machine_code(double, X, X.copy(), capability=(9, 0))
+    assert 8 <= found.registers <= 32
+    assert (found.stack, found.spills, found.shared) == (0, 0, 0)
+    assert [name for name in found.instructions if name.startswith("LDG")] == ["LDG.E"]
+    shared = machine_code(neighbours, X, 0)
+    assert shared.shared == 64
+
+
+@pytest.mark.slow
+def test_arrays_that_live_until_the_end_go_quietly():
+    code = "import numpy as np\nfrom minidil.emulator.arrays import to_device\nimport builtins\n"
+    code += "builtins.kept = [to_device(np.ones(4)) for _ in range(3)]\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_memory_is_used_again():
@@ -346,6 +385,7 @@ def test_the_command_runs_a_script_and_explains_it(tmp_path, capsys):
     assert main([str(tmp_path / "nothing.py")]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_names_an_assert_that_fails(tmp_path, capsys):
     file = tmp_path / "script.py"
     file.write_text(SCRIPT.format(shift=0).replace("    y[i]", "    assert i < 5, 'too far'\n    y[i]"))
@@ -355,6 +395,7 @@ def test_the_command_names_an_assert_that_fails(tmp_path, capsys):
     assert "script.py:9: assert i < 5, 'too far'" in said
 
 
+@pytest.mark.slow
 def test_the_command_without_a_script_shows_its_example(capsys):
     assert main([]) == 1
     said = capsys.readouterr().out

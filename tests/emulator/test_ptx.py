@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from ptx_kernels import on_device
 
+from minidil.emulator import run_ptx
 from minidil.emulator.origins import Origins
 from minidil.emulator.ptx import parse
 from minidil.errors import BackendError
@@ -113,3 +115,63 @@ def test_an_address_that_comes_from_nowhere_may_be_anything():
     body = "ld.global.u64 %rd10, [%rd5];\ncvta.to.global.u64 %rd11, %rd10;\nst.global.f32 [%rd11], %f1;"
     assert origins(body) == (None, [False])
     assert origins("ld.global.f32 %f1, [%rd15];\nst.shared.f32 [%rd15], %f1;") == (frozenset(), [False])
+
+
+CALLS = """
+.func (.param .align 4 .b8 func_retval0[8]) twice(.param .b32 twice_param_0)
+;
+.extern .shared .align 4 .b8 rest[];
+.shared .align 4 .b8 fixed[8];
+.visible .entry work(.param .u64 x)
+{
+    .reg .pred %p<2>;
+    .reg .b32 %r<5>;
+    .reg .b64 %rd<3>;
+    ld.param.u64 %rd1, [x];
+    cvta.to.global.u64 %rd2, %rd1;
+    ld.global.u32 %r1, [%rd2];
+    { .reg .b32 temp_param_reg;
+    .param .b32 param0;
+    st.param.b32 [param0+0], %r1;
+    .param .align 4 .b8 retval0[8];
+    call.uni (retval0),
+    twice,
+    (
+    param0
+    );
+    ld.param.b32 %r2, [retval0+4];
+    }
+    mov.u32 %r3, 7;
+    { .reg .b32 %r<5>;
+    mov.u32 %r3, 9;
+    }
+    add.u32 %r2, %r2, %r3;
+    st.global.u32 [%rd2], %r2;
+    ret;
+}
+.func (.param .align 4 .b8 func_retval0[8]) twice(.param .b32 twice_param_0)
+{
+    .reg .b32 %r<3>;
+    ld.param.u32 %r1, [twice_param_0];
+    add.u32 %r2, %r1, %r1;
+    st.param.b32 [func_retval0+4], %r2;
+    ret;
+}
+"""
+
+
+def test_a_called_function_is_written_out_and_names_in_braces_are_others():
+    program = parse(CALLS)
+    assert [i.op[0] for i in program.instructions].count("call") == 0
+    assert program.sizes["local"] >= 12  # the parameter and the result of the call
+    # Dynamic shared memory begins after the rest and a gap, where a word keeps its bank.
+    assert program.symbols["rest"] == ("shared", program.dynamic)
+    assert program.dynamic == 1152
+    array = on_device(np.array([21], np.int32))
+    run_ptx(CALLS, (1, 1, 1), (1, 1, 1), [array])
+    assert array.copy_to_host()[0] == 2 * 21 + 7
+
+
+def test_what_a_kernel_loads_from_is_told_as_well():
+    program = parse(CALLS)
+    assert Origins(program).read == Origins(program).written == {"x"}

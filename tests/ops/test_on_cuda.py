@@ -104,7 +104,7 @@ IN_FLOAT32 = {
 class TestEveryFunction:
     @pytest.mark.parametrize("name", sorted(QUICK))
     def test_quick(self, name):
-        with import_module("minidil.kernels.cuda.choice").kernel_version("readable"):  # which compiles in a second
+        with import_module("minidil.kernels.cuda.choice").kernel_version("tiled"):  # which compiles in a second
             self.check(name)
 
     @pytest.mark.slow
@@ -196,7 +196,7 @@ class TestLinear:
 
 @pytest.mark.slow
 class TestConv:
-    @pytest.mark.parametrize("version", ["readable", "fast"])
+    @pytest.mark.parametrize("version", ["naive", "coalesced", "tiled", "registers", "fast"])
     @settings(max_examples=10)
     @given(case=conv_cases(dtypes=(np.float32,), max_work=4000))
     def test_kernels(self, version, case):

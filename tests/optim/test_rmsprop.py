@@ -100,6 +100,6 @@ def test_on_the_emulated_device(monkeypatch: pytest.MonkeyPatch, options: dict[s
         pytest.skip(f"cuda {missing}")
     monkeypatch.setenv("MINIDIL_CUDA", "emulator")
     parameter = Parameter(np.array(START, np.float32))
-    with md.use("cuda"), import_module("minidil.kernels.cuda.choice").kernel_version("readable"):
+    with md.use("cuda"), import_module("minidil.kernels.cuda.choice").kernel_version("tiled"):
         result = moved(RMSprop([parameter], **options), parameter, 4)
     assert result == pytest.approx(np.array([by_hand(theta, 4, **options) for theta in START]), rel=1e-4)

@@ -16,9 +16,19 @@ import numpy as np
 
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import take_slice
+from minidil.kernels.cuda.device import (
+    THREADS,
+    WARPS,
+    Array,
+    block_sum,
+    ceil_div,
+    inline,
+    run,
+    run_each,
+    thread_index,
+    types,
+)
 from minidil.kernels.cuda.elementwise import gelu_of, gelu_slope
-from minidil.kernels.cuda.grid import THREADS, Array, ceil_div, inline, run, run_each, thread_index, types
-from minidil.kernels.cuda.lanes import WARPS, block_sum
 from minidil.kernels.cuda.launch import Kernel, kernel
 from minidil.kernels.cuda.reduce import ENOUGH, sum
 from minidil.kernels.cuda.seam import cuda, float32, uint32

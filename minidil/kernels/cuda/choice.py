@@ -1,21 +1,28 @@
-"""Which version of a kernel runs, where there are two."""
+"""Which version of a kernel runs, where there are several."""
 
 from contextvars import ContextVar
+from typing import TypeVar
 
 from minidil.kernels.choice import Choice
 
+T = TypeVar("T")
+
 
 class kernel_version(Choice):
-    """Run the "readable" products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
+    """Run a version of products and convolutions, for the rest of the context; as `with kernel_version(...):` for a block only.
 
-    "fast", the default, are the generated ones that keep a piece of the result in registers.
+    name: "naive", "coalesced", "tiled", "registers" or "fast", the default; `gemm` says what each is. A kernel that has no such
+        version runs the one before it.
     Raises: OptionError for another name.
     """
 
-    names = ("fast", "readable")
+    names = ("naive", "coalesced", "tiled", "registers", "fast")  # each with one idea more than the one before
     variable = ContextVar("minidil_cuda_version", default="fast")
 
 
-def readable() -> bool:
-    """Whether the readable version is wanted."""
-    return kernel_version.chosen() == "readable"
+def rung(versions: dict[str, T]) -> T:
+    """The chosen one of these versions of a kernel, or the last one before it."""
+    names = kernel_version.names
+    return next(
+        versions[name] for name in reversed(names[: names.index(kernel_version.chosen()) + 1]) if name in versions
+    )

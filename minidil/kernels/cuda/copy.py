@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
 from minidil.kernels.cuda.array import empty
-from minidil.kernels.cuda.grid import (
+from minidil.kernels.cuda.device import (
     AXES,
     Array,
     Sizes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from minidil.kernels.cuda.grid import Array, inline
+from minidil.kernels.cuda.device import Array, inline
 from minidil.kernels.cuda.maps import binary, comparison, of_floats, ternary, unary
 from minidil.kernels.cuda.seam import float32
 from minidil.kernels.reference.elementwise import NORMAL_ENDS

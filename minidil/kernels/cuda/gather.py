@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from minidil.kernels.cuda.array import DeviceArray, empty, indices_to_device, to_device, to_host
 from minidil.kernels.cuda.copy import full, put_slice, take_slice
-from minidil.kernels.cuda.grid import Array, row_major, run_each, thread_index, types
+from minidil.kernels.cuda.device import Array, row_major, run_each, thread_index, types
 from minidil.kernels.cuda.launch import kernel
 from minidil.kernels.cuda.seam import uint32
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from minidil.kernels.cuda.array import empty, indices_to_device
 from minidil.kernels.cuda.copy import full
-from minidil.kernels.cuda.grid import Array, inline, run_each, thread_index, types
+from minidil.kernels.cuda.device import Array, inline, run_each, thread_index, types
 from minidil.kernels.cuda.launch import kernel
 from minidil.kernels.cuda.seam import float32, uint32
 

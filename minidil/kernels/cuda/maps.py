@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 
 from minidil.kernels.cuda.array import empty, to_device
 from minidil.kernels.cuda.copy import broadcast_strides, broadcast_to
-from minidil.kernels.cuda.grid import (
+from minidil.kernels.cuda.device import (
     AXES,
     Array,
     Sizes,

@@ -21,7 +21,7 @@ from minidil.kernels.contract import KERNELS, offered
 from minidil.kernels.cuda import channel, conv, copy, elementwise, gather, gemm, loss, maps, pool, reduce, update
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
-from minidil.kernels.cuda.grid import Array
+from minidil.kernels.cuda.device import Array
 from minidil.kernels.reference import random
 
 

@@ -22,9 +22,8 @@ import numpy as np
 
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import full, reshape
+from minidil.kernels.cuda.device import THREADS, WARP, WARPS, Array, ceil_div, inline, over_warp, run, types
 from minidil.kernels.cuda.elementwise import absolute, divide, multiply
-from minidil.kernels.cuda.grid import THREADS, WARP, Array, ceil_div, inline, run, types
-from minidil.kernels.cuda.lanes import WARPS, over_warp
 from minidil.kernels.cuda.launch import Kernel, kernel
 from minidil.kernels.cuda.maps import astype
 from minidil.kernels.cuda.seam import cuda, float32, int32, uint32

@@ -15,8 +15,19 @@ from collections.abc import Callable
 import numpy as np
 
 from minidil.kernels.cuda.array import empty
-from minidil.kernels.cuda.grid import WARP, Array, ceil_div, inline, run, run_each, thread_index, types
-from minidil.kernels.cuda.lanes import WARPS, warp_max, warp_sum
+from minidil.kernels.cuda.device import (
+    WARP,
+    WARPS,
+    Array,
+    ceil_div,
+    inline,
+    run,
+    run_each,
+    thread_index,
+    types,
+    warp_max,
+    warp_sum,
+)
 from minidil.kernels.cuda.launch import Kernel, kernel
 from minidil.kernels.cuda.seam import cuda, float32, uint32
 

@@ -11,7 +11,7 @@ import numpy as np
 from minidil.kernels.cuda import elementwise
 from minidil.kernels.cuda.array import empty
 from minidil.kernels.cuda.copy import zeros_like
-from minidil.kernels.cuda.grid import Array, run_each, thread_index, types
+from minidil.kernels.cuda.device import Array, run_each, thread_index, types
 from minidil.kernels.cuda.launch import kernel
 from minidil.kernels.cuda.seam import uint32
 

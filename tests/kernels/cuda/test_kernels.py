@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cuda_cases import CASES, Hosted, drawn
 
-from minidil.errors import DtypeError, OptionError
+from minidil.errors import DtypeError
 from minidil.kernels import reference
 from minidil.kernels.contract import KERNELS
 
@@ -43,7 +43,11 @@ def test_some_kernels_equal_the_reference(module):
         case(kernels)
 
 
-VERSIONS = [*((module, "fast") for module in CASES), ("gemm", "readable"), ("conv", "readable")]
+LADDER = ("naive", "coalesced", "tiled", "registers")
+VERSIONS = [
+    *((module, "fast") for module in CASES),
+    *((module, name) for module in ("gemm", "conv") for name in LADDER),
+]
 
 
 @pytest.mark.slow
@@ -77,17 +81,8 @@ def test_what_the_device_has_no_type_for_is_refused():
             call(namespace())
 
 
-def test_versions_by_name():
-    choice = import_module("minidil.kernels.cuda.choice")
-    with pytest.raises(OptionError, match=r"kernel_version: 'quick' is none of 'fast', 'readable'"):
-        choice.kernel_version("quick")
-    with choice.kernel_version("readable"):
-        assert choice.readable()
-    assert not choice.readable()
-
-
 def test_cublas_is_for_gpus(monkeypatch):
-    cublas = import_module("minidil.kernels.cuda.cublas")
-    assert not cublas.wanted()
+    gemm = import_module("minidil.kernels.cuda.gemm")
+    assert not gemm.cublas_is_wanted()
     monkeypatch.setenv("MINIDIL_CUBLAS", "1")
-    assert not cublas.wanted()  # there is none in the emulator
+    assert not gemm.cublas_is_wanted()  # there is none in the emulator

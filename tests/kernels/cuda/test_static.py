@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[3] / "docs" / "cuda"
 def row(**changes):
     row = static.Row(
         kernel="gemm",
-        file="generated.py",
+        file="gemm.py",
         signature="float32[::1]",
         architecture="sm_80",
         threads=128,

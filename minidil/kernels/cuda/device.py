@@ -1,4 +1,5 @@
-"""What all kernels share: how a thread finds its work, how a kernel is launched, and the types the arithmetic is done in.
+"""What all kernels share: how a thread finds its work, how a kernel is launched, the types the arithmetic is done in, and sums
+over the threads of a warp and of a block.
 
 A kernel sees an array as one row of numbers in row-major order, whatever its shape; sizes and strides come as arguments. Three
 rules hold throughout:
@@ -9,6 +10,10 @@ rules hold throughout:
 - A number in a kernel is `float32(0.5)` and not `0.5`: a Python float is a float64, with which most GPUs compute 32 to 64
   times more slowly.
 - No two threads write the same element, and sums are taken in a fixed order. The same input gives the same bits.
+
+A shuffle hands a register from lane to lane of a warp without memory and without a barrier. In a sum over 32 lanes, lane i first
+adds what lane i + 16 has, then what lane i + 8 has by now, then 4, 2 and 1: after five steps lane 0 holds the sum. With `xor`
+instead, lane i takes from lane i XOR 16, 8, 4, 2, 1, and every lane holds it.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from typing import Any, TypeAlias
 
 from minidil.kernels.cuda.array import DeviceArray
 from minidil.kernels.cuda.launch import Kernel, launch
-from minidil.kernels.cuda.seam import cuda, uint32
+from minidil.kernels.cuda.seam import cuda, float32, uint32
 
 Array: TypeAlias = Any  # a DeviceArray on the host; in a kernel, a row of numbers
 Sizes: TypeAlias = tuple[int, ...]
@@ -27,22 +32,24 @@ Triple: TypeAlias = tuple[int, int, int]
 
 THREADS = 256  # of a block whose threads do not work together: 8 warps, of which a GPU holds several blocks at once
 WARP = 32
+WARPS = THREADS // WARP
 ALL_LANES = 0xFFFFFFFF  # the mask of a shuffle in which the whole warp takes part
 AXES = 5  # of the kernels that find their elements by strides
 
 _TYPES = {"f": "float32[::1]", "i": "int32[::1]", "b": "boolean[::1]", "u": "uint32", "n": "int32", "r": "float32"}
+_TYPES["g"] = "UniTuple(int32, 21)"
 
 
 def types(code: str) -> str:
     """A signature, a letter for each argument: f, i, b are arrays of float32, int32, bool; u, n, r the numbers uint32, int32 and
-    float32; a digit is a tuple of so many int32.
+    float32; a digit is a tuple of so many int32, and g the geometry of a window (see `window`).
     """
     return ", ".join(f"UniTuple(int32, {letter})" if letter.isdigit() else _TYPES[letter] for letter in code)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A piece of kernels, pasted in where it is called: it costs no call, and needs no GPU to be compiled."""
-    piece: Callable[..., Any] = cuda.jit(device=True, inline="always")(function)
+    """A piece of kernels, pasted in where it is called: it costs no call, and its instructions keep its file and its lines."""
+    piece: Callable[..., Any] = cuda.jit(device=True, forceinline=True, lineinfo=True)(function)
     return piece
 
 
@@ -63,6 +70,57 @@ def place(i: int, shape: Sizes, steps: Sizes) -> int:
     rest = uint32(rest // uint32(shape[2]))
     at += uint32(rest % uint32(shape[1])) * steps[1]
     return uint32(at + uint32(rest // uint32(shape[1])) * steps[0])
+
+
+def over_warp(combine: Callable[..., Any]) -> Callable[..., Any]:
+    """The piece of a kernel that combines a number of every lane, and leaves the result in lane 0."""
+
+    @inline
+    def combined(value: Any) -> Any:
+        value = combine(value, cuda.shfl_down_sync(ALL_LANES, value, 16))
+        value = combine(value, cuda.shfl_down_sync(ALL_LANES, value, 8))
+        value = combine(value, cuda.shfl_down_sync(ALL_LANES, value, 4))
+        value = combine(value, cuda.shfl_down_sync(ALL_LANES, value, 2))
+        return combine(value, cuda.shfl_down_sync(ALL_LANES, value, 1))
+
+    return combined
+
+
+@inline
+def warp_sum(value: float) -> float:
+    """The sum over the warp, in every lane."""
+    value += cuda.shfl_xor_sync(ALL_LANES, value, 16)
+    value += cuda.shfl_xor_sync(ALL_LANES, value, 8)
+    value += cuda.shfl_xor_sync(ALL_LANES, value, 4)
+    value += cuda.shfl_xor_sync(ALL_LANES, value, 2)
+    return value + cuda.shfl_xor_sync(ALL_LANES, value, 1)
+
+
+@inline
+def warp_max(value: float) -> float:
+    """The largest number of the warp, in every lane; NaN is not looked at."""
+    value = max(value, cuda.shfl_xor_sync(ALL_LANES, value, 16))
+    value = max(value, cuda.shfl_xor_sync(ALL_LANES, value, 8))
+    value = max(value, cuda.shfl_xor_sync(ALL_LANES, value, 4))
+    value = max(value, cuda.shfl_xor_sync(ALL_LANES, value, 2))
+    return max(value, cuda.shfl_xor_sync(ALL_LANES, value, 1))
+
+
+@inline
+def block_sum(value: float, partial: Array) -> float:
+    """The sum over a block of 256 threads, in thread 0. partial: shared memory of 8 floats that nothing else uses.
+
+    Each warp adds up its lanes and leaves the sum in shared memory; after the barrier the first warp adds up those.
+    """
+    thread = uint32(cuda.threadIdx.x)
+    value = warp_sum(value)
+    if thread % uint32(WARP) == uint32(0):
+        partial[thread // uint32(WARP)] = value
+    cuda.syncthreads()
+    value = float32(0)
+    if thread < uint32(WARPS):
+        value = partial[thread]
+    return warp_sum(value)
 
 
 def run(kernel: Kernel, blocks: int | Sizes, threads: int | tuple[int, ...], *arguments: Any) -> None:
