@@ -131,6 +131,14 @@ def test_axes_differ_and_holes_are_named() -> None:
     assert field.axes[1].paths == (1,) * 5
 
 
+def test_three_axes() -> None:
+    model = nn.Sequential(nn.Conv3d(1, 2, (3, 1, 2), dilation=(2, 1, 1)), nn.MaxPool3d((1, 2, 1)))
+    field = receptive_field(model, (1, 8, 8, 8))
+    assert (field.size, field.jump) == ((5, 2, 2), (1, 2, 1))
+    assert field.reached.sum() == 3 * 2 * 2
+    assert repr(field).splitlines()[2].split()[-3:] == ["5x1x2", "1", "0"]
+
+
 def test_branches_of_unequal_field_are_a_union() -> None:
     cross = nn.Residual(
         nn.Conv2d(1, 1, (5, 1), padding="same"), nn.Conv2d(1, 1, (1, 3), padding="same", dilation=(1, 2))
