@@ -28,7 +28,7 @@ def check(case: tuple[nn.Module, nn.Module, tuple[int, ...], tuple[int, ...]]) -
         assert where <= set(seen.positions)  # borders only take away
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero(case) -> None:
     check(case)
