@@ -5,7 +5,8 @@ Layers and shapes are all it knows: nothing here trains, and no model is changed
 
 from minidil.analysis.cost import Cost, Costs, cost
 from minidil.analysis.effective import EffectiveField, effective_field
-from minidil.analysis.planner import Plan, Verdict, lint, plan
+from minidil.analysis.linter import Verdict, lint
+from minidil.analysis.planner import Plan, plan
 from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
 from minidil.analysis.schedule import AxisCoverage, Coverage, coverage, has_holes, hdc_accepts, hdc_distance, holes
 from minidil.analysis.surgery import Dilated, dilate

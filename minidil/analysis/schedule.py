@@ -218,6 +218,8 @@ def _per_layer(dilations: object, kernel_size: object, strides: object, ndim: in
         raise OptionError(
             f"schedule: dilations must be a sequence with an entry per layer, such as (1, 2, 4), not {dilations!r}"
         )
+    if not isinstance(ndim, int) or isinstance(ndim, bool) or ndim < 1:
+        raise OptionError(f"schedule: ndim must be an int >= 1, not {ndim!r}")
     spelt: list[Each] = []
     for name, given in (("dilations", dilations), ("kernel_size", kernel_size), ("strides", strides)):
         entries: Sequence[Any] = given if isinstance(given, Sequence) else [given] * len(dilations)

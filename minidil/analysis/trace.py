@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from minidil.analysis.call import Call, Unknown
 from minidil.analysis.layout import Layout
-from minidil.analysis.rules import Call, Unknown, answer
+from minidil.analysis.rules import answer
 from minidil.analysis.taps import Taps
 from minidil.calls.listen import listening
 from minidil.errors import MinidilError, OptionError

@@ -1,4 +1,4 @@
-"""The planner against exhaustive search, and the linter on the schedules of chapter 2."""
+"""The planner against exhaustive search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import combinations_with_replacement, product
 
 import pytest
 
-from minidil.analysis import has_holes, lint, plan
+from minidil.analysis import has_holes, plan
 from minidil.errors import OptionError
 
 
@@ -94,38 +94,3 @@ def test_the_example() -> None:
 def test_impossible_requests(request_, words: str) -> None:
     with pytest.raises(OptionError, match=words):
         plan(**request_)
-
-
-def test_linter_names_the_problem_and_the_nearest_schedule() -> None:
-    grid = lint((2, 2, 2), ndim=2)
-    assert repr(grid) == (
-        "2, 2, 2: all rates are multiples of 2, so it sees a grid; 71 % of the pixels of its field of 13x13 are not seen; "
-        "the nearest schedule without holes is 1, 2, 2"
-    )
-    leap = lint((1, 2, 9))
-    assert leap.problem == (
-        "a step of 9 passes over what the smaller ones see without a gap, 7 positions; 16 % of the positions of its field of 25 "
-        "are not seen"
-    )
-    assert leap.nearest == (1, 3, 9)
-    assert repr(lint((1, 2, 4))) == "1, 2, 4: no holes; it sees all of its field of 15"
-    assert lint((9, 2, 1)).nearest == (9, 3, 1)  # each layer keeps its place
-
-
-def test_the_nearest_is_the_nearest() -> None:
-    good = [rates for rates in product(range(1, 10), repeat=3) if not has_holes(rates)]
-    for rates in product(range(1, 10), repeat=3):
-        found = lint(rates).nearest
-        assert not has_holes(found)
-
-        def distance(other, rates=rates) -> int:
-            return sum(abs(a - b) for a, b in zip(rates, other, strict=True))
-
-        assert distance(found) == min(map(distance, good))
-
-
-def test_a_stride_that_skips_cannot_be_mended() -> None:
-    verdict = lint((1, 1), (1, 3), (2, 1))
-    assert verdict.nearest is None
-    assert "no dilations help, since a stride is larger than what the layers up to it see" in repr(verdict)
-    assert verdict.as_dict()["good"] is False

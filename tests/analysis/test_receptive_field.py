@@ -28,7 +28,7 @@ def check(case: tuple[nn.Module, nn.Module, tuple[int, ...], tuple[int, ...]]) -
         assert where <= set(seen.positions)  # borders only take away
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero(case) -> None:
     check(case)
@@ -129,6 +129,14 @@ def test_axes_differ_and_holes_are_named() -> None:
     assert field.holes == (tuple(first + i for i in (1, 3, 5, 7)), ())
     assert field.axes[0].paths == (1, 0, 2, 0, 3, 0, 2, 0, 1)
     assert field.axes[1].paths == (1,) * 5
+
+
+def test_three_axes() -> None:
+    model = nn.Sequential(nn.Conv3d(1, 2, (3, 1, 2), dilation=(2, 1, 1)), nn.MaxPool3d((1, 2, 1)))
+    field = receptive_field(model, (1, 8, 8, 8))
+    assert (field.size, field.jump) == ((5, 2, 2), (1, 2, 1))
+    assert field.reached.sum() == 3 * 2 * 2
+    assert repr(field).splitlines()[2].split()[-3:] == ["5x1x2", "1", "0"]
 
 
 def test_branches_of_unequal_field_are_a_union() -> None:

@@ -104,3 +104,5 @@ def test_refusals() -> None:
         has_holes((1, 2, 4), (3, 3))
     with pytest.raises(OptionError, match="dilations must be made of ints >= 1, not 0"):
         holes((1, 0))
+    with pytest.raises(OptionError, match="ndim must be an int >= 1, not 0"):
+        coverage((1, 2), ndim=0)
