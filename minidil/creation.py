@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from minidil.calls.words import understood
 from minidil.errors import CallError
 from minidil.random import default_rng
-from minidil.tensor import Tensor
+from minidil.tensor import Tensor, tensor
 
 
 @understood
@@ -28,7 +28,7 @@ def ones(*shape: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False
 @understood
 def full(shape: Any, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of one value, of the type that `tensor` gives it (float32 for 1.0, int64 for 1); shape as an int or a tuple."""
-    return Tensor(np.full(shape, value, dtype or Tensor(value).dtype), requires_grad)
+    return Tensor(np.full(shape, value, dtype or tensor(value).dtype), requires_grad)
 
 
 @understood

@@ -40,6 +40,11 @@ class Tensor(Methods, results=True):
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         self._array = copied(data, dtype)
+        if dtype is None and isinstance(data, int | list | tuple) and self._array.dtype.kind != "f":
+            raise CallError(
+                "Tensor: whole numbers would become float32 or a shape in PyTorch; write minidil.tensor([1.0, 2.0]) for "
+                "floats, minidil.tensor([1, 2]) for integers, minidil.zeros(2, 3) for a shape"
+            )
         self._node: Node | None = None
         self._requires_grad = False
         self._grad: Tensor | None = None
@@ -245,12 +250,14 @@ class Tensor(Methods, results=True):
 @understood
 def tensor(data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:
     """A tensor with a copy of `data`. Python floats become float32; arrays keep their number type unless dtype says otherwise."""
-    return Tensor(data, requires_grad, dtype)
+    made = Tensor.of(copied(data, dtype))
+    made.requires_grad = requires_grad
+    return made
 
 
 def as_tensor(x: Operand) -> Tensor:
     """A tensor as it is; arrays and numbers are copied into one."""
-    return x if isinstance(x, Tensor) else Tensor(x)
+    return x if isinstance(x, Tensor) else tensor(x)
 
 
 _getitem, _reshape = lift(shaping.getitem), lift(shaping.reshape)

@@ -666,3 +666,16 @@ def test_masks_select_and_index(mask: object) -> None:
     x[mask].sum().backward()
     assert x.grad is not None
     assert x.grad.numpy().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("arguments", [([1, 2],), (2, 3), (5,), ((True, False),)])
+def test_the_class_refuses_what_is_float32_or_a_shape_in_pytorch(arguments: tuple) -> None:
+    with pytest.raises(
+        CallError, match=r"Tensor: whole numbers would become float32 or a shape in PyTorch; write minidil"
+    ):
+        Tensor(*arguments)
+
+
+def test_the_class_takes_floats_and_integers_of_a_named_type() -> None:
+    assert Tensor([1.0, 2.0]).dtype == np.float32
+    assert Tensor([1, 2], dtype=np.int64).tolist() == md.tensor([1, 2]).tolist() == [1, 2]

@@ -25,6 +25,10 @@ them to, and looks at every access: what lies outside of an array, what nobody w
 What it finds, and what no emulator can see, stands in {readme}. This is its example, {example}:
 """
 
+_NO_LAUNCH = """\
+no kernel was launched, so nothing was checked: a script launches one as kernel[blocks, threads](...); what stands below
+`if __name__ == "__main__":` is run, too"""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 if nothing is wrong, 1 if something was found, 2 if the script could not be run."""
@@ -63,17 +67,36 @@ def _run(file: Path, words: list[str], stop: bool, counts: bool, rounds: int) ->
     except MinidilError as error:
         failed = True
         if not report.findings or str(report.findings[-1]) != str(error):
-            print(f"\n{error}", file=sys.stderr)
-    except Exception:
+            print(f"\n{error}\n{_reached(file, error)}", file=sys.stderr)
+    except Exception as error:
         failed = True
-        traceback.print_exc()
+        print("".join(_as_python_says_it(file, error)), file=sys.stderr)
     finally:
         sys.argv, sys.path = before, path
     print()
     if counts:
         print("\n".join(map(str, report.launches)))
-    print(summary(report))
+    if report.launches or report.findings:
+        print(summary(report))
+    else:
+        print(_NO_LAUNCH if not failed else "the script was stopped before a kernel ran")
     return 1 if report.errors else 2 if failed else 0
+
+
+def _reached(file: Path, error: BaseException) -> str:
+    """The line of the script that led to an error."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == str(file):
+            return f"  reached from {file.name}:{frame.lineno}: {frame.line}"
+    return ""
+
+
+def _as_python_says_it(file: Path, error: Exception) -> list[str]:
+    """The traceback without the frames before those of the script: it reads as if Python had run the script."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != str(file):
+        trace = trace.tb_next
+    return traceback.format_exception(error.with_traceback(trace))
 
 
 def summary(report: Report) -> str:

@@ -14,8 +14,8 @@ EXPLANATIONS = {
     ),
     "race": (
         "Two threads touch the same place, at least one writes, and nothing says who comes first: the result is a "
-        "matter of luck. Within a block put cuda.syncthreads() between the two; between blocks use cuda.atomic, or a "
-        "second launch."
+        "matter of luck. Where threads add to one place, as in a histogram or a sum, use cuda.atomic.add. Elsewhere, within "
+        "a block, put cuda.syncthreads() between the two; between blocks use cuda.atomic, or a second launch."
     ),
     "benign race": (
         "Several threads write the same value to the same place. The result is right on the GPUs of today. Nobody "

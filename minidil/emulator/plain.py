@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from inspect import signature
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from minidil.emulator.compiler import Capability, ptx_of
 from minidil.emulator.report import Report, Three
 from minidil.emulator.sass import Binary, assemble
 from minidil.emulator.session import ROUNDS, current, execute, recording
+from minidil.emulator.uncompiled import uncompiled
 from minidil.errors import DtypeError, OptionError
 
 Size: TypeAlias = "int | Sequence[int]"
@@ -84,6 +86,7 @@ class Configured:
 def launch(kernel: Any, grid: Size, block: Size, arguments: Sequence[Any], shared: int) -> None:
     """Run a kernel in the session that is open. Raises: OptionError for sizes that no GPU takes, DtypeError for odd arguments."""
     from numba.core.errors import NumbaError
+    from numba.cuda.core.errors import UnsupportedBytecodeError
 
     function, name = getattr(kernel, "py_func", kernel), _name(kernel)
     options = getattr(kernel, "targetoptions", {})
@@ -98,13 +101,21 @@ def launch(kernel: Any, grid: Size, block: Size, arguments: Sequence[Any], share
             f"{name}: a GPU refuses to launch grid {blocks}, block {threads} of {count} threads; a block has at most "
             f"{MAX_THREADS} threads, {MAX_Z} of them along z, and a grid at most {MAX_GRID_YZ} blocks along y and z"
         )
+    parameters = signature(function).parameters
+    if len(arguments) != len(parameters) and all(each.kind is not each.VAR_POSITIONAL for each in parameters.values()):
+        wanted = f"{len(parameters)} argument{'s' * (len(parameters) != 1)} ({', '.join(parameters)})"
+        raise OptionError(f"{name} takes {wanted}, and was launched with {len(arguments)}")
     hints = [(argument, getattr(argument, "value", argument)) for argument in arguments]
     held = [to_device(value) if isinstance(value, np.ndarray) else value for _, value in hints]
     types = tuple(_type(name, value, copy) for (_, value), copy in zip(hints, held, strict=True))
     try:
         execute(function, types, name, blocks, threads, held, shared, bool(options.get("fastmath")))
-    except NumbaError as error:
-        raise DtypeError(f"{name} does not compile: {str(error).strip()}") from error
+    except (NumbaError, UnsupportedBytecodeError) as error:
+        raise uncompiled(name, function, error) from error
+    except TypeError as error:
+        if "void return type" not in str(error):
+            raise
+        raise uncompiled(name, function, error) from error
     for (hint, value), copy in zip(hints, held, strict=True):
         if isinstance(value, np.ndarray) and value.flags.writeable and type(hint).__name__ != "In":
             copy.copy_to_host(value)

@@ -49,12 +49,13 @@ def _index(operands: Operands, instruction: Instruction) -> Run:
         found, sizes = _held(machine, index, lanes), _held(machine, size, lanes)
         behind = (found < 0) & (found >= -sizes) & signed
         row = ~behind & (axis > 0)
-        name = f"axis {axis}, which has" if axes > 1 else "an array of"
+        name, end = (f"axis {axis}, which has", ",") if axes > 1 else ("an array of", "")
         if behind.any():
             one, length = int(found[behind][0]), int(sizes[behind][0])
             machine.warn(
                 "negative index",
-                f"the index {one} on {name} {length:,} elements counts from the end, as in Python: it is element {one + length}",
+                f"the index {one} on {name} {length:,} elements{end} counts from the end, as in Python: "
+                f"it is element {one + length}",
                 lanes[behind],
             )
         if row.any():

@@ -77,5 +77,7 @@ MODULE: dict[str, str] = {
     "get_submodule": "write dict(model.named_modules())[name]",
     "get_buffer": "write dict(model.named_buffers())[name]",
     "register_*backward*": "use retain_grad() to keep a gradient; there are forward hooks",
+    "reset_parameters": "build the layer anew: it draws its weights then",
+    "reset_running_stats": "build the layer anew, or set its running_mean and running_var to arrays",
     "to_empty": "parameters have values from the start",
 }

@@ -49,6 +49,15 @@ class _Sequence(Module):
             delattr(self, name)
         return self.extend(modules)
 
+    def __delitem__(self, index: int) -> None:
+        name, numbered = self._name(index), self._numbered()
+        delattr(self, name)
+        if numbered:
+            rest = list(self)
+            for name in self.own_children():
+                delattr(self, name)
+            self.extend(rest)
+
     def _numbered(self) -> bool:
         return list(self.own_children()) == [str(number) for number in range(len(self))]
 

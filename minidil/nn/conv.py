@@ -135,10 +135,10 @@ class _ConvTranspose(_Windowed):
             raise OptionError(f"{layer}: padding {padding!r} depends on the size that is wanted; give it in numbers")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
         self.output_padding = per_axis(output_padding, self.ndim, "output_padding", layer, least=0)
-        for extra, step in zip(self.output_padding, self.stride, strict=True):
-            if extra >= step:
+        for extra, step, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
+            if extra >= max(step, d):
                 raise OptionError(
-                    f"{layer}: output_padding={brief(self.output_padding)} must be less than stride={step}"
+                    f"{layer}: output_padding={brief(self.output_padding)} must be less than stride={step} or dilation={d}"
                 )
         products = in_channels // groups * math.prod(self.kernel_size) / math.prod(self.stride)
         self.weight = Parameter(

@@ -15,6 +15,11 @@ ITEMS = [(np.ones(2, np.float32), 0)] * 4
     [
         (lambda: LAYER.to("cpu"), "Linear has no 'to'; parameters move to where minidil.use"),
         (lambda: LAYER.cuda(), r"Linear has no 'cuda'; minidil.use\('cuda'\) computes on a GPU"),
+        (lambda: LAYER.reset_parameters(), "Linear has no 'reset_parameters'; build the layer anew"),
+        (
+            lambda: md.nn.BatchNorm1d(2).reset_running_stats(),
+            "BatchNorm1d has no 'reset_running_stats'; build the layer",
+        ),
         (lambda: LAYER.double(), r"Linear has no 'double'; write model.astype\('float64'\)"),
         (lambda: md.optim.SGD([LAYER.weight], 0.1).add_param_group({}), "SGD has no 'add_param_group'; build the"),
         (lambda: md.data.random_split, "data has no 'random_split'; use minidil.data.split"),

@@ -111,3 +111,21 @@ def test_insert_is_that_of_lists(make, index: int) -> None:
     assert [name for name, _ in model.named_children()] == ["0", "1", "2", "3"]
     with pytest.raises(OptionError, match="entry 0 must be a module, not the class ReLU"):
         model.insert(0, nn.ReLU)
+
+
+@pytest.mark.parametrize("make", [nn.Sequential, lambda *layers: nn.ModuleList(layers)])
+def test_a_module_is_deleted_and_the_rest_numbered_anew(make) -> None:
+    first, second, third = nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)
+    model = make(first, second, third)
+    del model[1]
+    assert list(model.own_children().items()) == [("0", first), ("1", third)]
+    del model[-1]
+    assert list(model) == [first]
+    with pytest.raises(IndexError, match="has 1 modules, and none at index 1"):
+        del model[1]
+
+
+def test_deleting_keeps_names_of_their_own() -> None:
+    model = nn.Sequential(OrderedDict(stem=nn.Linear(2, 3), head=nn.Linear(3, 1)))
+    del model[0]
+    assert list(model.own_children()) == ["head"]

@@ -103,8 +103,13 @@ def test_bad_dilation_and_groups(layer: type[nn.Module]) -> None:
         layer(4, 5, 3, groups=2)
 
 
+def test_output_padding_below_the_dilation_is_what_the_op_takes() -> None:
+    layer = nn.ConvTranspose1d(1, 1, 3, 1, output_padding=2, dilation=3)
+    assert layer(zeros(1, 1, 4)).shape == (1, 1, 3 + 7 + 2)
+
+
 def test_bad_transposed_settings() -> None:
-    with pytest.raises(OptionError, match="output_padding=2 must be less than stride=2"):
+    with pytest.raises(OptionError, match="output_padding=2 must be less than stride=2 or dilation=1"):
         nn.ConvTranspose1d(1, 1, 3, 2, output_padding=2)
     with pytest.raises(OptionError, match="output_padding"):
         nn.ConvTranspose1d(1, 1, 3, 2, output_padding=-1)

@@ -6,11 +6,10 @@ Shapes as in the reference.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
+from minidil.kernels.contract import Convolution
 from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
 
@@ -34,11 +33,11 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     return way.conv_grad_weight(x, grad, window, groups)
 
 
-def _way(window: Window, weight: Array, groups: int) -> ModuleType:
+def _way(window: Window, weight: Array, groups: int) -> Convolution:
     return _way_for(window, weight.shape[1] * groups, weight.shape[0], groups)
 
 
-def _way_for(window: Window, channels: int, filters: int, groups: int) -> ModuleType:
+def _way_for(window: Window, channels: int, filters: int, groups: int) -> Convolution:
     algorithm = chosen()
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
