@@ -96,7 +96,10 @@ def test_what_the_assembler_refuses_is_one_line():
 
 def test_a_variable_that_two_kernels_share_is_declared_once():
     """Numba gives each device function one, which is in the module of every kernel that calls it."""
-    head, shared = ".version 8.0\n.target sm_80\n.address_size 64", ".common .global .align 8 .u64 of_a_device_function;"
+    head, shared = (
+        ".version 8.0\n.target sm_80\n.address_size 64",
+        ".common .global .align 8 .u64 of_a_device_function;",
+    )
     kernels = [f".visible .entry {name}()\n{{\n\tret;\n}}" for name in ("one", "other")]
     joined = sass._joined([f"{head}\n{shared}\n{kernel}\n" for kernel in kernels])
     assert joined.count("of_a_device_function") == 1
