@@ -32,14 +32,26 @@ _WORDS = {name: name for name in _SAME.split()} | {
 
 # What an operator between an array and a tensor asks the tensor.
 _REFLECTED = {
-    **{"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__"},
-    **{"divide": "__rtruediv__", "true_divide": "__rtruediv__", "power": "__rpow__", "matmul": "__rmatmul__"},
-    **{"floor_divide": "__rfloordiv__", "remainder": "__rmod__"},
-    **{"less": "__gt__", "less_equal": "__ge__", "greater": "__lt__", "greater_equal": "__le__"},
-    **{"equal": "__eq__", "not_equal": "__ne__"},
-    **{"bitwise_and": "__rand__", "bitwise_or": "__ror__", "bitwise_xor": "__rxor__"},
+    "add": "__radd__",
+    "subtract": "__rsub__",
+    "multiply": "__rmul__",
+    "divide": "__rtruediv__",
+    "true_divide": "__rtruediv__",
+    "power": "__rpow__",
+    "matmul": "__rmatmul__",
+    "floor_divide": "__rfloordiv__",
+    "remainder": "__rmod__",
+    "less": "__gt__",
+    "less_equal": "__ge__",
+    "greater": "__lt__",
+    "greater_equal": "__le__",
+    "equal": "__eq__",
+    "not_equal": "__ne__",
+    "bitwise_and": "__rand__",
+    "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__",
 }
-_OF_NUMBERS = "exp log sqrt tanh maximum minimum absolute".split()
+_OF_NUMBERS = ["exp", "log", "sqrt", "tanh", "maximum", "minimum", "absolute"]
 
 
 def with_ufunc(tensor: Any, name: str, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
