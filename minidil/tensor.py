@@ -18,7 +18,7 @@ from minidil.array import Array, OnDevice
 from minidil.calls.found import Found
 from minidil.calls.lift import lift
 from minidil.calls.methods import Methods
-from minidil.calls.numpy_calls import with_numpy
+from minidil.calls.numpy_calls import with_numpy, with_ufunc
 from minidil.calls.words import understood
 from minidil.errors import CallError, DtypeError, GraphError, OptionError, ShapeError
 from minidil.graph import Node
@@ -35,8 +35,6 @@ class Tensor(Methods, results=True):
     """An array with an optional gradient; made by `tensor` and by every function of `minidil.functional`."""
 
     __slots__ = ("__weakref__",)
-    # So np_array * tensor asks the tensor, and np.exp(tensor) fails rather than lose the graph.
-    __array_ufunc__ = None
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         self._array = copied(data, dtype)
@@ -108,6 +106,10 @@ class Tensor(Methods, results=True):
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return self.numpy() if dtype is None and not copy else np.array(self._array, dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        # So np_array * tensor asks the tensor, and np.exp(tensor) fails rather than lose the graph.
+        return with_ufunc(self, ufunc.__name__, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return with_numpy(function, args, kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minidil.errors import GraphError
+from minidil.errors import CallError, GraphError
 from minidil.graph import is_grad_enabled
 from minidil.operand import Holder
 
@@ -29,6 +29,47 @@ _WORDS = {name: name for name in _SAME.split()} | {
     "norm": "norm",
     "tensordot": "einsum",
 }
+
+# What an operator between an array and a tensor asks the tensor.
+_REFLECTED = {
+    "add": "__radd__",
+    "subtract": "__rsub__",
+    "multiply": "__rmul__",
+    "divide": "__rtruediv__",
+    "true_divide": "__rtruediv__",
+    "power": "__rpow__",
+    "matmul": "__rmatmul__",
+    "floor_divide": "__rfloordiv__",
+    "remainder": "__rmod__",
+    "less": "__gt__",
+    "less_equal": "__ge__",
+    "greater": "__lt__",
+    "greater_equal": "__le__",
+    "equal": "__eq__",
+    "not_equal": "__ne__",
+    "bitwise_and": "__rand__",
+    "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__",
+}
+_OF_NUMBERS = ["exp", "log", "sqrt", "tanh", "maximum", "minimum", "absolute"]
+
+
+def with_ufunc(tensor: Any, name: str, method: str, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What an array's operator does with a tensor on its right; NumPy's other functions of single numbers are refused.
+
+    Raises: CallError, which says what to write.
+    """
+    if "out" in options:
+        raise CallError(
+            f"np.{name}: an array is not changed by a tensor; take the tensor's value, x.detach().numpy(). To change a "
+            "parameter, write `with minidil.no_grad(): p -= lr * p.grad`"
+        )
+    if method == "__call__" and len(inputs) == 2 and inputs[1] is tensor and not options and name in _REFLECTED:
+        result = getattr(tensor, _REFLECTED[name])(inputs[0])
+        if result is not NotImplemented:
+            return result
+    advice = f"use minidil.functional.{name}, or" if name in _OF_NUMBERS else "use"
+    raise CallError(f"np.{name}: takes arrays, and would lose a tensor's gradient; {advice} x.detach().numpy()")
 
 
 def with_numpy(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
