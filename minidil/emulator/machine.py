@@ -58,7 +58,7 @@ class Machine:
         others = [value for name, value in self.arguments.items() if name not in written and value.dtype.kind in "iu"]
         self.aliased = any(int(value) in stored for value in others)
         self.watch_global = Watch(len(self.memory.bytes), self.threads, between_blocks=True)
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[tuple[str, int, int]] = set()
         self._spares: dict[Any, NDArray[Any]] = {}
         self.pc = 0
 
@@ -178,8 +178,9 @@ class Machine:
         )
         if severity == "error" and self.findings is None:
             raise KernelError(finding)
-        if (kind, instruction.line) not in self._seen:
-            self._seen.add((kind, instruction.line))
+        place = (kind, instruction.file, instruction.line)
+        if place not in self._seen:
+            self._seen.add(place)
             (self.warnings if self.findings is None else self.findings).append(finding)
 
     def report_race(self, race: Race | None, space: str) -> None:

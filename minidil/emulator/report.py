@@ -120,10 +120,15 @@ class Launch:
         return float(self.executed.sum()) / max(32 * int(self.issued.sum()), 1)
 
     def lines(self) -> dict[int, dict[str, int]]:
-        """By source line: warp instructions, sectors, bytes requested and bank conflicts."""
+        """By line of the kernel's file: warp instructions, sectors, bytes requested and bank conflicts.
+
+        What it calls in other files, such as Numba's own, stands under -1.
+        """
         found: dict[int, dict[str, int]] = {}
+        own = next(iter(self.program.files), 0)
         for number, instruction in enumerate(self.program.instructions):
-            row = found.setdefault(instruction.line, dict.fromkeys(("issued", "sectors", "requested", "conflicts"), 0))
+            line = instruction.line if instruction.file in (0, own) else -1
+            row = found.setdefault(line, dict.fromkeys(("issued", "sectors", "requested", "conflicts"), 0))
             row["issued"] += int(self.issued[number])
             row["sectors"] += int(self.sectors[number])
             row["requested"] += int(self.requested[number])
@@ -140,8 +145,9 @@ class Launch:
         file = next(iter(self.program.files.values()), "")
         for line, row in self.lines().items():
             if row["issued"]:
+                place = "in other files" if line < 0 else f"{line:5}"
                 rows.append(
-                    f"  {line:5}  {row['issued']:10,} warp instr. {row['sectors']:9,} sectors {row['conflicts']:7,} conflicts   "
+                    f"  {place}  {row['issued']:10,} warp instr. {row['sectors']:9,} sectors {row['conflicts']:7,} conflicts   "
                     f"{linecache.getline(file, line).rstrip()}"
                 )
         return "\n".join(rows)
