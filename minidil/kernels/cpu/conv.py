@@ -6,12 +6,23 @@ Shapes as in the reference.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.contract import Convolution
 from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
+
+
+class Way(Protocol):
+    """A way to convolve: what each of the files that are chosen from has."""
+
+    def conv_forward(
+        self, x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None
+    ) -> Array: ...
+    def conv_grad_input(self, grad: Array, weight: Array, window: Window, groups: int = 1) -> Array: ...
+    def conv_grad_weight(self, x: Array, grad: Array, window: Window, groups: int = 1) -> Array: ...
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
@@ -33,11 +44,11 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     return way.conv_grad_weight(x, grad, window, groups)
 
 
-def _way(window: Window, weight: Array, groups: int) -> Convolution:
+def _way(window: Window, weight: Array, groups: int) -> Way:
     return _way_for(window, weight.shape[1] * groups, weight.shape[0], groups)
 
 
-def _way_for(window: Window, channels: int, filters: int, groups: int) -> Convolution:
+def _way_for(window: Window, channels: int, filters: int, groups: int) -> Way:
     algorithm = chosen()
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
