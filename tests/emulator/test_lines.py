@@ -19,7 +19,9 @@ def test_lines_of_other_files_are_not_taken_for_lines_of_the_kernel():
     (launch,) = run(squares, 1, 8, x, y).launches
     np.testing.assert_array_equal(y, x**2)
     begin = inspect.getsourcelines(squares)[1]
-    elsewhere = [one for one in launch.program.instructions if one.line and one.file != next(iter(launch.program.files))]
+    elsewhere = [
+        one for one in launch.program.instructions if one.line and one.file != next(iter(launch.program.files))
+    ]
     assert elsewhere
     assert launch.lines().keys() <= {-1, 0, begin, begin + 1, begin + 2}
     shown = re.findall(r"^ +(\d+) .* conflicts   (.*)$", str(launch), re.MULTILINE)
