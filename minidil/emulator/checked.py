@@ -22,10 +22,9 @@ from unittest.mock import patch
 @contextmanager
 def checks() -> Iterator[None]:
     """Within the block, numba.cuda compiles with checks. Nothing compiled here is used outside, or the other way round."""
-    from numba.cuda import cgutils, cudaimpl
+    from numba.cuda import cgutils, cudaimpl, dispatcher
     from numba.cuda.core import callconv
     from numba.cuda.descriptor import cuda_target
-    from numba.cuda.dispatcher import CUDADispatcher
     from numba.cuda.np import arrayobj
 
     with ExitStack() as stack:
@@ -36,11 +35,26 @@ def checks() -> Iterator[None]:
             (cudaimpl, "_generic_array", _marking_local),
             (callconv.NumpyErrorModel, "fp_zero_division", _marking_zero),
             (callconv.MinimalCallConv, "return_user_exc", _marking_raise),
+            (dispatcher, "compile_cuda", _noting_lines),
         ):
             stack.enter_context(patch.object(place, name, wrap(getattr(place, name))))
-        stack.enter_context(patch.object(CUDADispatcher, "overloads", _Apart(), create=True))
+        stack.enter_context(patch.object(dispatcher.CUDADispatcher, "overloads", _Apart(), create=True))
         stack.enter_context(patch.object(cuda_target.target_context, "cached_internal_func", {}))
         yield
+
+
+def _noting_lines(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Device functions are compiled with the lines of their source, as the kernel is.
+
+    Of numba's own, the line of the call says more.
+    """
+
+    def compiled(function: Any, *given: Any, **options: Any) -> Any:
+        if not str(function.__module__).startswith("numba."):
+            options["lineinfo"] = True
+        return original(function, *given, **options)
+
+    return compiled
 
 
 def _emit(builder: Any, text: str, *values: Any) -> None:
