@@ -85,6 +85,8 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """Read config.json. Raises: CheckpointError if it is missing or damaged."""
         path = self.path / CONFIG
+        if not self.path.exists():
+            raise CheckpointError(f"there is no {self.path}, which should be the folder of a run")
         if not path.is_file():
             raise CheckpointError(f"{self.path} is not the folder of a run: it has no {CONFIG}")
         try:

@@ -127,7 +127,8 @@ def test_settings_that_were_changed_are_said(run: Path, capsys: pytest.CaptureFi
 def test_what_is_none_of_these_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'resnet_small:digits'?" in refused(capsys, "inspect", "resnet_smal")
     assert f"{tmp_path} is not the folder of a run: it has no config.json" in refused(capsys, "inspect", str(tmp_path))
-    assert "elsewhere is not the folder of a run" in refused(capsys, "inspect", str(tmp_path / "elsewhere"))
+    elsewhere = tmp_path / "elsewhere"
+    assert f"there is no {elsewhere}, which should be the folder of a run" in refused(capsys, "inspect", str(elsewhere))
     assert "something else wrote it" in refused(capsys, "inspect", str(run / "config.json"))
     np.savez(tmp_path / "plain.npz", a=np.ones(3))
     assert "something else wrote it" in refused(capsys, "inspect", str(tmp_path / "plain.npz"))

@@ -152,7 +152,7 @@ def test_resume_on_another_backend_says_that_bits_may_differ(capsys: pytest.Capt
         ("train --model alexnet", "invalid choice: 'alexnet'"),
         ("train --data nowhere", "neither a known set"),
         ("train --backend tpu", "invalid choice: 'tpu'"),
-        ("train --resume nowhere", "nowhere is not the folder of a run"),
+        ("train --resume nowhere", "there is no nowhere, which should be the folder of a run"),
         ("train --resume a --out b", "not allowed with argument"),
     ],
 )

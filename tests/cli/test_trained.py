@@ -65,7 +65,7 @@ def test_predict_goes_on_after_a_bad_image(digit: str, tmp_path: Path, capsys: p
 def test_a_name_that_is_nearly_one_of_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'vgg_small:cifar10'?" in refused(capsys, "eval", "vgg_smal")
     assert "did you mean 'resnet_small:digits'?" in refused(capsys, "eval", "resnet_small:cifar10")
-    assert "is not the folder of a run" in refused(capsys, "eval", str(tmp_path / "elsewhere"))
+    assert "elsewhere, which should be the folder of a run" in refused(capsys, "eval", str(tmp_path / "elsewhere"))
 
 
 def test_a_folder_comes_before_weights_of_its_name(

@@ -52,7 +52,7 @@ def test_a_run_that_fails_lets_go_of_its_folder(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_before_it_is_sure_that_there_is_a_run(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is not the folder of a run"):
+    with pytest.raises(CheckpointError, match="nowhere, which should be the folder of a run"):
         Tiny().fit(tmp_path / "nowhere", resume=True)
     assert not (tmp_path / "nowhere").exists()
     (tmp_path / "last.npz").write_bytes(b"precious")

@@ -264,5 +264,5 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.npz", {"model": {}})
     with pytest.raises(CheckpointError, match="not the state of a training run"):
         Tiny(epochs=2).fit(tmp_path, resume=True)
-    with pytest.raises(CheckpointError, match="not the folder of a run"):
+    with pytest.raises(CheckpointError, match="nowhere, which should be the folder of a run"):
         Tiny().fit(tmp_path / "nowhere", resume=True)
