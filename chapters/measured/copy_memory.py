@@ -9,6 +9,9 @@ Source: Bai, Kolter & Koltun 2018, arXiv:1803.01271, section 4.2 and the appendi
 from __future__ import annotations
 
 import json
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -83,21 +86,29 @@ def trained(kind: str, seed: int, steps: int = STEPS) -> tuple[nn.Module, list[f
     return model, np.reshape(losses[: steps // EVERY * EVERY], (-1, EVERY)).mean(axis=1).tolist()
 
 
-def main() -> None:
-    """Train six networks and write what is compared."""
+def facts(task: tuple[int, str]) -> dict[str, Any]:
+    """What is stored of the network with this seed and of this kind."""
+    seed, kind = task
     md.set_num_threads(THREADS)
+    model, losses = trained(kind, seed)
+    loss, recall = judge(model)
+    rounded = {
+        "loss": float(f"{loss:.4g}"),
+        "recall": round(recall, 4),
+        "curve": [float(f"{each:.4g}") for each in losses],
+    }
+    return {"kind": kind, "seed": seed, "parameters": sum(p.size for p in model.parameters()), **rounded}
+
+
+def main() -> None:
+    """Train six networks, three at a time, and write what is compared."""
     settings = {"steps": STEPS, "batch": BATCH, "lr": LR, "gap": GAP, "threads": THREADS, "every": EVERY}
     results: dict[str, Any] = {**settings, "held_out": HELD_OUT, "seeds": list(SEEDS), "networks": []}
-    for seed in SEEDS:
-        for kind in DILATIONS:
-            model, losses = trained(kind, seed)
-            loss, recall = judge(model)
-            curve = [float(f"{each:.4g}") for each in losses]
-            parameters = sum(p.size for p in model.parameters())
-            facts = {"loss": float(f"{loss:.4g}"), "recall": round(recall, 4), "parameters": parameters, "curve": curve}
-            results["networks"].append({"kind": kind, "seed": seed, **facts})
-            print(kind, seed, facts["loss"], facts["recall"], flush=True)
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+        for found in pool.map(facts, product(SEEDS, DILATIONS)):
+            results["networks"].append(found)
+            print(found["kind"], found["seed"], found["loss"], found["recall"], flush=True)
+            Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
