@@ -4,7 +4,7 @@ A seed sets the first weights and the sequences, alike for the network with dila
 dilations are all 1: as many weights, as many steps, the same batches. Task, network and training are those of the chapter.
 It takes about a minute of one core a network. The same machine and number of threads give the same file; other machines
 round differently.
-Source: Bai, Kolter & Koltun 2018, arXiv:1803.01271, section 4.2 and the appendix.
+Source: Bai, Kolter & Koltun 2018, arXiv:1803.01271.
 """
 
 from __future__ import annotations
