@@ -17,7 +17,13 @@ settings.register_profile(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+settings.register_profile("quick", settings.get_profile("minidil"), max_examples=12)
 settings.load_profile("minidil")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast part draws a third of the examples; all of them are for plain `pytest`."""
+    settings.load_profile("quick" if "not slow" in config.option.markexpr else "minidil")
 
 
 @pytest.fixture(params=["numpy", "numba"])
