@@ -2,4 +2,5 @@
 
 from minidil.emulator.toolchain import missing
 
-collect_ignore = [] if missing() is None else ["test_plain.py", "test_support.py", "test_teaching.py"]
+COMPILE = ("command", "device_lines", "lines", "plain", "support", "teaching", "uncompiled")
+collect_ignore = [] if missing() is None else [f"test_{name}.py" for name in COMPILE]

@@ -6,9 +6,12 @@ from ptx_kernels import kernel, run, run_ptx
 
 from minidil.emulator import KernelError, KernelWarning, recording
 from minidil.emulator.memory import DEVICE
+from minidil.emulator.toolchain import missing
 from minidil.errors import BackendError
 from minidil.kernels.cuda.array import empty, to_device
 from minidil.kernels.cuda.memory import pool
+
+compiles = pytest.mark.skipif(missing() is not None, reason=f"the emulator {missing()}")
 
 OWN = """
 mov.u32 %r22, %ctaid.x;
@@ -253,6 +256,7 @@ def warning(body, *arrays, **options):
     return finding
 
 
+@compiles
 def test_a_barrier_that_some_threads_do_not_reach():
     body = OWN + "setp.ge.u32 %p1, %r20, 40;\n@%p1 ret;\n" + LINE + "bar.sync 0;"
     finding = warning(body, zeros(), block=64, grid=2)
@@ -277,6 +281,7 @@ def test_two_barriers_for_one_block():
     assert (finding.line, finding.thread, finding.count) == (41, (0, 0, 0), 5)
 
 
+@compiles
 def test_a_guarded_barrier():
     finding = warning(OWN + "setp.lt.u32 %p1, %r20, 5;\n" + LINE + "@%p1 bar.sync 0;", zeros(), block=32)
     assert where(finding) == ("exited threads", 42, 0, 5, 27)
