@@ -227,7 +227,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_the_same(number: signal.S
     assert contents(Path("cut")) == contents(Path("whole"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_run_killed_at_twenty_random_moments_ends_in_the_same_bits(backend: str) -> None:
     """SIGKILL, from the first import to the last write, over and over the same run; no checkpoint is ever unreadable."""

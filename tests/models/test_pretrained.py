@@ -61,7 +61,7 @@ def test_the_digits_are_read_as_well_as_is_said() -> None:
     assert accuracy(weights, resnet_small(in_channels=1, pretrained="digits")) >= weights.test_accuracy - 1 / 360
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cifar10_is_named_as_well_as_is_said() -> None:
     if not all(cache.locate(source("cifar10"), file).exists() for file in source("cifar10").files):
         pytest.skip("CIFAR-10 is not on this machine, and is not fetched for a test")

@@ -88,7 +88,7 @@ class Resident(train.Callback):
         self.bytes.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="reads the memory of the process where Linux tells it"
 )

@@ -59,7 +59,7 @@ def same_compiler():
     return json.loads(STATIC.read_text(encoding="utf-8"))["tools"]["numba-cuda"] == version("numba-cuda")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CALLS)
 def test_the_tables_are_what_is_counted(name):
     home, rows = module(CALLS[name][0]), counted(name)
@@ -73,7 +73,7 @@ def test_the_tables_are_what_is_counted(name):
         assert found == [line.split()[2:] for line in wanted[1:]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["matmul", "conv_forward"])
 def test_each_version_gains_what_its_line_says(name):
     rows = counted(name)
