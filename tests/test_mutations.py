@@ -5,6 +5,8 @@ import ast
 import pytest
 from mutants import CHECKS, SUITES, Mutant, load, replace
 
+from minidil.kernels import threads
+
 pytestmark = pytest.mark.slow
 
 REFERENCE = [
@@ -362,6 +364,8 @@ def test_copies_without_a_mistake_pass_every_check(suite, monkeypatch):
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_mistake_is_noticed(mutant, monkeypatch):
+    if (mutant.module, mutant.place) == ("filters", "gradient.work") and threads.num_threads() < 2:
+        pytest.skip("one thread has all of the work in one part, and there is nothing to add")
     copies = load(mutant.suite, monkeypatch, mutant)
     with pytest.raises((AssertionError, ValueError, IndexError)):
         CHECKS[mutant.suite][mutant.noticed_by](copies)

@@ -37,14 +37,15 @@ class Plan:
 
     def _table(self) -> list[tuple[str, ...]]:
         (layers,) = layers_of(*([(n,) for n in each] for each in self._settings()))
-        rows, sees = [_HEAD], 1
+        rows: list[tuple[str, ...]] = [_HEAD]
+        sees = 1
         for number, layer in enumerate(layers):
             sees += (layer.taps - 1) * layer.rate
             total = self.dilations[number] * (self.kernel_size - 1)
             padding = str(total // 2) if total % 2 == 0 else f"{total // 2}+{total - total // 2}"
             facts = (number + 1, self.kernel_size, self.strides[number], self.dilations[number], padding, sees)
-            rows.append(tuple(map(str, facts)))  # type: ignore[arg-type]  # as many as the head has
-        return list(rows)
+            rows.append(tuple(map(str, facts)))
+        return rows
 
     def _settings(self) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
         return self.dilations, (self.kernel_size,) * len(self.dilations), self.strides

@@ -161,7 +161,7 @@ def assert_receptive_field(
     at_least: int | Sequence[int],
     without_holes: bool = False,
 ) -> ReceptiveField:
-    """Nothing, if the model's middle output sees at least so many positions on every axis; returns the field.
+    """Check that the model's middle output sees at least so many positions on every axis, and return its field.
 
     at_least: one number, or one per spatial axis. without_holes: there must be no hole in it, either.
     input_shape: by default one of at_least positions an axis, with the channels and axes of the first convolution.

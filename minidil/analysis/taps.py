@@ -6,6 +6,7 @@ chain of maps is the field on an input without borders, the one that the literat
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -18,20 +19,20 @@ Read: TypeAlias = tuple[Positions, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
-class Taps:
+class Taps(ABC):
     """The positions of an axis of `size` that every position of an axis of `out` reads."""
 
     size: int
     out: int
 
     @property
+    @abstractmethod
     def jump(self) -> Fraction:
         """How far apart the taps of two neighbouring outputs are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, at: Positions) -> Read:
         """Shapes: at (n,) -> positions (n, taps), and which of them count (n, taps)."""
-        raise NotImplementedError
 
     def is_identity(self) -> bool:
         """Whether every position reads its own and no other."""

@@ -11,15 +11,13 @@ from minidil.operand import Holder
 
 # What keeps the graph: minidil's word for NumPy's function. Other names than these have no counterpart.
 _SAME = (
-    "sum mean var std max min argmax argmin prod cumsum clip where concatenate stack reshape transpose pad einsum matmul squeeze "
-    "split flip any all sort repeat"
+    "sum mean var std max min amax amin argmax argmin prod cumsum clip where concatenate stack reshape transpose pad einsum "
+    "matmul squeeze split flip any all sort repeat"
 )
 _WORDS = {name: name for name in _SAME.split()} | {
     "dot": "matmul",
     "vdot": "matmul",
     "inner": "matmul",
-    "amax": "max",
-    "amin": "min",
     "expand_dims": "unsqueeze",
     "broadcast_to": "expand",
     "ravel": "flatten",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from minidil.errors import CallError
 from minidil.names.arguments import advice, goes_without_saying, own_word
@@ -83,7 +83,7 @@ def understood(function: F, name: str | None = None, method: bool = False) -> F:
         given, named = signature.bind(given, named)
         return function(*given, **named)
 
-    return call  # type: ignore[return-value]
+    return cast(F, call)
 
 
 @cache
