@@ -106,7 +106,7 @@ def test_an_input_of_nothing_but_padding():
     assert_array_equal(cpu.conv_grad_weight(x, grad, window), np.zeros(weight.shape))
 
 
-@pytest.mark.parametrize("algorithm", ["im2col", "winograd"])
+@pytest.mark.parametrize("algorithm", ["im2col", "direct", "winograd"])
 @settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 19), st.integers(1, 19)),

@@ -99,7 +99,7 @@ def precise(arguments):
 
 def ways(case):
     """The algorithms that can do it."""
-    return ["auto", "im2col", *(["winograd"] if winograd_plan.applies(case.window) else [])]
+    return ["auto", "im2col", "direct", *(["winograd"] if winograd_plan.applies(case.window) else [])]
 
 
 def check(case, count, alike=False):
@@ -168,7 +168,7 @@ def test_one_pixel(ndim, channels, batch):
     # The only tap that meets the pixel is the middle one: the layer is a matrix.
     middle = weight[(..., *(1,) * ndim)]
     pixels, slopes = x.reshape(batch, channels), grad.reshape(batch, 4)
-    for way in ["auto", "im2col", *(["winograd"] if ndim > 1 else [])]:
+    for way in ["auto", "im2col", "direct", *(["winograd"] if ndim > 1 else [])]:
         with conv_algorithm(way):
             y = cpu.conv_forward(x, weight, window)
             dx = cpu.conv_grad_input(grad, weight, window)

@@ -36,7 +36,7 @@ def wanted(name, a, b, window):
         return getattr(reference, name)(a.astype(np.float64), b.astype(np.float64), window)
 
 
-@pytest.mark.parametrize("way", ["auto", "winograd", "im2col"])
+@pytest.mark.parametrize("way", ["auto", "winograd", "im2col", "direct"])
 @pytest.mark.parametrize("kind", WINDOWS)
 @pytest.mark.parametrize("name", NAMES)
 def test_one_number_that_is_not_finite(name, kind, way):

@@ -1,17 +1,21 @@
-"""Convolution: tap by tap where each channel has its own filter, one matrix product where the kernel has one tap, Winograd where
-it pays, its smaller cousin where the dilation leaves two values to a phase, im2col for everything else.
+"""Convolution: tap by tap where each channel has its own filter, Winograd where it pays, its smaller cousin where the dilation
+leaves two values to a phase, and in registers without columns for nearly everything else.
+
+BLAS, with columns or for one tap without, keeps products of few rows, and the gradients of the weights with one tap or with many
+channels and filters.
 
 Shapes as in the reference.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, im2col, pointwise, two_by_two, winograd, winograd_plan
+from minidil.kernels.cpu import depthwise, direct, im2col, pointwise, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
 
 
@@ -27,12 +31,16 @@ class Way(Protocol):
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """The convolution of x with weight, plus bias."""
-    return _way(window, weight, groups).conv_forward(x, weight, window, groups, bias)
+    filters, channels = weight.shape[0], x.shape[1]
+    plain = _plain(window, direct.pays(len(x) * math.prod(window.out), filters, window, groups))
+    return _way_for(window, channels, filters, groups, plain).conv_forward(x, weight, window, groups, bias)
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
     """dL/dx; forward: as the forward pass of a transposed convolution."""
-    way = _way(window, weight, groups)
+    filters, channels = weight.shape[0], weight.shape[1] * groups
+    plain = _plain(window, direct.pays(len(grad) * math.prod(window.size), channels, window, groups))
+    way = _way_for(window, channels, filters, groups, plain)
     if way is winograd:
         return winograd.conv_grad_input(grad, weight, window, groups, forward)
     return way.conv_grad_input(grad, weight, window, groups)
@@ -40,27 +48,28 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1,
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight."""
-    way = _way_for(window, x.shape[1], grad.shape[1], groups)
-    return way.conv_grad_weight(x, grad, window, groups)
+    channels, filters = x.shape[1], grad.shape[1]
+    plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups))
+    return _way_for(window, channels, filters, groups, plain).conv_grad_weight(x, grad, window, groups)
 
 
-def _way(window: Window, weight: Array, groups: int) -> Way:
-    return _way_for(window, weight.shape[1] * groups, weight.shape[0], groups)
+def _plain(window: Window, in_registers: bool) -> Way:
+    """The way that saves no multiplications."""
+    return direct if in_registers else pointwise if pointwise.applies(window) else im2col
 
 
-def _way_for(window: Window, channels: int, filters: int, groups: int) -> Way:
+def _way_for(window: Window, channels: int, filters: int, groups: int, plain: Way = direct) -> Way:
+    """The way that is forced or, if none is, pays most; `plain` if no other does."""
     algorithm = chosen()
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
             return depthwise
-        if pointwise.applies(window):
-            return pointwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
-        return winograd if winograd_plan.pays(window, channels, filters, groups) else im2col
+        return winograd if winograd_plan.pays(window, channels, filters, groups) else plain
     if algorithm == "winograd" and not winograd_plan.applies(window):
         raise OptionError(
             f"conv: Winograd is forced and needs a 3x3 or Kx3x3 kernel with stride 1, not kernel {window.kernel}, "
             f"stride {window.stride}; use conv_algorithm('auto')"
         )
-    return winograd if algorithm == "winograd" else im2col
+    return {"winograd": winograd, "direct": direct, "im2col": im2col}[algorithm]
