@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from minidil.array import Array
-from minidil.kernels.cpu import memory
+from minidil.kernels.cpu import im2col, memory
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.cpu.phases import Reading, backward, forward, three
 from minidil.kernels.cpu.registers import (
@@ -68,7 +68,12 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dx, phase by phase."""
+    """dL/dx, phase by phase.
+
+    At the border zeros of the padding are multiplied by weights. With an infinite one that would be NaN, where dL/dx has no term.
+    """
+    if not np.isfinite(weight).all():
+        return im2col.conv_grad_input(grad, weight, window, groups)
     filters, channels = weight.shape[:2]
     matrix = weight.reshape(groups, filters // groups, channels, window.taps).transpose(0, 3, 1, 2)
     phases, positions = backward(window, groups), math.prod(window.size)
