@@ -17,6 +17,7 @@ from importlib import import_module
 import kernel_checks as checks
 import numpy as np
 import oracles
+import plain_registers
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import ConvCase
 
@@ -38,6 +39,7 @@ SUITES = {
     "winograd": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "volume": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
+    "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "direct"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "flat", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
@@ -47,7 +49,16 @@ SUITES = {
 }
 
 
-SMALL_PIECES = {"_CACHE_BYTES", "_IMAGES", "_LEAST_ELEMENTS", "_LEAST_ROWS", "_LEAST_TILES", "_ROWS"}
+SMALL_PIECES = {
+    "_CACHE_BYTES",
+    "_IMAGES",
+    "_LEAST_ELEMENTS",
+    "_LEAST_ROWS",
+    "_LEAST_TILES",
+    "_ROWS",
+    "_BLOCK",
+    "_SUMMED",
+}
 COMPILED = {"compiled", "compiled_sum"}
 
 
@@ -72,6 +83,8 @@ class Mutant:
 def load(suite, monkeypatch, mutant=None):
     """Everything that the modules of a suite define, from fresh copies, one of them mutated."""
     found = types.SimpleNamespace()
+    if suite == "direct":
+        monkeypatch.setitem(sys.modules, CPU + "registers", plain_registers)
     for name in SUITES[suite]:
         original = import_module(name)
         tree = ast.parse(inspect.getsource(original))
@@ -358,7 +371,7 @@ SUMS = {
 }
 CHECKS = {
     suite: {name: _on_cases(suite, check) for name, check in CONV.items()}
-    for suite in ("reference", "im2col", "depthwise", "pointwise", "winograd", "two by two", "volume")
+    for suite in ("reference", "im2col", "depthwise", "pointwise", "winograd", "two by two", "volume", "direct")
 }
 CHECKS["reference"] |= {name: _on_pools("reference", *check) for name, check in (POOL | SUMS).items()}
 CHECKS["reference"] |= {

@@ -179,6 +179,39 @@ IM2COL = [
     ),
     ("im2col", "_scatter_colours", "dx[place, 1] += cols[r, tap, 1]", "dx[place, 1] = cols[r, tap, 1]", "grad_input"),
 ]
+DIRECT = [
+    ("phases", "forward", "i * d", "i", "forward"),
+    ("phases", "forward", "o * s", "o", "forward"),
+    ("phases", "backward", "(shift - d * k) // s", "(shift - d * k) // s + 1", "grad_input"),
+    ("phases", "backward", "start + lead", "start", "grad_input"),
+    ("phases", "backward", "r + window.padding[axis][0]", "r", "grad_input"),
+    ("phases", "_reading", "last[::joined]", "last", "forward"),
+    ("direct", "_fill_panels", "(t * depth + c) * wide + at", "(c * len(taps) + t) * wide + at", "forward"),
+    ("direct", "_panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
+    (
+        "direct",
+        "_panel_of_results",
+        "equal_rows(bias, 0, rows, columns)",
+        "equal_rows(bias, 0, rows, columns) * 0",
+        "forward",
+    ),
+    ("direct", "_correlate", "base + g * (channels // groups)", "base", "forward"),
+    ("direct", "_padded_copy", "room[at : at + first] = 0", "room[at : at + first] = 1", "forward"),
+    (
+        "direct",
+        "_weight_sums",
+        "base + offsets[t] * channels + g * (channels // groups)",
+        "base + offsets[t] * channels",
+        "grad_weight",
+    ),
+    (
+        "direct",
+        "_add_products",
+        "total[whole * wide + i] += spare[i]",
+        "total[whole * wide + i] = spare[i]",
+        "grad_weight",
+    ),
+]
 DEPTHWISE = [
     *((*place, "forward") for place in PLACES[2:-1]),
     ("depthwise", "_forward", "y[n, r, c] = bias[c]", "y[n, r, c] = 0", "forward"),
@@ -342,6 +375,7 @@ OPS = [
 MUTANTS = [
     *(Mutant("reference", *mutant) for mutant in REFERENCE),
     *(Mutant("im2col", *mutant) for mutant in IM2COL),
+    *(Mutant("direct", *mutant) for mutant in DIRECT),
     *(Mutant("depthwise", *mutant) for mutant in DEPTHWISE),
     *(Mutant("pointwise", *mutant) for mutant in POINTWISE),
     *(Mutant("winograd", *mutant) for mutant in WINOGRAD),

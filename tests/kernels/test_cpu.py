@@ -147,7 +147,7 @@ def test_winograd_refuses_what_it_cannot_do():
     x, weight = np.zeros((1, 2, 5, 5)), np.zeros((2, 2, 3, 3))
     with conv_algorithm("winograd"), pytest.raises(OptionError, match=r"not kernel \(3, 3\), stride \(2, 2\)"):
         cpu.conv_forward(x, weight, window)
-    with pytest.raises(OptionError, match="conv_algorithm: 'fft' is none of 'auto', 'im2col', 'winograd'"):
+    with pytest.raises(OptionError, match="conv_algorithm: 'fft' is none of 'auto', 'im2col', 'direct', 'winograd'"):
         conv_algorithm("fft")
 
 

@@ -1,0 +1,65 @@
+"""The steps in registers, compiled, against the same in NumPy."""
+
+import numpy as np
+import plain_registers
+import pytest
+from numba import njit
+from numpy.testing import assert_allclose
+
+from minidil.kernels.cpu import registers
+from minidil.kernels.cpu.registers import lanes
+
+
+def _steps(add_to, equal_rows, multiply_add, numbers_at, store, taken):
+    def product(left, right, bias, table, out, sums, rows, columns, wide):
+        last = len(table)
+        for first in range(0, last, len(rows)):
+            starts = numbers_at(taken(table, first, last, rows), 1, 3, 2)
+            tile = equal_rows(bias, 1, rows, columns)
+            for k in range(len(right) // wide):
+                tile = multiply_add(tile, left, starts, k, right, k * wide)
+            into = numbers_at(taken(table, first, last, rows), 0, wide, 0)
+            store(tile, out, into)
+            add_to(tile, sums, into)
+
+    return product
+
+
+IN_REGISTERS = compiled(_steps(add_to, equal_rows, multiply_add, numbers_at, store, taken))
+PLAIN = _steps(
+    *(vars(plain_registers)[name] for name in ("add_to", "equal_rows", "multiply_add", "numbers_at", "store", "taken"))
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "columns"), [(6, 2), (8, 1), (1, 1)])
+def test_a_product_tile_by_tile(dtype, rows, columns):
+    wide = columns * lanes(np.dtype(dtype).itemsize)
+    rng = np.random.default_rng(0)
+    table = np.arange(2 * rows)  # every row of `out` once, so that sums are added once
+    left, right = rng.standard_normal(6 * rows + 20).astype(dtype), rng.standard_normal(5 * wide).astype(dtype)
+    bias = rng.standard_normal(wide + 1).astype(dtype)
+    results = []
+    for steps in (IN_REGISTERS, PLAIN):
+        out, sums = np.zeros(2 * rows * wide, dtype), np.ones(2 * rows * wide, dtype)
+        steps(left, right, bias, table, out, sums, (0,) * rows, (0,) * columns, wide)
+        results.append((out, sums))
+    assert_allclose(*(out for out, _ in results), rtol=1e-5, atol=1e-5)
+    assert_allclose(*(sums for _, sums in results), rtol=1e-5, atol=1e-5)
+    assert np.count_nonzero(results[0][0]) == out.size
+
+
+def test_the_last_entry_is_taken_again_where_the_table_ends():
+    four = njit(_taken_four(registers.taken))
+    assert (
+        four(np.array([5, 6, 7, 8]), 2, 4)
+        == (7, 8, 8, 8)
+        == _taken_four(plain_registers.taken)(np.array([5, 6, 7, 8]), 2, 4)
+    )
+
+
+def _taken_four(taken):
+    def four(table, first, last):
+        return taken(table, first, last, (0, 0, 0, 0))
+
+    return four

@@ -1,0 +1,46 @@
+"""What the steps of kernels/cpu/registers.py do, in NumPy: a tile is an array of rows. Nothing is compiled."""
+
+import numpy as np
+
+from minidil.kernels.cpu.registers import BYTES, COLUMNS, ROWS, lanes, tile_for
+
+__all__ = [
+    "BYTES",
+    "COLUMNS",
+    "ROWS",
+    "add_to",
+    "equal_rows",
+    "lanes",
+    "multiply_add",
+    "numbers_at",
+    "store",
+    "taken",
+    "tile_for",
+]
+
+
+def multiply_add(tile, left, starts, k, right, at):
+    return tile + left[np.asarray(starts) + k][:, None] * right[at : at + tile.shape[1]]
+
+
+def store(tile, array, starts):
+    for row, start in zip(tile, starts, strict=True):
+        array[start : start + len(row)] = row
+
+
+def add_to(tile, array, starts):
+    for row, start in zip(tile, starts, strict=True):
+        array[start : start + len(row)] += row
+
+
+def numbers_at(places, further, size, base):
+    return tuple(int(base + (place + further) * size) for place in places)
+
+
+def equal_rows(array, index, rows, columns):
+    width = len(columns) * lanes(array.itemsize)
+    return np.tile(array[index : index + width], (len(rows), 1))
+
+
+def taken(table, first, last, rows):
+    return tuple(int(table[min(first + i, last - 1)]) for i in range(len(rows)))
