@@ -25,10 +25,9 @@ def _steps(add_to, equal_rows, multiply_add, numbers_at, store, taken):
     return product
 
 
-IN_REGISTERS = compiled(_steps(add_to, equal_rows, multiply_add, numbers_at, store, taken))
-PLAIN = _steps(
-    *(vars(plain_registers)[name] for name in ("add_to", "equal_rows", "multiply_add", "numbers_at", "store", "taken"))
-)
+STEPS = ("add_to", "equal_rows", "multiply_add", "numbers_at", "store", "taken")
+IN_REGISTERS = njit(_steps(*(getattr(registers, name) for name in STEPS)))
+PLAIN = _steps(*(getattr(plain_registers, name) for name in STEPS))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
