@@ -1,0 +1,3 @@
+"""What a visit leaves in its folder."""
+
+RUNNING, FOUND = "running", "found.json"
