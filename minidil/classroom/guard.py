@@ -1,0 +1,133 @@
+"""Calling a student's function so that nothing it does reaches the notebook raw: loops without end, errors, prints, warnings.
+
+What stops a loop: a second thread asks the interpreter to raise `TimedOut` in the thread that runs the function. This works in
+notebooks, in any thread and on every system, between two bytecodes of Python. It cannot interrupt a single call of compiled
+code (a huge matrix product, `time.sleep`): that one ends first; and a loop that catches everything (`except:` or `except
+BaseException:` inside `while True:`) outlives it. A grader therefore runs submissions in processes of their own.
+"""
+
+import contextlib
+import copy
+import ctypes
+import io
+import linecache
+import sysconfig
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_MOST_PRINTED = 2_000  # characters that are kept
+_AGAIN = 0.25  # seconds until a loop that swallowed the exception is asked again
+_OURS = (str(Path(__file__).parents[1]), *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")))
+
+
+class TimedOut(BaseException):
+    """Raised inside a function that runs too long; no Exception, so that `except Exception` lets it pass."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The student's own line where something happened."""
+
+    function: str
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.number} in {self.function}" + (f":  {self.text}" if self.text else "")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did. error: what it raised, or TimedOut. changed: the arguments that are not what they were."""
+
+    value: Any = None
+    error: BaseException | None = None
+    place: Place | None = None
+    printed: str = ""
+    warned: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def call(function: Callable[..., Any], case: Mapping[str, Any], by_name: bool, seconds: float) -> Outcome:
+    """The function on copies of the arguments. KeyboardInterrupt alone gets out."""
+    given = copy.deepcopy(dict(case))
+    printed, value, error, place, took = _Printed(), None, None, None, 0.0
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
+        warnings.simplefilter("always")
+        try:
+            value, took = _timed(lambda: function(**given) if by_name else function(*given.values()), seconds)
+        except (Exception, SystemExit, GeneratorExit, TimedOut) as problem:
+            error, place = problem, own_line(problem)
+    changed = tuple(name for name, before in case.items() if not _same(before, given[name]))
+    warned = tuple(dict.fromkeys(str(each.message) for each in caught if issubclass(each.category, RuntimeWarning)))
+    return Outcome(value, error, place, printed.getvalue(), warned, changed, took)
+
+
+def own_line(error: BaseException) -> Place | None:
+    """The last line of the traceback that is the student's: not minidil's, nor Python's, nor an installed package's."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_OURS) and not frame.filename.startswith("<frozen")
+    ]
+    if not frames:
+        return None
+    last = frames[-1]
+    text = last.line or linecache.getline(last.filename, last.lineno or 0).strip()
+    return Place(last.name, last.lineno or 0, text)
+
+
+def _timed(function: Callable[[], Any], seconds: float) -> tuple[Any, float]:
+    """What the function returns, and the seconds it took. Raises: TimedOut, in the function, after so many seconds, and again while it goes on."""
+    done, caller = threading.Event(), ctypes.c_ulong(threading.get_ident())
+    interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        patience = seconds
+        while not done.wait(patience):
+            interrupt(caller, ctypes.py_object(TimedOut))
+            patience = _AGAIN
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        started = time.perf_counter()
+        value = function()
+        return value, time.perf_counter() - started
+    finally:
+        # The function may have ended just when it was interrupted: the exception then arrives in these lines.
+        while True:
+            try:
+                done.set()
+                watcher.join()
+                interrupt(caller, None)
+                break
+            except TimedOut:
+                continue
+
+
+def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, np.ndarray):
+        return isinstance(after, np.ndarray) and before.shape == after.shape and before.tobytes() == after.tobytes()
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_same, before, after))
+    return bool(before == after)
+
+
+class _Printed(io.StringIO):
+    """Keeps the beginning of what is printed."""
+
+    def write(self, text: str) -> int:
+        room = _MOST_PRINTED - self.tell()
+        if room > 0:
+            super().write(text[:room])
+        return len(text)
