@@ -71,6 +71,19 @@ class Mutant:
         return found
 
 
+def changed_lines(mutant: Mutant) -> tuple[list[str], list[str]]:
+    """The lines of the function that the mutant changes, and what it makes of them, without what all are indented by."""
+    right = textwrap.dedent(inspect.getsource(mutant.function())).splitlines()
+    wrong = mutant.source().splitlines()
+    before = next(i for i, (one, other) in enumerate(zip(right, wrong, strict=False)) if one != other)
+    after = next(
+        i for i, (one, other) in enumerate(zip(reversed(right), reversed(wrong), strict=False)) if one != other
+    )
+    pair = right[before : len(right) - after], wrong[before : len(wrong) - after]
+    text = textwrap.dedent("\n".join(pair[0] + pair[1])).splitlines()
+    return text[: len(pair[0])], text[len(pair[0]) :]
+
+
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[None]:
     """The library makes the mistake in this block."""

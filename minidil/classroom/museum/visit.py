@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from minidil.classroom.museum.exhibits import EXHIBITS
 from minidil.classroom.museum.mutant import Mutant
-from minidil.classroom.museum.names import FOUND, RUNNING
 from minidil.errors import OptionError
+
+if TYPE_CHECKING:
+    from minidil.classroom.museum.room import Found
 
 PATIENCE = 60.0  # seconds that the tests may take with the library as it is
 _LEAST_PATIENCE, _TIMES_LONGER = 10.0, 5
-_WHOLE = (0, 1, 5)  # pytest's exit codes where it went through all tests: all passed, some failed, there were none
-_AT_IMPORT, _AT_ONCE, _NEVER = "while the file was read", "by ending the process", "by never ending"
 
 
 @dataclass(frozen=True)
@@ -63,18 +61,6 @@ class Visit:
     @property
     def killed(self) -> int:
         return sum(verdict.killed for verdict in self.verdicts)
-
-
-@dataclass
-class _Found:
-    """What one process left."""
-
-    failed: dict[str, str] = field(default_factory=dict)
-    passed: list[str] = field(default_factory=list)
-    unreadable: str = ""
-    ended: str = ""  # how, if it did not come to its end: one of the three ways above
-    running: str = ""
-    seconds: float = 0.0
 
 
 def chosen(names: Sequence[str], backend: str = "numpy") -> list[Mutant]:
@@ -119,90 +105,100 @@ def visit(
         raise OptionError(f"mutants {path}: there is no such file")
     if find_spec("pytest") is None:
         raise OptionError("mutants: needs pytest; install minidil[classroom]")
-    stop = Event()
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(jobs) as pool:
+    with tempfile.TemporaryDirectory() as scratch, _Rooms(path, backend, jobs, Path(scratch)) as rooms:
+        first, second = rooms.all([("", False, patience)] * 2)
+        _check(path, first, second, patience)
+        seconds = max(first.seconds, second.seconds)
+        if not first.passed:
+            return Visit(0, seconds, tuple(Verdict(mutant, (), "", "", 0.0) for mutant in mutants))
+        limit = max(_LEAST_PATIENCE, _TIMES_LONGER * seconds)
+        found = rooms.all([(mutant.name, not every, limit) for mutant in mutants], progress)
+        right = set(first.passed)
+        verdicts = tuple(_judged(mutant, each, right) for mutant, each in zip(mutants, found, strict=True))
+    return Visit(len(right), seconds, verdicts)
+
+
+class _Rooms:
+    """Several rooms, each for one visit at a time, as a context: all are closed at its end, whatever happens."""
+
+    def __init__(self, tests: Path, backend: str, jobs: int, scratch: Path) -> None:
+        environment = os.environ | {
+            "PYTHONHASHSEED": "0",
+            "CI": "true",  # Hypothesis then draws the same examples every time, and sets no deadline
+            "PYTEST_ADDOPTS": "",
+            **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
+        }
+        command = [sys.executable, "-m", "minidil.classroom.museum.room", str(tests), backend]
+        self._scratch, self._visits = scratch, 0
+        self._rooms = [
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+                start_new_session=os.name == "posix",
+            )
+            for _ in range(jobs)
+        ]
+        self._free: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+        for room in self._rooms:
+            self._free.put(room)
+
+    def __enter__(self) -> _Rooms:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for room in self._rooms:
+            room.terminate()
+        for room in self._rooms:
+            room.communicate()
+
+    def all(
+        self, visits: Sequence[tuple[str, bool, float]], progress: Callable[[int, int], object] | None = None
+    ) -> list[Found]:
+        """What was found in each of the visits (mutant, whether to stop at the first failure, seconds), in their order."""
+        found = []
+        with ThreadPoolExecutor(len(self._rooms)) as pool:
+            waiting = [pool.submit(self._one, *each) for each in visits]
+            try:
+                for number, each in enumerate(waiting, 1):
+                    found.append(each.result())
+                    if progress:
+                        progress(number, len(visits))
+            except BaseException:  # Ctrl-C: the visits that have begun end with their rooms
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.__exit__()
+                raise
+        return found
+
+    def _one(self, mutant: str, first: bool, limit: float) -> Found:
+        from minidil.classroom.museum.room import Found
+
+        room = self._free.get()
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        assert room.stdin is not None
+        assert room.stdout is not None
         try:
-            tries = [
-                pool.submit(_run, path, Path(scratch) / f"right-{seed}", "", backend, False, patience, stop, seed)
-                for seed in (0, 1)
-            ]
-            first, second = (each.result() for each in tries)
-            _check(path, first, second, patience)
-            count, seconds = len(first.passed), max(first.seconds, second.seconds)
-            limit = max(_LEAST_PATIENCE, _TIMES_LONGER * seconds)
-            if not count:
-                return Visit(0, seconds, tuple(Verdict(mutant, (), "", "", 0.0) for mutant in mutants))
-            waiting = [
-                pool.submit(_run, path, Path(scratch) / mutant.name, mutant.name, backend, not every, limit, stop)
-                for mutant in mutants
-            ]
-            verdicts = []
-            for number, (mutant, found) in enumerate(zip(mutants, waiting, strict=True), 1):
-                verdicts.append(_judged(mutant, found.result(), set(first.passed)))
-                if progress:
-                    progress(number, len(mutants))
+            print(
+                json.dumps({"folder": str(folder), "mutant": mutant, "first": first, "limit": limit}),
+                file=room.stdin,
+                flush=True,
+            )
+            answer: dict[str, Any] = json.loads(room.stdout.readline())
         finally:
-            stop.set()  # so that Ctrl-C leaves no process behind
-            pool.shutdown(cancel_futures=True)
-    return Visit(count, seconds, tuple(verdicts))
+            self._free.put(room)
+        return Found(**answer)
 
 
-def _run(
-    path: Path, notes: Path, name: str, backend: str, first: bool, limit: float, stop: Event, seed: int = 0
-) -> _Found:
-    """The tests in a process of their own. What they print goes nowhere."""
-    notes.mkdir()
-    command = [sys.executable, "-m", "minidil.classroom.museum.room"]
-    command += [str(path), str(notes), name, backend, "1" if first else "0"]
-    environment = os.environ | {
-        "PYTHONHASHSEED": str(seed),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(notes / "hypothesis"),
-        "CI": "true",  # Hypothesis then draws the same examples every time, and sets no deadline
-        "PYTEST_ADDOPTS": "",
-        **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
-    }
-    begun = time.monotonic()
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, stdin=quiet, stdout=quiet, stderr=quiet, env=environment, start_new_session=os.name == "posix"
-    )
-    ended = ""
-    while process.poll() is None:
-        if stop.is_set() or time.monotonic() - begun > limit:
-            ended = _NEVER
-            break
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-    _end(process)
-    seconds = time.monotonic() - begun
-    running = (notes / RUNNING).read_text(encoding="utf-8") if (notes / RUNNING).exists() else ""
-    if not (notes / FOUND).exists():
-        return _Found(ended=ended or _AT_ONCE, running=running, seconds=seconds)
-    found: dict[str, Any] = json.loads((notes / FOUND).read_text(encoding="utf-8"))
-    whole = found.pop("code") in _WHOLE or found["unreadable"]
-    return _Found(**found, ended="" if whole else _AT_ONCE, running=running, seconds=seconds)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it has started."""
-    if os.name == "posix":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-    elif process.poll() is None:
-        process.kill()
-    process.wait()
-
-
-def _check(path: Path, first: _Found, second: _Found, patience: float) -> None:
+def _check(path: Path, first: Found, second: Found, patience: float) -> None:
     """Raises: OptionError unless both runs with the right library passed."""
+    from minidil.classroom.museum.room import NEVER
+
     for found in (first, second):
         if found.unreadable:
             raise OptionError(f"mutants {path}: the file cannot be read: {found.unreadable}")
-        if found.ended == _NEVER:
+        if found.ended == NEVER:
             where = f"in {found.running}" if found.running else "while the file was read"
             raise OptionError(
                 f"mutants {path}: {where} more than {patience:g} seconds had passed, although the library is right"
@@ -222,12 +218,14 @@ def _check(path: Path, first: _Found, second: _Found, patience: float) -> None:
         )
 
 
-def _judged(mutant: Mutant, found: _Found, right: set[str]) -> Verdict:
+def _judged(mutant: Mutant, found: Found, right: set[str]) -> Verdict:
     """What the tests say of a mutant: only those count that pass without it."""
+    from minidil.classroom.museum.room import AT_IMPORT
+
     if found.ended:
         return Verdict(mutant, (found.running,) if found.running else (), found.ended, "", found.seconds)
     if found.unreadable:
-        return Verdict(mutant, (), _AT_IMPORT, found.unreadable, found.seconds)
+        return Verdict(mutant, (), AT_IMPORT, found.unreadable, found.seconds)
     killed_by = tuple(name for name in found.failed if name in right)
     reason = found.failed[killed_by[0]] if killed_by else ""
     return Verdict(mutant, killed_by, "failed" if killed_by else "", reason, found.seconds)

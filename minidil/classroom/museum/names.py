@@ -1,3 +1,0 @@
-"""What a visit leaves in its folder."""
-
-RUNNING, FOUND = "running", "found.json"
