@@ -5,11 +5,11 @@ wrapped it or keeps it in a table calls the mistake too, however it came by it.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,11 +128,12 @@ def _spliced(mutant: Mutant, source: str) -> str:
     lines = source.encode().splitlines(keepends=True)  # columns of a syntax tree count bytes
     start = sum(map(len, lines[: first.lineno - 1])) + first.col_offset
     end = sum(map(len, lines[: last.end_lineno - 1])) + last.end_col_offset
-    wrong = textwrap.dedent(mutant.wrong).strip()
+    wrong, text = textwrap.dedent(mutant.wrong).strip(), source.encode()
+    rest = text[end:].decode()
     if isinstance(first, ast.stmt):
         wrong = wrong.replace("\n", "\n" + " " * first.col_offset)
-    text = source.encode()
-    return (text[:start] + wrong.encode() + text[end:]).decode()
+        rest = re.sub(r"\A *#.*", "", rest)  # a comment on the right line says nothing of the wrong one
+    return text[:start].decode() + wrong + rest
 
 
 def _places(tree: ast.Module, wanted: list[ast.stmt]) -> list[tuple[Any, Any]]:

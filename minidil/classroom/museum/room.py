@@ -29,7 +29,14 @@ from minidil.kernels.backend import use
 AT_IMPORT, AT_ONCE, NEVER = "while the file was read", "by ending the process", "by never ending"
 _WHOLE = (0, 1, 5)  # pytest's exit codes where it went through all tests: all passed, some failed, there were none
 _RUNNING, _FOUND = "running", "found.json"
-_OFTEN_USED = ("hypothesis", "hypothesis.extra.numpy", "numpy.testing", "minidil.testing", "minidil.train", "minidil.nn")
+_OFTEN_USED = (
+    "hypothesis",
+    "hypothesis.extra.numpy",
+    "numpy.testing",
+    "minidil.testing",
+    "minidil.train",
+    "minidil.nn",
+)
 
 
 @dataclass
@@ -194,7 +201,9 @@ def main(argv: list[str]) -> None:
     for module in _OFTEN_USED:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    hasattr(functional, "pytestmark")  # pytest asks every module for it, and the first answer to a wrong name takes its time
+    hasattr(
+        functional, "pytestmark"
+    )  # pytest asks every module for it, and the first answer to a wrong name takes its time
     for line in sys.stdin:
         request = json.loads(line)
         request["folder"] = Path(request["folder"])

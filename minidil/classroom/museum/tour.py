@@ -22,9 +22,9 @@ first run, twice, against the library as it is. `--only NAME` shows them one mut
 - Test what a function *computes*, not how it is written: the mistake could have been made in another line.
 - A good test kills its mutant by a wide margin, and says in its name what must hold. Where you need random numbers, give the
   generator a seed.
-- Three kinds of test find nearly everything here: a result that you can work out on paper; a second way to compute the same (loops,
-  a difference quotient, the adjoint); and a case at the edge (size just enough, NaN, infinity, a transposed view, a value used
-  twice, a batch that is smaller than the others).
+- Three kinds of test find nearly everything here: a result that you can work out on paper; a second way to compute the same
+  (loops, a difference quotient, the adjoint); and a case at the edge (a size that is just enough, NaN, infinity, a transposed
+  view, a value used twice, a batch that is smaller than the others).
 - Some tests kill several mutants, and no test kills all. Which is the shortest file that kills everything?
 
 You run NumPy's kernels here, the definition of what every backend computes. The names in brackets are the chapters that teach what
@@ -39,7 +39,15 @@ def tour() -> str:
 
 def _exhibit(mutant: Mutant) -> str:
     right, wrong = changed_lines(mutant)
-    lines = [f"## {mutant.name} (chapter {mutant.chapter})", "", mutant.says, "", f"In `{mutant.replaces}`:", "", "```diff"]
+    lines = [
+        f"## {mutant.name} (chapter {mutant.chapter})",
+        "",
+        mutant.says,
+        "",
+        f"In `{mutant.replaces}`:",
+        "",
+        "```diff",
+    ]
     lines += [f"- {line}".rstrip() for line in right]
     lines += [f"+ {line}".rstrip() for line in wrong]
     lines += ["```", "", f"*Origin.* {mutant.origin}", ""]

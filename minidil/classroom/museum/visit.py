@@ -185,9 +185,12 @@ class _Rooms:
                 file=room.stdin,
                 flush=True,
             )
-            answer: dict[str, Any] = json.loads(room.stdout.readline())
+            line = room.stdout.readline()
         finally:
             self._free.put(room)
+        if not line:
+            raise OptionError(f"mutants: the process that runs the tests has ended, with exit code {room.wait()}")
+        answer: dict[str, Any] = json.loads(line)
         return Found(**answer)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidil.cli.output import JSON_HELP, document
+from minidil.cli.parser import meant
 from minidil.cli.table import table
 from minidil.errors import OptionError
 from minidil.terminal import fill
@@ -28,7 +29,9 @@ def add(commands: "Commands") -> None:
     parser.add_argument("tests", nargs="?", type=Path, metavar="FILE", help="a file of tests for pytest")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these mutants alone")
     parser.add_argument("--list", action="store_true", help="show the mutants, or with --only those, and run nothing")
-    parser.add_argument("--every", action="store_true", help="name every test that kills a mutant, and not only the first")
+    parser.add_argument(
+        "--every", action="store_true", help="name every test that kills a mutant, and not only the first"
+    )
     parser.add_argument(
         "--backend",
         choices=("numpy", "numba"),
@@ -40,8 +43,13 @@ def add(commands: "Commands") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a table and what to look at next. Raises: OptionError if the tests say nothing of mutants."""
+    from minidil.classroom.museum.exhibits import EXHIBITS
     from minidil.classroom.museum.visit import chosen, visit
 
+    names = [mutant.name for mutant in EXHIBITS]
+    for name in args.only:
+        if name not in names:
+            raise OptionError(f"mutants: there is no {name!r}{meant(name, names)}")
     mutants = chosen(args.only, args.backend)
     if not args.list and args.tests is None:
         raise OptionError("mutants: name your file of tests, as in: minidil exercises mutants my_tests.py")
@@ -70,7 +78,9 @@ def _counter() -> Any:
 
 def _report(found: "Visit") -> list[str]:
     if not found.tests:
-        lines = [fill("There is no test here: a test is a function whose name begins with test_, in a file for pytest.")]
+        lines = [
+            fill("There is no test here: a test is a function whose name begins with test_, in a file for pytest.")
+        ]
     else:
         tests = f"{found.tests} test{'s' * (found.tests != 1)}"
         lines = [fill(f"{tests} passed with the library as it is, in {found.seconds:.1f} s.")]
