@@ -3,6 +3,7 @@
 import inspect
 import re
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_an_exhibit_says_in_a_few_sentences_what_goes_wrong_and_where_it_comes_f
     assert mutant.chapter in {path.name[:2] for path in CHAPTERS.glob("[01]*.ipynb")}
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_an_exhibit_is_met_in_something_public(name):
+    """It is there, under that name."""
+    found, *rest = BY_NAME[name].met_in.split(".")
+    found = import_module(found)
+    for part in rest:
+        assert not part.startswith("_") or part == "__getitem__"
+        found = getattr(found, part)
+    assert callable(found)
+
+
 def test_most_exhibits_have_a_source_of_their_own():
     """Few are admitted to have none."""
     assert sum("no single source" in mutant.origin for mutant in EXHIBITS) <= 2
@@ -115,7 +127,7 @@ def test_statements_are_exchanged_with_their_indentation():
 def test_a_function_or_a_line_that_is_gone_is_missed(replaces, right, says):
     """A renamed function, a rewritten line, and one that stands there twice."""
     with pytest.raises(OptionError, match=re.escape(says)):
-        plant(Mutant("name", "02", replaces, right, "1", "", ""))
+        plant(Mutant("name", "02", "", replaces, right, "1", "", ""))
 
 
 def test_the_tour_shows_the_exhibits_as_they_are():

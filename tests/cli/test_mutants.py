@@ -31,7 +31,7 @@ def test_the_list_is_a_document_too(capsys):
     assert main(["exercises", "mutants", "--list", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)["mutants"]
     assert [each["name"] for each in found] == [mutant.name for mutant in EXHIBITS]
-    assert found[0].keys() == {"name", "chapter", "replaces", "right", "wrong", "says", "origin"}
+    assert found[0].keys() == {"name", "chapter", "met_in", "replaces", "right", "wrong", "says", "origin"}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ class Mutant:
     """One exhibit of the museum.
 
     name: what it is called on the command line. chapter: the chapter that teaches what it gets wrong, "02".
-    replaces: the dotted name of the function.
+    met_in: the public function, class or method through which a test meets it.
+    replaces: the dotted name of the function that is wrong.
     right: an expression, or statements that follow each other, which stand once in that function, however they are laid out.
     wrong: what the mutant has there instead.
     says: in two sentences what goes wrong, with numbers.
@@ -37,6 +38,7 @@ class Mutant:
 
     name: str
     chapter: str
+    met_in: str
     replaces: str
     right: str
     wrong: str

@@ -6,8 +6,8 @@ from minidil.classroom.museum.mutant import Mutant, changed_lines
 _HEAD = """# The bug museum
 
 Every exhibit is a mistake that somebody really made: in a library that thousands use, in a tutorial, in a course. Each is shown
-as one changed place in a function of minidil, a *mutant*, with what it does to numbers and where it comes from. All of them have
-in common that they raise no error, and that the tests of those who made them passed.
+as one changed place in a function of minidil, a *mutant*, with what it does to numbers and where it comes from. Hardly one of
+them raises an error: they make another number, and those who made them had tests.
 
 **Your task: write the tests that would have found them.** Put them into `my_tests.py`, which has one to begin with, and ask
 
@@ -27,8 +27,8 @@ first run, twice, against the library as it is. `--only NAME` shows them one mut
   view, a value used twice, a batch that is smaller than the others).
 - Some tests kill several mutants, and no test kills all. Which is the shortest file that kills everything?
 
-You run NumPy's kernels here, the definition of what every backend computes. The names in brackets are the chapters that teach what
-an exhibit gets wrong.
+You run NumPy's kernels here, the definition of what every backend computes. The number in brackets is the chapter that teaches
+what an exhibit gets wrong.
 """
 
 
@@ -39,15 +39,8 @@ def tour() -> str:
 
 def _exhibit(mutant: Mutant) -> str:
     right, wrong = changed_lines(mutant)
-    lines = [
-        f"## {mutant.name} (chapter {mutant.chapter})",
-        "",
-        mutant.says,
-        "",
-        f"In `{mutant.replaces}`:",
-        "",
-        "```diff",
-    ]
+    lines = [f"## {mutant.name} (chapter {mutant.chapter})", "", mutant.says, ""]
+    lines += [f"You meet it in `{mutant.met_in}`. In `{mutant.replaces}`:", "", "```diff"]
     lines += [f"- {line}".rstrip() for line in right]
     lines += [f"+ {line}".rstrip() for line in wrong]
     lines += ["```", "", f"*Origin.* {mutant.origin}", ""]

@@ -94,7 +94,7 @@ def _report(found: "Visit") -> list[str]:
     if alive:
         first = alive[0]
         lines += [fill(f"{first.name} survives, for one (chapter {first.chapter}). {first.says}")]
-        lines += [fill(f"minidil exercises mutants --list --only {first.name}  shows it.")]
+        lines += [fill(f"You meet it in {first.met_in}; --list --only {first.name} shows its lines.")]
     return lines
 
 
@@ -104,7 +104,7 @@ def _by(verdict: "Verdict") -> str:
 
 
 def _overview(mutants: "list[Mutant]") -> list[str]:
-    rows = [("mutant", "chapter", "replaces"), *((each.name, each.chapter, each.replaces) for each in mutants)]
+    rows = [("mutant", "chapter", "you meet it in"), *((each.name, each.chapter, each.met_in) for each in mutants)]
     return [*table(rows, "<<<", (2, 1)), "", fill("--list --only NAME shows one with its lines and its origin.")]
 
 
@@ -114,7 +114,8 @@ def _exhibits(mutants: "list[Mutant]") -> list[str]:
     lines = []
     for each in mutants:
         right, wrong = changed_lines(each)
-        lines += [f"{each.name} (chapter {each.chapter})", "", fill(each.says), "", fill(f"In {each.replaces}:")]
+        lines += [f"{each.name} (chapter {each.chapter})", "", fill(each.says), ""]
+        lines += [fill(f"You meet it in {each.met_in}. In {each.replaces}:")]
         lines += [*(f"- {line}" for line in right), *(f"+ {line}" for line in wrong)]
         lines += ["", fill(f"Origin: {each.origin}"), ""]
     return lines[:-1]
@@ -124,6 +125,7 @@ def _described(mutant: "Mutant") -> dict[str, str]:
     return {
         "name": mutant.name,
         "chapter": mutant.chapter,
+        "met_in": mutant.met_in,
         "replaces": mutant.replaces,
         "right": mutant.right,
         "wrong": mutant.wrong,

@@ -6,6 +6,7 @@ EXHIBITS = (
     Mutant(
         name="span-kd",
         chapter="02",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.geometry.Window.span",
         right="d * (k - 1) + 1",
         wrong="d * k",
@@ -16,6 +17,7 @@ EXHIBITS = (
     Mutant(
         name="dilation-zero",
         chapter="02",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.geometry.Window.of",
         right='per_axis(dilation, len(size), "dilation", op, least=1)',
         wrong='per_axis(dilation, len(size), "dilation", op, least=0)',
@@ -29,6 +31,7 @@ EXHIBITS = (
     Mutant(
         name="just-fits",
         chapter="03",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.geometry.Window._check",
         right="missing = span - (n + before + after)",
         wrong="missing = k * d - (n + before + after)",
@@ -40,6 +43,7 @@ EXHIBITS = (
     Mutant(
         name="same-undilated",
         chapter="02",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.geometry._named_padding",
         right="zip(size, stride, spans, strict=True)",
         wrong="zip(size, stride, kernel, strict=True)",
@@ -51,6 +55,7 @@ EXHIBITS = (
     Mutant(
         name="causal-halved",
         chapter="02",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.geometry._named_padding",
         right="tuple((span - 1, 0) for span in spans)",
         wrong="tuple((span // 2, (span - 1) // 2) for span in spans)",
@@ -63,6 +68,7 @@ EXHIBITS = (
     Mutant(
         name="pool-ceil",
         chapter="03",
+        met_in="minidil.functional.max_pool",
         replaces="minidil.ops.pool._window",
         right="ceil_mode",
         wrong="True",
@@ -74,6 +80,7 @@ EXHIBITS = (
     Mutant(
         name="field-largest",
         chapter="11",
+        met_in="minidil.nn.Module.summary",
         replaces="minidil.nn.field.Field.through",
         right="size = tuple(r + (span - 1) * j for r, span, j in zip(self.size, window.span, self.jump, strict=True))",
         wrong="""
@@ -90,6 +97,7 @@ EXHIBITS = (
     Mutant(
         name="hdc-first-rate",
         chapter="11",
+        met_in="minidil.analysis.hdc_accepts",
         replaces="minidil.analysis.schedule.hdc_accepts",
         right="min(dilations) == 1 and (len(dilations) == 1 or hdc_distance(dilations, kernel_size) <= kernel_size)",
         wrong="len(dilations) == 1 or hdc_distance(dilations, kernel_size) <= kernel_size",

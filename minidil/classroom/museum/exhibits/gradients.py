@@ -6,6 +6,7 @@ EXHIBITS = (
     Mutant(
         name="reused-node",
         chapter="05",
+        met_in="minidil.Tensor.backward",
         replaces="minidil.graph.propagate",
         right="arrived[target] = contribution if before is None else add(place(before), contribution)",
         wrong="arrived[target] = contribution",
@@ -18,6 +19,7 @@ EXHIBITS = (
     Mutant(
         name="broadcast-mean",
         chapter="04",
+        met_in="minidil.functional.add",
         replaces="minidil.ops.common.sum_to",
         right="kernels.sum(grad, axis=(*range(new), *repeated))",
         wrong="kernels.mean(grad, axis=(*range(new), *repeated))",
@@ -28,6 +30,7 @@ EXHIBITS = (
     Mutant(
         name="constant-moments",
         chapter="04",
+        met_in="minidil.functional.batch_norm",
         replaces="minidil.ops.norm.batch_norm",
         right="""
             if not training:
@@ -43,6 +46,7 @@ EXHIBITS = (
     Mutant(
         name="layer-norm-std",
         chapter="04",
+        met_in="minidil.functional.layer_norm",
         replaces="minidil.ops.norm.layer_norm",
         right="inverse = k.divide(1.0, k.sqrt(k.add(variance, eps)))",
         wrong="""
@@ -58,6 +62,7 @@ EXHIBITS = (
     Mutant(
         name="gradcheck-float32",
         chapter="04",
+        met_in="minidil.testing.check_gradients",
         replaces="minidil.testing.check_gradients",
         right="""
             def loss(number: int, shift: Float64) -> float:
@@ -80,6 +85,7 @@ EXHIBITS = (
     Mutant(
         name="gradcheck-nan",
         chapter="04",
+        met_in="minidil.testing.check_gradients",
         replaces="minidil.testing.check_gradients",
         right="not abs(expected - found) <= allowed",
         wrong="abs(expected - found) > allowed",
@@ -90,6 +96,7 @@ EXHIBITS = (
     Mutant(
         name="gradcheck-unseeded",
         chapter="04",
+        met_in="minidil.testing.check_gradients",
         replaces="minidil.testing.check_gradients",
         right="rng = np.random.default_rng(0) if rng is None else rng",
         wrong="rng = np.random.default_rng() if rng is None else rng",

@@ -6,6 +6,7 @@ EXHIBITS = (
     Mutant(
         name="im2col-layout",
         chapter="03",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.reference.conv.patches",
         right="np.pad(x, ((0, 0), (0, 0), *window.padding), constant_values=fill) if any(map(any, window.padding)) else x",
         wrong="""(
@@ -23,6 +24,7 @@ EXHIBITS = (
     Mutant(
         name="col2im-assign",
         chapter="03",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.reference.conv.col2im",
         right="padded[touched(tap, window)] += spread[(slice(None), slice(None), *tap)]",
         wrong="padded[touched(tap, window)] = spread[(slice(None), slice(None), *tap)]",
@@ -35,6 +37,7 @@ EXHIBITS = (
     Mutant(
         name="indexed-twice",
         chapter="05",
+        met_in="minidil.Tensor.__getitem__",
         replaces="minidil.kernels.reference.gather.scatter_add",
         right="np.add.at(out, index, grad)",
         wrong="out[index] += grad",
@@ -46,6 +49,7 @@ EXHIBITS = (
     Mutant(
         name="pool-pads-zero",
         chapter="04",
+        met_in="minidil.functional.max_pool",
         replaces="minidil.kernels.reference.pool.max_pool",
         right='fill = -np.inf if x.dtype.kind == "f" else False if x.dtype == bool else np.iinfo(x.dtype).min',
         wrong="fill = 0",
@@ -58,6 +62,7 @@ EXHIBITS = (
     Mutant(
         name="relu-hides-nan",
         chapter="04",
+        met_in="minidil.functional.relu",
         replaces="minidil.kernels.reference.elementwise.relu",
         right="np.maximum(x, 0)",
         wrong="np.where(x > 0, x, x.dtype.type(0))",
@@ -68,6 +73,7 @@ EXHIBITS = (
     Mutant(
         name="gelu-at-infinity",
         chapter="04",
+        met_in="minidil.functional.gelu",
         replaces="minidil.kernels.reference.elementwise.gelu_grad",
         right="near = np.clip(x, -NORMAL_ENDS, NORMAL_ENDS)",
         wrong="near = x",
@@ -79,6 +85,7 @@ EXHIBITS = (
     Mutant(
         name="log-of-softmax",
         chapter="04",
+        met_in="minidil.functional.log_softmax",
         replaces="minidil.kernels.reference.logits.log_softmax",
         right="np.subtract(shifted, np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))",
         wrong="np.log(softmax(x, axis))",
@@ -89,6 +96,7 @@ EXHIBITS = (
     Mutant(
         name="winograd-nan",
         chapter="09",
+        met_in="minidil.functional.conv",
         replaces="minidil.kernels.reference.conv.conv_forward",
         right="y = np.matmul(weight.reshape(groups, f // groups, -1), cols).reshape(n, f, *window.out)",
         wrong="""

@@ -6,6 +6,7 @@ EXHIBITS = (
     Mutant(
         name="sum-wraps",
         chapter="01",
+        met_in="minidil.functional.sum",
         replaces="minidil.ops.reduce.sum",
         right="x = k.astype(x, np.int64)",
         wrong='return k.astype(k.sum(x, axis=axes_of("sum", axis, x.ndim), keepdims=keepdims), x.dtype), (None,)',
@@ -16,6 +17,7 @@ EXHIBITS = (
     Mutant(
         name="smoothing-k-1",
         chapter="07",
+        met_in="minidil.functional.cross_entropy",
         replaces="minidil.kernels.reference.logits._wanted",
         right="one_hot(target, classes, logits.dtype) * (1 - label_smoothing) + label_smoothing / classes",
         wrong="""np.where(
@@ -30,6 +32,7 @@ EXHIBITS = (
     Mutant(
         name="ignored-counted",
         chapter="08",
+        met_in="minidil.functional.cross_entropy",
         replaces="minidil.ops.loss._counted",
         right="math.prod(labels.shape) if kept is None else int(kept.sum())",
         wrong="math.prod(labels.shape)",
@@ -41,6 +44,7 @@ EXHIBITS = (
     Mutant(
         name="biased-running-var",
         chapter="06",
+        met_in="minidil.nn.BatchNorm1d",
         replaces="minidil.nn.norm.BatchNorm._tracker",
         right="share * n / (n - 1)",
         wrong="share",
@@ -52,6 +56,7 @@ EXHIBITS = (
     Mutant(
         name="adamw-is-l2",
         chapter="07",
+        met_in="minidil.optim.AdamW",
         replaces="minidil.kernels.reference.update.adamw_update",
         right="""
             decayed = (1 - lr * weight_decay) * theta if weight_decay else theta
@@ -70,6 +75,7 @@ EXHIBITS = (
     Mutant(
         name="clip-each",
         chapter="07",
+        met_in="minidil.optim.clip_grad_norm",
         replaces="minidil.optim.clip.clip_grad_norm",
         right="parameter.grad = Tensor.of(kernels.multiply(kernels.place(grad.data), max_norm / norm))",
         wrong="""
@@ -84,6 +90,7 @@ EXHIBITS = (
     Mutant(
         name="warmup-from-zero",
         chapter="07",
+        met_in="minidil.schedule.Warmup",
         replaces="minidil.schedule.Warmup.factor",
         right="return self.then.factor(0) * (step + 1) / (self.steps + 1)",
         wrong="return self.then.factor(0) * step / self.steps",
@@ -94,6 +101,7 @@ EXHIBITS = (
     Mutant(
         name="mean-of-means",
         chapter="07",
+        met_in="minidil.train.evaluate",
         replaces="minidil.train.metrics.Sums.add",
         right="""
             self.loss += loss * targets.size
@@ -111,6 +119,7 @@ EXHIBITS = (
     Mutant(
         name="no-zero-grad",
         chapter="07",
+        met_in="minidil.train.learn",
         replaces="minidil.train.step.learn",
         right="optimizer.zero_grad()",
         wrong="pass",
