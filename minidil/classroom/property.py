@@ -12,8 +12,8 @@ from minidil.classroom.compare import Difference, difference
 from minidil.classroom.exercise import Exercise
 from minidil.classroom.guard import Outcome, TimedOut, call
 from minidil.classroom.ranges import ranges
-from minidil.classroom.result import Result
 from minidil.classroom.report import Say
+from minidil.classroom.result import Result
 from minidil.classroom.search import search
 from minidil.classroom.signature import called_by_name
 from minidil.classroom.verdict import failed, not_callable_so, open_still

@@ -14,7 +14,7 @@ class _Enough(BaseException):
     """Leaves hypothesis, which lets through what is no Exception."""
 
 
-class _Wrong(Exception):
+class _WrongError(Exception):
     """Tells hypothesis that a case fails."""
 
 
@@ -56,9 +56,9 @@ def search(cases: Callable[[Draw], dict[str, Any]], attempt: Callable[[dict[str,
         if verdict == "stop":
             raise _Enough
         if verdict == "wrong":
-            raise _Wrong
+            raise _WrongError
 
     try:
         one()
-    except (_Wrong, _Enough, hypothesis.errors.HypothesisException):
+    except (_WrongError, _Enough, hypothesis.errors.HypothesisException):
         return

@@ -118,7 +118,7 @@ def _of_value(exercise: Exercise, different: Difference, outcome: Outcome) -> li
         blocks.append(Say(f"{exercise.function} {different.says}."))
     blocks += result_blocks(different)
     if different.kind == "nan":
-        text = "nan comes from 0/0, inf - inf or the logarithm of a negative number, inf from a division by 0 or a number too large."
+        text = "nan comes from 0/0, inf - inf or the logarithm of a negative number; inf from x/0 or from a number too large."
         warned = f" NumPy warned: {'; '.join(outcome.warned)}." if outcome.warned else ""
         blocks.append(Say(text + warned))
     return blocks
@@ -136,8 +136,8 @@ def _of_change(exercise: Exercise, outcome: Outcome, alone: bool) -> Block:
     lead = "The result is right, but" if alone else "Besides,"
     return Say(
         f"{lead} {exercise.function} changes its argument {name} in place, so whoever calls it finds {name} altered. "
-        f"{name} -= ..., {name}[...] = ... and {name}.sort() write into the caller's array; {name} = {name} - ... makes a new one, "
-        f"and {name}.copy() is yours to change."
+        f"{name} -= ..., {name}[...] = ... and {name}.sort() write into the caller's array; "
+        f"{name} = {name} - ... makes a new one, and {name}.copy() is yours to change."
     )
 
 
