@@ -65,12 +65,13 @@ def panel(
     shape = array.shape
     wrong = np.zeros(shape, bool) if wrong is None else wrong
     around = around or (0,) * array.ndim
-    notes = []
+    notes, block = [], 0
     if not array.size:
         return Panel(f"{title}  {shape}", [["empty"]])
     leading = shape[:-2]
     if leading and np.prod(leading) * shape[-2] <= _MOST_ROWS:  # all slices below each other
         if np.prod(leading) > 1:
+            block = shape[-2]
             notes.append(f"{int(np.prod(leading))} slices of {shape[-2]} x {shape[-1]}, one below the other")
         array, wrong = array.reshape(-1, shape[-1]), wrong.reshape(-1, shape[-1])
         around = (int(np.ravel_multi_index(around[:-1], shape[:-1])), around[-1])
@@ -86,13 +87,14 @@ def panel(
         notes.append(f"columns {columns[0]} to {columns[-1]}")
     cells = [[number(array[i, j]) for j in columns] for i in rows]
     marked = frozenset((i, j) for i, row in enumerate(rows) for j, column in enumerate(columns) if wrong[row, column])
-    return Panel(f"{title}  {shape}", cells, marked, "; ".join(notes))
+    return Panel(f"{title}  {shape}", cells, marked, "; ".join(notes), block)
 
 
 def number(value: Any) -> str:
     """As short as it can be told apart: whole numbers without a point, others with four digits."""
     if isinstance(value, float | np.floating):
-        return f"{value:.0f}" if np.isfinite(value) and value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
+        plain = float(value)
+        return f"{plain:.0f}" if plain.is_integer() and abs(plain) < 1e6 else f"{plain:.4g}"
     return str(value)
 
 
