@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from minidil.classroom.museum.exhibits import EXHIBITS
+from minidil.classroom.museum.rooms import Rooms
 from minidil.classroom.museum.visit import PATIENCE, chosen, visit
 from minidil.cli import main
 from minidil.errors import OptionError
@@ -37,15 +38,23 @@ def written(tmp_path):
     return write
 
 
-def one(path, name="span-kd", **options):
+@pytest.fixture(scope="module")
+def rooms():
+    """Two, for all tests of this file."""
+    with Rooms() as opened:
+        yield opened
+
+
+@pytest.fixture
+def one(rooms):
     """The verdict on one mutant."""
-    return visit(path, chosen([name]), jobs=1, **options).verdicts[0]
+    return lambda path, **options: visit(path, chosen(["span-kd"]), rooms=rooms, **options).verdicts[0]
 
 
 @pytest.fixture(scope="module")
-def reference():
+def reference(rooms):
     """The reference tests, all of them against all mutants."""
-    return visit(REFERENCE, every=True)
+    return visit(REFERENCE, every=True, rooms=rooms)
 
 
 def test_every_mutant_dies_by_its_reference_test(reference):
@@ -79,10 +88,10 @@ def test_which_other_tests_kill_which_mutants(reference):
 @pytest.mark.parametrize(
     "text", ["", "def check():\n    pass\n", "import pytest\npytest.skip(allow_module_level=True)\n"]
 )
-def test_all_mutants_survive_where_there_is_no_test(written, capsys, text):
+def test_all_mutants_survive_where_there_is_no_test(written, rooms, capsys, text):
     """An empty file, one without test_, and one that skips itself."""
     path = written(text)
-    found = visit(path, jobs=1)
+    found = visit(path, rooms=rooms)
     assert (found.tests, found.killed, len(found.verdicts)) == (0, 0, len(EXHIBITS))
     if not text:
         assert main(["exercises", "mutants", str(path), "--only", "span-kd"]) == 1
@@ -120,7 +129,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_tests_that_fail_with_the_right_library_are_refused_by_name(written, what):
+def test_tests_that_fail_with_the_right_library_are_refused_by_name(written, one, what):
     """They would kill every mutant, and say nothing."""
     text, says = REFUSED[what]
     with pytest.raises(OptionError) as refused:
@@ -156,7 +165,7 @@ KILLED = {
 
 
 @pytest.mark.parametrize("how", KILLED)
-def test_how_a_mutant_can_die(written, monkeypatch, how):
+def test_how_a_mutant_can_die(written, one, monkeypatch, how):
     """By a test that passes without it, however that fails."""
     if how == "by never ending":
         monkeypatch.setattr("minidil.classroom.museum.visit._LEAST_PATIENCE", 3.0)
@@ -165,7 +174,7 @@ def test_how_a_mutant_can_die(written, monkeypatch, how):
     assert (verdict.killed, verdict.how, verdict.killed_by) == (True, way, by)
 
 
-def test_nothing_is_left_beside_the_tests_and_what_they_print_goes_nowhere(written, capfd):
+def test_nothing_is_left_beside_the_tests_and_what_they_print_goes_nowhere(written, one, capfd):
     """No caches, no examples of Hypothesis, no output; and a helper beside the file can be imported."""
     written("LONG = 'x' * 10_000_000\n", "helper.py")
     path = written(
@@ -191,13 +200,13 @@ def test_nothing_is_left_beside_the_tests_and_what_they_print_goes_nowhere(writt
     assert capfd.readouterr() == ("", "")
 
 
-def test_settings_of_the_project_around_the_tests_do_not_count(written):
+def test_settings_of_the_project_around_the_tests_do_not_count(written, one):
     """They are for other tests."""
     written("[pytest]\naddopts = --no-such-option\n", "pytest.ini")
     assert one(written(GOOD)).killed
 
 
-def test_a_child_of_a_test_ends_with_it(written, tmp_path):
+def test_a_child_of_a_test_ends_with_it(written, one, tmp_path):
     """Whatever a test has started is gone when the visit is over."""
     path = written(
         """
@@ -249,8 +258,8 @@ def test_the_command_says_what_was_found(written, capsys, monkeypatch, tmp_path)
     assert main(["exercises", "mutants", str(path), "--only", "span-kd", "--backend", "numba"]) == 0
 
 
-def test_what_the_student_begins_with_kills_one():
+def test_what_the_student_begins_with_kills_one(rooms):
     """The example in my_tests.py is a good test, and says nothing of most others."""
     shown = chosen(["span-kd", "dilation-zero", "col2im-assign", "reused-node", "warmup-from-zero"])
-    found = visit(Path(__file__).parents[2] / "chapters" / "exercises" / "museum" / "my_tests.py", shown)
+    found = visit(Path(__file__).parents[2] / "chapters" / "exercises" / "museum" / "my_tests.py", shown, rooms=rooms)
     assert [verdict.mutant.name for verdict in found.verdicts if verdict.killed] == ["span-kd"]

@@ -1,6 +1,6 @@
 """The room where visits take place: a process that has everything imported, and runs a student's tests once for each request.
 
-`python -m minidil.classroom.museum.room TESTS BACKEND` reads requests from standard input, one in a line, and answers each with
+`python -m minidil.classroom.museum.room BACKEND` reads requests from standard input, one in a line, and answers each with
 a line. For every visit it makes a child of its own, which plants the mutant, runs the tests, writes down what became of them, and
 is ended when its time is over. On Linux the child is a fork, which need not import anything again.
 """
@@ -149,7 +149,7 @@ class _Spawn:
     """A child that imports everything anew, where forking is not safe."""
 
     def __init__(self, tests: str, folder: Path, mutant: str, first: bool) -> None:
-        command = [sys.executable, "-m", __spec__.name, tests, sys.argv[2], str(folder), mutant, str(int(first))]
+        command = [sys.executable, "-m", __spec__.name, sys.argv[1], tests, str(folder), mutant, str(int(first))]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
 
@@ -188,11 +188,11 @@ def _stopped(*_: object) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """argv: the tests, the backend and, in a child that was not forked, the folder, the mutant and 1 to stop at a failure."""
-    tests, backend, *once = argv
+    """argv: the backend and, in a child that was not forked, what `_tests` takes, with 1 to stop at the first failure."""
+    backend, *once = argv
     use(backend)
     if once:
-        folder, mutant, first = once
+        tests, folder, mutant, first = once
         _tests(tests, Path(folder), mutant, first == "1")
         return
     signal.signal(signal.SIGTERM, _stopped)
@@ -207,7 +207,7 @@ def main(argv: list[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         request["folder"] = Path(request["folder"])
-        print(json.dumps(asdict(_visit(tests, **request))), flush=True)
+        print(json.dumps(asdict(_visit(**request))), flush=True)
 
 
 if __name__ == "__main__":

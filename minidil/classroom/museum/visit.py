@@ -7,21 +7,17 @@ exception, while the file is being read, by ending the process, or by never endi
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minidil.classroom.museum.exhibits import EXHIBITS
 from minidil.classroom.museum.mutant import Mutant
+from minidil.classroom.museum.rooms import Rooms, Wish
 from minidil.errors import OptionError
 
 if TYPE_CHECKING:
@@ -90,13 +86,14 @@ def visit(
     jobs: int = 2,
     patience: float = PATIENCE,
     progress: Callable[[int, int], object] | None = None,
+    rooms: Rooms | None = None,
 ) -> Visit:
     """Run a file of tests against each of the mutants.
 
     every: go through all tests and name all that fail, instead of stopping at the first.
     jobs: how many processes run at the same time. patience: how many seconds the tests may take with the library as it is; with
         a mutant they may take five times as long as they did.
-    progress: is told how many of how many mutants are through.
+    progress: is told how many of how many mutants are through. rooms: use these, instead of opening some for this call.
     Raises: OptionError if the file cannot be read, is no Python, or one of its tests fails, hangs or depends on chance although
         the library is right; it names the test.
     """
@@ -105,93 +102,18 @@ def visit(
         raise OptionError(f"mutants {path}: there is no such file")
     if find_spec("pytest") is None:
         raise OptionError("mutants: needs pytest; install minidil[classroom]")
-    with tempfile.TemporaryDirectory() as scratch, _Rooms(path, backend, jobs, Path(scratch)) as rooms:
-        first, second = rooms.all([("", False, patience)] * 2)
+    with Rooms(backend, jobs) if rooms is None else nullcontext(rooms) as open_rooms:
+        first, second = open_rooms.all([Wish(str(path), "", False, patience)] * 2)
         _check(path, first, second, patience)
         seconds = max(first.seconds, second.seconds)
         if not first.passed:
             return Visit(0, seconds, tuple(Verdict(mutant, (), "", "", 0.0) for mutant in mutants))
         limit = max(_LEAST_PATIENCE, _TIMES_LONGER * seconds)
-        found = rooms.all([(mutant.name, not every, limit) for mutant in mutants], progress)
-        right = set(first.passed)
-        verdicts = tuple(_judged(mutant, each, right) for mutant, each in zip(mutants, found, strict=True))
+        wishes = [Wish(str(path), mutant.name, not every, limit) for mutant in mutants]
+        found = open_rooms.all(wishes, progress)
+    right = set(first.passed)
+    verdicts = tuple(_judged(mutant, each, right) for mutant, each in zip(mutants, found, strict=True))
     return Visit(len(right), seconds, verdicts)
-
-
-class _Rooms:
-    """Several rooms, each for one visit at a time, as a context: all are closed at its end, whatever happens."""
-
-    def __init__(self, tests: Path, backend: str, jobs: int, scratch: Path) -> None:
-        environment = os.environ | {
-            "PYTHONHASHSEED": "0",
-            "CI": "true",  # Hypothesis then draws the same examples every time, and sets no deadline
-            "PYTEST_ADDOPTS": "",
-            **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
-        }
-        command = [sys.executable, "-m", "minidil.classroom.museum.room", str(tests), backend]
-        self._scratch, self._visits = scratch, 0
-        self._rooms = [
-            subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environment,
-                start_new_session=os.name == "posix",
-            )
-            for _ in range(jobs)
-        ]
-        self._free: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
-        for room in self._rooms:
-            self._free.put(room)
-
-    def __enter__(self) -> _Rooms:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for room in self._rooms:
-            room.terminate()
-        for room in self._rooms:
-            room.communicate()
-
-    def all(
-        self, visits: Sequence[tuple[str, bool, float]], progress: Callable[[int, int], object] | None = None
-    ) -> list[Found]:
-        """What was found in each of the visits (mutant, whether to stop at the first failure, seconds), in their order."""
-        found = []
-        with ThreadPoolExecutor(len(self._rooms)) as pool:
-            waiting = [pool.submit(self._one, *each) for each in visits]
-            try:
-                for number, each in enumerate(waiting, 1):
-                    found.append(each.result())
-                    if progress:
-                        progress(number, len(visits))
-            except BaseException:  # Ctrl-C: the visits that have begun end with their rooms
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.__exit__()
-                raise
-        return found
-
-    def _one(self, mutant: str, first: bool, limit: float) -> Found:
-        from minidil.classroom.museum.room import Found
-
-        room = self._free.get()
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        assert room.stdin is not None
-        assert room.stdout is not None
-        try:
-            print(
-                json.dumps({"folder": str(folder), "mutant": mutant, "first": first, "limit": limit}),
-                file=room.stdin,
-                flush=True,
-            )
-            line = room.stdout.readline()
-        finally:
-            self._free.put(room)
-        if not line:
-            raise OptionError(f"mutants: the process that runs the tests has ended, with exit code {room.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return Found(**answer)
 
 
 def _check(path: Path, first: Found, second: Found, patience: float) -> None:
