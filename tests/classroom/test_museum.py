@@ -135,6 +135,11 @@ def test_the_tour_shows_the_exhibits_as_they_are():
     assert (MUSEUM / "README.md").read_text(encoding="utf-8") == tour()
 
 
+def test_the_readme_says_how_many_exhibits_there_are():
+    """The number is written out there."""
+    assert f"it puts {len(EXHIBITS)} real mistakes" in (CHAPTERS.parent / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_tour_shows_no_test():
     """The reference tests are not in it, nor in what a student begins with."""
     shown = (MUSEUM / "README.md").read_text() + (MUSEUM / "my_tests.py").read_text()

@@ -4,6 +4,7 @@ import json
 import os
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -263,3 +264,11 @@ def test_what_the_student_begins_with_kills_one(rooms):
     shown = chosen(["span-kd", "dilation-zero", "col2im-assign", "reused-node", "warmup-from-zero"])
     found = visit(Path(__file__).parents[2] / "chapters" / "exercises" / "museum" / "my_tests.py", shown, rooms=rooms)
     assert [verdict.mutant.name for verdict in found.verdicts if verdict.killed] == ["span-kd"]
+
+
+def test_a_mutant_that_cannot_be_planted_is_no_kill(written, capfd):
+    """A visit that does not come to the tests ends everything, and is not counted."""
+    unknown = replace(EXHIBITS[0], name="unknown")
+    with pytest.raises(OptionError, match="the process that runs the tests has ended, with exit code 1"):
+        visit(written(GOOD), [unknown], jobs=1)
+    assert "the visit to unknown did not come to the tests" in capfd.readouterr().err

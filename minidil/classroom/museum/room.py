@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,80 +24,11 @@ import pytest
 from minidil import functional
 from minidil.classroom.museum.exhibits import EXHIBITS
 from minidil.classroom.museum.mutant import plant
+from minidil.classroom.museum.notes import NEVER, Found, Notes, read
 from minidil.kernels.backend import use
 
-AT_IMPORT, AT_ONCE, NEVER = "while the file was read", "by ending the process", "by never ending"
-_WHOLE = (0, 1, 5)  # pytest's exit codes where it went through all tests: all passed, some failed, there were none
-_RUNNING, _FOUND = "running", "found.json"
-_OFTEN_USED = (
-    "hypothesis",
-    "hypothesis.extra.numpy",
-    "numpy.testing",
-    "minidil.testing",
-    "minidil.train",
-    "minidil.nn",
-)
-
-
-@dataclass
-class Found:
-    """What became of the tests in one visit.
-
-    failed: why, by the name of the test. passed: the names. unreadable: why the file could not be read, if so.
-    ended: how, if they did not come to their end: AT_ONCE or NEVER; running is the test that had begun last.
-    """
-
-    failed: dict[str, str] = field(default_factory=dict)
-    passed: list[str] = field(default_factory=list)
-    unreadable: str = ""
-    ended: str = ""
-    running: str = ""
-    seconds: float = 0.0
-
-
-class Notes:
-    """A plugin of pytest's that keeps count. A test has failed if it, or what it needs before and after, has."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.found = Found()
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        (self.folder / _RUNNING).write_text(_name(nodeid), encoding="utf-8")
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = _name(report.nodeid)
-        if report.failed:
-            self.found.failed.setdefault(name, _reason(report))
-        elif report.when == "call" and report.passed:
-            self.found.passed.append(name)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.found.unreadable = self.found.unreadable or _reason(report)
-
-    def close(self, code: int) -> None:
-        """Write down what was found. code: pytest's exit code."""
-        self.found.ended = "" if code in _WHOLE or self.found.unreadable else AT_ONCE
-        waiting = self.folder / (_FOUND + ".new")
-        waiting.write_text(json.dumps(asdict(self.found)), encoding="utf-8")
-        waiting.replace(self.folder / _FOUND)
-
-
-def _name(nodeid: str) -> str:
-    return nodeid.partition("::")[2] or nodeid
-
-
-def _reason(report: Any) -> str:
-    """The line that says what went wrong: the exception, or what pytest says of an assertion."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else str(report.longrepr)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return "it failed"
-    if not crash:
-        return lines[-1].removeprefix("E").strip()
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+_SETTINGS = "pytest.ini"
+_OFTEN_USED = ("hypothesis", "hypothesis.extra.numpy", "numpy.testing", "minidil.testing", "minidil.train")
 
 
 def _tests(tests: str, folder: Path, mutant: str, first: bool) -> None:
@@ -105,11 +36,10 @@ def _tests(tests: str, folder: Path, mutant: str, first: bool) -> None:
     sys.argv[1:] = []  # which mutant it is, tests are to find out
     sys.dont_write_bytecode = True  # nothing is to appear beside the student's file
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
-    for each in EXHIBITS:
-        if each.name == mutant:
-            plant(each)
+    if mutant:
+        plant(next(each for each in EXHIBITS if each.name == mutant))
     notes = Notes(folder)
-    settings = folder / "pytest.ini"  # whatever project the file may lie in, its settings are for other tests
+    settings = folder / _SETTINGS  # whatever project the file may lie in, its settings are for other tests
     settings.write_text("[pytest]\n", encoding="utf-8")
     options = ["-q", "-p", "no:cacheprovider", "-c", str(settings), "--rootdir", str(Path(tests).resolve().parent)]
     notes.close(int(pytest.main([tests, *options, *(["-x"] if first else [])], plugins=[notes])))
@@ -174,11 +104,11 @@ def _visit(tests: str, folder: Path, mutant: str, first: bool, limit: float) -> 
             late = time.monotonic() - begun > limit
     finally:
         child.end()
-    found = Found(ended=NEVER if late else AT_ONCE)
-    if (folder / _FOUND).exists():
-        found = Found(**json.loads((folder / _FOUND).read_text(encoding="utf-8")))
-    if (folder / _RUNNING).exists():
-        found.running = (folder / _RUNNING).read_text(encoding="utf-8")
+    if not (folder / _SETTINGS).exists():  # which is no fault of the tests, and must not pass for one
+        raise RuntimeError(f"museum: the visit to {mutant or 'the library'} did not come to the tests")
+    found = read(folder)
+    if late and found.ended:
+        found.ended = NEVER
     found.seconds = time.monotonic() - begun
     return found
 
@@ -201,9 +131,8 @@ def main(argv: list[str]) -> None:
     for module in _OFTEN_USED:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    hasattr(
-        functional, "pytestmark"
-    )  # pytest asks every module for it, and the first answer to a wrong name takes its time
+    # pytest asks every module for this, and the first answer to a name that is wrong takes its time
+    hasattr(functional, "pytestmark")
     for line in sys.stdin:
         request = json.loads(line)
         request["folder"] = Path(request["folder"])

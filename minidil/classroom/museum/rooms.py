@@ -12,12 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
+from minidil.classroom.museum.notes import Found
 from minidil.errors import OptionError
-
-if TYPE_CHECKING:
-    from minidil.classroom.museum.room import Found
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,6 @@ class Rooms:
         return found
 
     def _one(self, wish: Wish) -> Found:
-        from minidil.classroom.museum.room import Found
-
         room = self._free.get()
         folder = tempfile.mkdtemp(dir=Path(self._scratch.name))
         assert room.stdin is not None

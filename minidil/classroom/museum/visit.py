@@ -13,15 +13,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from minidil.classroom.museum.exhibits import EXHIBITS
 from minidil.classroom.museum.mutant import Mutant
+from minidil.classroom.museum.notes import AT_IMPORT, NEVER, Found
 from minidil.classroom.museum.rooms import Rooms, Wish
 from minidil.errors import OptionError
-
-if TYPE_CHECKING:
-    from minidil.classroom.museum.room import Found
 
 PATIENCE = 60.0  # seconds that the tests may take with the library as it is
 _LEAST_PATIENCE, _TIMES_LONGER = 10.0, 5
@@ -118,8 +115,6 @@ def visit(
 
 def _check(path: Path, first: Found, second: Found, patience: float) -> None:
     """Raises: OptionError unless both runs with the right library passed."""
-    from minidil.classroom.museum.room import NEVER
-
     for found in (first, second):
         if found.unreadable:
             raise OptionError(f"mutants {path}: the file cannot be read: {found.unreadable}")
@@ -145,8 +140,6 @@ def _check(path: Path, first: Found, second: Found, patience: float) -> None:
 
 def _judged(mutant: Mutant, found: Found, right: set[str]) -> Verdict:
     """What the tests say of a mutant: only those count that pass without it."""
-    from minidil.classroom.museum.room import AT_IMPORT
-
     if found.ended:
         return Verdict(mutant, (found.running,) if found.running else (), found.ended, "", found.seconds)
     if found.unreadable:
