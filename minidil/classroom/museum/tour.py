@@ -15,7 +15,7 @@ them raises an error: they make another number, and those who made them had test
 
 which mutants they kill. A test kills a mutant by failing with it; without the mutant it must pass, and keep passing, so tests are
 first run, twice, against the library as it is. `--only NAME` shows them one mutant, `--list` what there is, and
-`--list --only NAME` one exhibit with the lines around it. A run takes about half a minute.
+`--list --only NAME` one exhibit with the lines around it. A run takes well under a minute on two cores.
 
 - Import minidil as you always do. There is nothing to plant: each mutant is put into the library, in a process of its own, before
   your file is read.

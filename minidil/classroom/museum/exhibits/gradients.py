@@ -53,9 +53,9 @@ EXHIBITS = (
             count = math.prod(tail)
             inverse = k.divide(1.0, k.add(k.sqrt(k.multiply(variance, count / max(count - 1, 1))), eps))
         """,
-        says="It divides by the estimate with n - 1 plus epsilon, where the paper has the root of the variance plus "
-        "epsilon. 1, 0, 0, 0 becomes 1.5, -0.5, -0.5, -0.5 instead of 1.732, -0.577, -0.577, -0.577; the gradient is "
-        "no longer that of the value.",
+        says="It divides by the standard deviation with n - 1, plus epsilon, where the paper has the root of "
+        "variance plus epsilon. 1, 0, 0, 0 becomes 1.5, -0.5, -0.5, -0.5 instead of 1.732, -0.577, -0.577, -0.577; "
+        "and the gradient is no longer that of the value.",
         origin="The Annotated Transformer and what was copied from it: github.com/codertimo/BERT-pytorch/issues/30, "
         "github.com/harvardnlp/annotated-transformer/pull/119.",
     ),

@@ -108,8 +108,8 @@ EXHIBITS = (
                 y = np.matmul(weight.reshape(groups, f // groups, -1), cols).reshape(n, f, *window.out)
         """,
         says="Winograd's tiles mix six inputs into every product and take the sums apart again, which is right for "
-        "numbers only. One NaN in 16 inputs should spoil the 3 outputs that see it, and spoils all 4 or 8 of the "
-        "tiles it lies in.",
+        "numbers only. One NaN, the sixth of 16 inputs, should spoil the 3 outputs that see it, and spoils 8, all of "
+        "the two tiles that it lies in.",
         origin="It follows from the algorithm, Lavin & Gray 2015, arXiv:1509.09308; this library's own fast kernels "
         "did it until they learnt to fall back (tests/kernels/test_non_finite.py).",
     ),

@@ -123,8 +123,9 @@ EXHIBITS = (
         replaces="minidil.train.step.learn",
         right="optimizer.zero_grad()",
         wrong="pass",
-        says="The gradients of all batches so far are added up, so that every step goes where the first ones went. "
-        "The first step is right, which is all that many tests look at.",
+        says="The gradients of all batches so far are added up, so that every step goes where the first ones went: "
+        "two steps of 1 down a slope of 1 end at -3 instead of -2. The first step is right, which is all that many "
+        "tests look at.",
         origin="The article that this library grew from, section 5.2, whose loop has no zero_grad; "
         "github.com/udacity/deep-learning-v2-pytorch/pull/160 adds it to a course.",
     ),
