@@ -30,7 +30,6 @@ WORDS = {
     "relu-hides-nan",
     "ignored-counted",
     "adamw-is-l2",
-   ,
     "constant-moments",
 }  # which say it in words
 BY_NAME = {mutant.name: mutant for mutant in EXHIBITS}
