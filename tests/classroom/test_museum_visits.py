@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from minidil.classroom.museum import room
 from minidil.classroom.museum.exhibits import EXHIBITS
+from minidil.classroom.museum.notes import NEVER
 from minidil.classroom.museum.rooms import Rooms
 from minidil.classroom.museum.visit import PATIENCE, chosen, visit
 from minidil.cli import main
@@ -272,3 +274,18 @@ def test_a_mutant_that_cannot_be_planted_is_no_kill(written, capfd):
     with pytest.raises(OptionError, match="the process that runs the tests has ended, with exit code 1"):
         visit(written(GOOD), [unknown], jobs=1)
     assert "the visit to unknown did not come to the tests" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "failed"), [(GOOD, "", ["test_span"]), ("while True:\n    pass\n", NEVER, [])]
+)
+def test_where_forking_is_not_safe_a_child_imports_everything_itself(
+    written, tmp_path, monkeypatch, text, ended, failed
+):
+    """As on other systems than Linux."""
+    monkeypatch.setattr(room, "_Fork", room._Spawn)
+    monkeypatch.setattr("sys.argv", ["room", "numpy"])
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    found = room._visit(str(written(text)), notes, "span-kd", True, 3.0 if ended else 60.0)
+    assert (found.ended, list(found.failed)) == (ended, failed)

@@ -130,10 +130,11 @@ def _spliced(mutant: Mutant, source: str) -> str:
     lines = source.encode().splitlines(keepends=True)  # columns of a syntax tree count bytes
     start = sum(map(len, lines[: first.lineno - 1])) + first.col_offset
     end = sum(map(len, lines[: last.end_lineno - 1])) + last.end_col_offset
-    wrong, text = textwrap.dedent(mutant.wrong).strip(), source.encode()
+    wrong, text = inspect.cleandoc(mutant.wrong), source.encode()
+    line = source.splitlines()[first.lineno - 1]
+    wrong = wrong.replace("\n", "\n" + line[: len(line) - len(line.lstrip())])
     rest = text[end:].decode()
     if isinstance(first, ast.stmt):
-        wrong = wrong.replace("\n", "\n" + " " * first.col_offset)
         rest = re.sub(r"\A *#.*", "", rest)  # a comment on the right line says nothing of the wrong one
     return text[:start].decode() + wrong + rest
 

@@ -69,8 +69,7 @@ class _Fork:
 
     def end(self) -> None:
         """End it, and what it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        _end_group(self.pid)
         while not self.poll():
             time.sleep(0.001)
 
@@ -81,16 +80,27 @@ class _Spawn:
     def __init__(self, tests: str, folder: Path, mutant: str, first: bool) -> None:
         command = [sys.executable, "-m", __spec__.name, sys.argv[1], tests, str(folder), mutant, str(int(first))]
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+        self._grouped = os.name == "posix"
+        self._process = subprocess.Popen(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=self._grouped
+        )
 
     def poll(self) -> bool:
         """Whether it has ended."""
         return self._process.poll() is not None
 
     def end(self) -> None:
-        """End it."""
-        self._process.kill()
+        """End it and, but on Windows, what it has started."""
+        if self._grouped:
+            _end_group(self._process.pid)
+        else:
+            self._process.kill()
         self._process.wait()
+
+
+def _end_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _visit(tests: str, folder: Path, mutant: str, first: bool, limit: float) -> Found:

@@ -1,5 +1,7 @@
 """The guided tour: the museum's README, written from the exhibits so that it shows what they show."""
 
+import re
+
 from minidil.classroom.museum.exhibits import EXHIBITS
 from minidil.classroom.museum.mutant import Mutant, changed_lines
 
@@ -40,8 +42,15 @@ def tour() -> str:
 def _exhibit(mutant: Mutant) -> str:
     right, wrong = changed_lines(mutant)
     lines = [f"## {mutant.name} (chapter {mutant.chapter})", "", mutant.says, ""]
-    lines += [f"You meet it in `{mutant.met_in}`. In `{mutant.replaces}`:", "", "```diff"]
+    met = "" if mutant.met_in == mutant.replaces else f"You meet it in `{mutant.met_in}`. "
+    lines += [f"{met}In `{mutant.replaces}`:", "", "```diff"]
     lines += [f"- {line}".rstrip() for line in right]
     lines += [f"+ {line}".rstrip() for line in wrong]
-    lines += ["```", "", f"*Origin.* {mutant.origin}", ""]
+    lines += ["```", "", f"*Origin.* {_linked(mutant.origin)}", ""]
     return "\n".join(lines)
+
+
+def _linked(text: str) -> str:
+    """With a link wherever an issue or a paper is named."""
+    text = re.sub(r"github\.com/[\w./-]*\w", r"[\g<0>](https://\g<0>)", text)
+    return re.sub(r"arXiv:(\d{4}\.\d{5})", r"[\g<0>](https://arxiv.org/abs/\1)", text)
