@@ -277,7 +277,7 @@ def test_a_mutant_that_cannot_be_planted_is_no_kill(written, capfd):
 
 
 @pytest.mark.parametrize(
-    ("text", "ended", "failed"), [(GOOD, "", ["test_span"]), ("while True:\n    pass\n", NEVER, [])]
+    ("text", "ended", "failed"), [(GOOD, "", ["test_span"]), ("import time\ntime.sleep(60)\n", NEVER, [])]
 )
 def test_where_forking_is_not_safe_a_child_imports_everything_itself(
     written, tmp_path, monkeypatch, text, ended, failed
@@ -287,5 +287,5 @@ def test_where_forking_is_not_safe_a_child_imports_everything_itself(
     monkeypatch.setattr("sys.argv", ["room", "numpy"])
     notes = tmp_path / "notes"
     notes.mkdir()
-    found = room._visit(str(written(text)), notes, "span-kd", True, 3.0 if ended else 60.0)
+    found = room._visit(str(written(text)), notes, "span-kd", True, 10.0 if ended else 60.0)
     assert (found.ended, list(found.failed)) == (ended, failed)
