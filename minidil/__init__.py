@@ -77,5 +77,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """PyTorch's name for one of these, or for a function of tensors."""
+    """`check`, which few programs need; or PyTorch's name for one of these, or for a function of tensors."""
+    if name == "check":
+        from minidil.classroom import check
+
+        return check
     return lookup.of_room("minidil", name, sys.modules[__name__], functional)

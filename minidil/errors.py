@@ -34,6 +34,10 @@ class OptionError(MinidilError, ValueError):
     """An argument outside the values that the operation is defined for."""
 
 
+class CheckFailed(MinidilError, AssertionError):  # noqa: N818  # what it is called in a classroom
+    """A student's function that does not yet do what its exercise asks for."""
+
+
 class FieldError(MinidilError, AssertionError):
     """A receptive field that is smaller, or has more holes, than was asserted."""
 

@@ -1,4 +1,5 @@
-"""The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `plan`, `data`, `plot`, `bench`, `doctor`."""
+"""The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `plan`, `data`, `plot`, `bench`, `doctor`,
+`exercises`."""
 
 from minidil.cli.entry import main
 
