@@ -82,13 +82,17 @@ def test_it_is_chosen_where_it_pays():
     assert direct.pays(64 * 256, 64, strided, 1)
     assert not direct.pays(64 * 1024, 3, square, 1)  # three colours
     assert not direct.pays(64 * 256, 64, strided, 16)  # 4 numbers in a vector
-    assert not direct.pays(256, 64, strided, 1)
+    assert direct.pays(1024, 64, square, 1)
+    assert not direct.pays(1023, 64, square, 1)
+    assert not direct.pays(4095, 64, strided, 1)  # four phases
     assert direct.pays_for_weights(square, 3, 64, 1)
     assert not direct.pays_for_weights(strided, 64, 128, 1)
     point = Window.of((32, 32), 1)
     assert not direct.pays_for_weights(point, 8, 8, 1)
     assert [_plain(point, False), _plain(strided, False), _plain(strided, True)] == [pointwise, im2col, direct]
     assert _way_for(square, 64, 64, 1) is winograd
+    assert _way_for(square, 64, 64, 1, im2col, 512) is winograd
+    assert _way_for(square, 64, 64, 1, im2col, 511) is im2col
     assert _way_for(strided, 64, 64, 1) is direct
     for name, way in (("im2col", im2col), ("direct", direct), ("winograd", winograd)):
         with conv_algorithm(name):

@@ -18,6 +18,8 @@ from minidil.kernels.algorithm import chosen
 from minidil.kernels.cpu import depthwise, direct, im2col, pointwise, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
 
+_MANY = 512  # positions of a batch; for fewer, transforming the filters takes Winograd longer than it saves
+
 
 class Way(Protocol):
     """A way to convolve: what each of the files that are chosen from has."""
@@ -31,16 +33,16 @@ class Way(Protocol):
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """The convolution of x with weight, plus bias."""
-    filters, channels = weight.shape[0], x.shape[1]
-    plain = _plain(window, direct.pays(len(x) * math.prod(window.out), filters, window, groups))
-    return _way_for(window, channels, filters, groups, plain).conv_forward(x, weight, window, groups, bias)
+    filters, channels, results = weight.shape[0], x.shape[1], len(x) * math.prod(window.out)
+    plain = _plain(window, direct.pays(results, filters, window, groups))
+    return _way_for(window, channels, filters, groups, plain, results).conv_forward(x, weight, window, groups, bias)
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
     """dL/dx; forward: as the forward pass of a transposed convolution."""
-    filters, channels = weight.shape[0], weight.shape[1] * groups
-    plain = _plain(window, direct.pays(len(grad) * math.prod(window.size), channels, window, groups))
-    way = _way_for(window, channels, filters, groups, plain)
+    filters, channels, results = weight.shape[0], weight.shape[1] * groups, len(grad) * math.prod(window.size)
+    plain = _plain(window, direct.pays(results, channels, window, groups))
+    way = _way_for(window, channels, filters, groups, plain, results)
     if way is winograd:
         return winograd.conv_grad_input(grad, weight, window, groups, forward)
     return way.conv_grad_input(grad, weight, window, groups)
@@ -48,9 +50,9 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1,
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight."""
-    channels, filters = x.shape[1], grad.shape[1]
+    channels, filters, summed = x.shape[1], grad.shape[1], len(x) * math.prod(window.out)
     plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups))
-    return _way_for(window, channels, filters, groups, plain).conv_grad_weight(x, grad, window, groups)
+    return _way_for(window, channels, filters, groups, plain, summed).conv_grad_weight(x, grad, window, groups)
 
 
 def _plain(window: Window, in_registers: bool) -> Way:
@@ -58,15 +60,18 @@ def _plain(window: Window, in_registers: bool) -> Way:
     return direct if in_registers else pointwise if pointwise.applies(window) else im2col
 
 
-def _way_for(window: Window, channels: int, filters: int, groups: int, plain: Way = direct) -> Way:
-    """The way that is forced or, if none is, pays most; `plain` if no other does."""
+def _way_for(
+    window: Window, channels: int, filters: int, groups: int, plain: Way = direct, positions: int = _MANY
+) -> Way:
+    """The way that is forced or, if none is, pays most at so many positions of a batch; `plain` if no other does."""
     algorithm = chosen()
     if algorithm == "auto":
         if depthwise.applies(channels, filters, groups):
             return depthwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
-        return winograd if winograd_plan.pays(window, channels, filters, groups) else plain
+        saves = positions >= _MANY and winograd_plan.pays(window, channels, filters, groups)
+        return winograd if saves else plain
     if algorithm == "winograd" and not winograd_plan.applies(window):
         raise OptionError(
             f"conv: Winograd is forced and needs a 3x3 or Kx3x3 kernel with stride 1, not kernel {window.kernel}, "

@@ -39,7 +39,7 @@ from minidil.kernels.threads import run_sliced
 
 _BLOCK = 512  # results for which a panel is used before the next one is: what they see stays in the cache
 _SUMMED = 64  # positions whose products are added up in registers before they are stored
-_FEW = 1024  # for fewer results, filling the panels takes longer than making columns
+_FEW = 1024  # of a phase: for fewer results, filling the panels takes longer than making columns
 
 
 def pays(results: int, numbers: int, window: Window, groups: int) -> bool:
@@ -49,7 +49,7 @@ def pays(results: int, numbers: int, window: Window, groups: int) -> bool:
     """
     each = numbers // groups
     filled = each >= 8 or (each != 3 and max(window.stride) == 1)
-    return filled and results >= _FEW
+    return filled and results >= _FEW * math.prod(window.stride)
 
 
 def pays_for_weights(window: Window, channels: int, filters: int, groups: int) -> bool:
