@@ -1,6 +1,7 @@
 """`minidil exercises`: list, start, check, progress."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def test_check_runs_what_the_student_wrote(tmp_path: Path, capsys: pytest.Captur
     assert main(["exercises", "check", "02", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 1
     printed = capsys.readouterr().out
     assert "1 of 4 exercises of chapter 02 pass." in printed
-    assert "there is no function my_same_padding; was its cell run" in printed
+    assert "There is no function my_same_padding: its cell stops with SyntaxError: " in printed
+    assert re.search(r"\(line 2\)$", printed, re.MULTILINE)
     assert "while True:" in printed
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     assert [each["kind"] for each in results] == ["passed", "missing", "timeout", "open"]
