@@ -285,6 +285,22 @@ def test_progress_is_noted_where_it_is_kept_and_nowhere_else(tmp_path: Path) -> 
     assert not md.check("ex02_1", lambda k, d: k * d)
 
 
+def test_a_check_draws_the_same_cases_in_any_program_and_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "import sys, minidil, hashlib\n"
+        "seen = []\n"
+        "def f(kernel_size, dilation):\n    seen.append((kernel_size, dilation))\n    return dilation * (kernel_size - 1) + 1\n"
+        "minidil.check('ex02_1', f, seconds=30)\n"
+        "print(hashlib.sha256(repr(seen).encode()).hexdigest(), len(seen))\n"
+    )
+    outputs = {
+        subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+        for words in (["script.py"], ["-c", "N = [5, 7, 3141592653589796]\nimport script"])
+    }
+    assert len(outputs) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["script.py"]
+
+
 def test_importing_minidil_imports_none_of_it() -> None:
     code = (
         "import sys, minidil\n"
