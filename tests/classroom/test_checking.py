@@ -121,7 +121,7 @@ SAYS: list[tuple[Callable[..., Any], str, list[str]]] = [
 @pytest.mark.parametrize(("function", "kind", "words"), SAYS, ids=[each[0].__name__ for each in SAYS])
 def test_each_failure_has_its_words(function: Callable[..., Any], kind: str, words: list[str]) -> None:
     started = time.monotonic()
-    result = md.check("ex03_2", function, seconds=1)
+    result = md.check("ex03_2", function, seconds=0.5)
     assert time.monotonic() - started < 20  # on a machine that is busy with other things
     assert result.kind == kind, result.message
     assert not result
@@ -260,13 +260,9 @@ def test_an_interrupt_of_the_students_gets_through() -> None:
         md.check("ex01_2", stopped)
 
 
-def test_small_is_few_entries_then_small_numbers() -> None:
-    cases = [
-        {"x": np.ones(2), "k": 9},
-        {"x": np.ones(3), "k": 1},
-        {"x": np.ones(2), "k": 1},
-        {"x": 5 * np.ones(2), "k": 1},
-    ]
+def test_small_is_few_entries_then_few_digits_then_small_numbers() -> None:
+    two = [1.0, 2.0]
+    cases = [{"x": two, "k": 9}, {"x": [1.0, 1.0, 1.0], "k": 1}, {"x": two, "k": 1}, {"x": [0.5, 0.5], "k": 1}]
     assert sorted(range(4), key=lambda number: size(cases[number])) == [2, 0, 3, 1]
 
 
@@ -285,6 +281,7 @@ def test_progress_is_noted_where_it_is_kept_and_nowhere_else(tmp_path: Path) -> 
     assert not md.check("ex02_1", lambda k, d: k * d)
 
 
+@pytest.mark.slow
 def test_a_check_draws_the_same_cases_in_any_program_and_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import sys, minidil, hashlib\n"

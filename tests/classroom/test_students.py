@@ -139,7 +139,13 @@ TOLD: list[tuple[str, Callable[..., Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "function", "mistake"), TOLD, ids=[each[1].__name__ for each in TOLD])
+FAST = (im2col_appending, col2im_in_four_loops, causal_backwards)
+CASES = [
+    pytest.param(*each, id=each[1].__name__, marks=() if each[1] in FAST else (pytest.mark.slow,)) for each in TOLD
+]
+
+
+@pytest.mark.parametrize(("name", "function", "mistake"), CASES)
 def test_the_mistake_is_told(name: str, function: Callable[..., Any], mistake: str) -> None:
     result = md.check(name, function, seconds=10)
     assert result.mistake == mistake, result.message
