@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import minidil as md
 from minidil.classroom import progress
 from minidil.classroom.chapters.ch03 import im2col
 from minidil.classroom.property import size
+from minidil.classroom.register import exercise
 from minidil.errors import BackendError, CheckFailed, MinidilError, OptionError
 
 
@@ -234,16 +236,29 @@ def test_hints_are_asked_for_one_by_one() -> None:
     assert "Hint" not in md.check("ex02_1", lambda k, d: d * (k - 1) + 1, hint=2).message
 
 
-def test_what_cannot_be_checked_is_refused() -> None:
-    for call, words in (
-        (lambda: md.check("ex03_2"), 'without brackets: minidil.check("ex03_2", my_im2col)'),
-        (lambda: md.check("ex03_9", right), "chapter 03 has ex03_1, ex03_2"),
-        (lambda: md.check("im2col", right), "there are ex01_1, ex01_2"),
-        (lambda: md.check("ex03_2", hint=4), "hint must be 1, 2 or 3"),
+def test_a_call_that_makes_no_sense_is_answered() -> None:
+    def my_im2col(x: Any) -> Any:
+        return x
+
+    anything: Any = my_im2col
+    for result, words in (
+        (md.check("ex03_2"), 'without brackets: minidil.check("ex03_2", my_im2col)'),
+        (md.check("ex03_9", right), "chapter 03 has ex03_1, ex03_2"),
+        (md.check("im2col", right), "there are ex01_1, ex01_2"),
+        (md.check("ex03_2", hint=4), "three hints: hint=1, hint=2 and hint=3, not hint=4"),
+        (md.check(anything), 'The name of the exercise comes first: minidil.check("ex03_2", my_im2col)'),
+        (md.check(anything, "ex03_2"), 'The name of the exercise comes first: minidil.check("ex03_2", my_im2col)'),
+        (md.check(right), 'The name of the exercise comes first: minidil.check("ex03_2", right)'),
+        (md.check([3], right), "there is no exercise [3]"),
     ):
-        with pytest.raises(OptionError) as caught:
-            call()
-        assert words in str(caught.value)
+        assert (result.passed, result.kind) == (False, "call")
+        assert words in result.message
+        assert words in html.unescape(result._repr_html_())
+
+
+def test_an_unknown_exercise_is_an_error_for_programs() -> None:
+    with pytest.raises(OptionError, match="there is no exercise 'ex03_9'; chapter 03 has ex03_1"):
+        exercise("ex03_9")
 
 
 def test_without_hypothesis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
