@@ -47,7 +47,7 @@ def result_blocks(different: Difference, yours: str = "yours") -> list[Block]:
 def worst_entry(different: Difference) -> tuple[int, ...]:
     """Where the results are farthest apart; what is not a number is farther than everything."""
     with np.errstate(all="ignore"):
-        apart = np.abs(np.asarray(different.actual, float) - np.asarray(different.expected, float))
+        apart = np.abs(1.0 * different.actual - 1.0 * different.expected)
     apart[np.isnan(apart)] = np.inf
     assert different.wrong is not None  # the caller has seen to it
     apart[~different.wrong] = -1
@@ -108,5 +108,8 @@ def _is_array(value: Any) -> bool:
 
 
 def _brief(value: Any) -> str:
-    text = number(value) if isinstance(value, float | np.floating) else repr(value)
+    try:
+        text = number(value) if isinstance(value, float | np.floating) else repr(value)
+    except Exception:  # whatever a class of the student's makes of it
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 200 else text[:200] + " ..."

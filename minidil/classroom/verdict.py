@@ -82,10 +82,9 @@ def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, look: 
     )
 
 
-def open_still(exercise: Exercise, outcome: Outcome) -> Result:
+def open_still(exercise: Exercise) -> Result:
     """The function is as it was handed out."""
-    where = f" ({outcome.place})" if outcome.place else ""
-    text = f"{exercise.function} still raises NotImplementedError{where}: put your own lines in its place."
+    text = f"{exercise.function} is still to be written: put your own lines in place of raise NotImplementedError()."
     return _refusal(exercise, "open", text)
 
 

@@ -59,6 +59,35 @@ def test_what_counts_as_different(expected: Any, actual: Any, kind: str | None) 
     assert (found and found.kind) == kind
 
 
+class Contrary:
+    """Raises, whatever it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+ODD = [Contrary(), A.astype(complex), A > 2, np.ma.masked_array(A + 1), A.astype(object), (i for i in A)]
+
+
+@pytest.mark.parametrize("actual", ODD, ids=range(len(ODD)))
+def test_odd_results_are_shown_as_well(actual: Any) -> None:
+    found = difference(A, actual)
+    assert found is not None
+    assert found.kind in ("type", "dtype", "value")
+    text = as_text(result_blocks(found))
+    assert "expected  (2, 3)" in text
+    assert Result("ex01_1", False, (), "type", actual=actual).as_dict()
+
+
+def test_truth_values_are_compared_and_shown() -> None:
+    found = difference(A > 2, A > 3)
+    assert found is not None
+    assert "The only wrong entry is result[0, 2]: expected True, yours False." in as_text(result_blocks(found))
+
+
 def test_parts_are_compared_one_by_one() -> None:
     assert difference((A, 1.0), (A, 1.0), ("dx", "db")) is None
     found = difference((A, 1.0), (A, 2.0), ("dx", "db"))
@@ -169,6 +198,11 @@ def test_ranges_of_what_was_checked() -> None:
 def test_a_result_becomes_json() -> None:
     case = {"x": np.array([1.0, np.inf]), "n": np.int64(3), "f": len, "big": np.zeros(2000)}
     plain = Result("ex01_1", False, (Say("no", "failed"),), "value", case=case, expected=(1, 2.5)).as_dict()
-    assert plain["case"] == {"x": [1.0, "inf"], "n": 3, "f": "<built-in function len>", "big": "array (2000,) float64"}
+    assert plain["case"] == {
+        "x": [1.0, "inf"],
+        "n": 3,
+        "f": "<builtin_function_or_method>",
+        "big": "array (2000,) float64",
+    }
     assert plain["expected"] == [1, 2.5]
     assert plain["message"] == "not yet: no"
