@@ -1,0 +1,223 @@
+"""What is said of a kernel: the fault, the student's own line, the problem it showed on, and where to look.
+
+What comes in is what the emulator found or counted; what goes out are blocks of a report.
+"""
+
+import linecache
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.classroom.report import Beside, Block, Panel, Say
+
+if TYPE_CHECKING:
+    from minidil.classroom.exercise import Exercise, Mistake
+    from minidil.emulator import Finding, Launch
+
+_HEADS = {
+    "out of bounds": "It reaches outside of an array",
+    "misaligned": "An address is no multiple of the size of what is read",
+    "uninitialised": "It reads memory that nobody has written",
+    "race": "A race",
+    "benign race": "A race, if a harmless one today",
+    "divergent barrier": "A barrier that not all threads of the block reach",
+    "exited threads": "A barrier that not all threads of the block reach",
+    "shuffle": "A shuffle from a thread that takes no part",
+    "division by zero": "A division by zero",
+    "exception": "It raises an exception",
+    "endless loop": "A loop does not end",
+    "negative index": "An index is below zero",
+    "row overrun": "An index is beyond the end of its row",
+    "never written": "Some elements are written by no thread",
+}
+_MOST = 6  # wrong elements that are shown
+Lines = Mapping[int, str]
+
+
+def problem(edge: str, case: Mapping[str, Any], function: str, grid: Sequence[int], block: Sequence[int]) -> str:
+    """The sizes of a case and its launch."""
+    sizes = ", ".join(
+        f"{name} of {' x '.join(map(str, value.shape))}" if isinstance(value, np.ndarray) else f"{name} = {value}"
+        for name, value in case.items()
+    )
+    launch = f"{function}[{_size(grid)}, {_size(block)}]({', '.join(case)})"
+    return f"{sizes}{f' ({edge})' if edge else ''}, launched as {launch}"
+
+
+def framed(exercise: "Exercise", blocks: Sequence[Block], passed: bool) -> tuple[Block, ...]:
+    """With the exercise's title, and with the offer of a hint below what does not pass."""
+    title = f"{exercise.name} {exercise.title}"
+    if passed:
+        return (Say(f"{title}: {exercise.function} does what is asked.", "passed"), *blocks)
+    offer = f'A hint: minidil.check("{exercise.name}", {exercise.function}, hint=1); there are three.'
+    return (Say(title, "failed"), *blocks, Say(offer, "hint"))
+
+
+def impossible(trouble: str) -> tuple[Block, ...]:
+    """Why no kernel can be checked on this machine, in one line."""
+    return (Say(f"No kernel can be checked here: the emulator that runs it {trouble}."),)
+
+
+def untouched(finding: "Finding") -> bool:
+    """Whether the kernel still is what it was handed out as."""
+    return finding.kind == "exception" and finding.message.startswith("NotImplementedError")
+
+
+def open() -> tuple[Block, ...]:
+    """For a kernel that is not begun."""
+    return (Say("The kernel still raises NotImplementedError: put your own lines in its place."),)
+
+
+def refused(reason: str) -> tuple[Block, ...]:
+    """What the compiler or the emulator did not take."""
+    first, _, rest = reason.partition("\n")
+    return (Say(f"{first[:1].upper()}{first[1:]}."), *((Say(textwrap.dedent(rest), "code"),) if rest else ()))
+
+
+def found(problem: str, finding: "Finding", lines: Lines, mistake: "Mistake | None") -> tuple[Block, ...]:
+    """A fault that the emulator found."""
+    from minidil.emulator.explain import EXPLANATIONS
+
+    message = _plainer(finding.message.partition("; if that is meant")[0])
+    if finding.kind != "never written":
+        message = f"Block {_short(finding.block)}, thread {_short(finding.thread)}: {message}"
+    return (
+        Say(f"{_HEADS.get(finding.kind, finding.kind)}, with {problem}."),
+        *(Say(f"line {number}:  {text}", "code") for number, text in lines.items()),
+        Say(f"{message[0].upper()}{message[1:]}."),
+        *_advice(mistake, EXPLANATIONS.get(finding.kind, "")),
+    )
+
+
+def lines_of(finding: "Finding") -> dict[int, str]:
+    """The lines that a finding names, by number: its own, and that of the other side of a race or barrier."""
+    numbers = [int(number) for number in re.findall(r"\bline (\d+)", finding.message)]
+    texts = {number: linecache.getline(finding.file, number).strip() for number in numbers}
+    if finding.kind != "never written":
+        texts[finding.line] = finding.source
+    return {number: text for number, text in sorted(texts.items()) if text}
+
+
+def differs(
+    problem: str, name: str, expected: NDArray[Any], actual: NDArray[Any], mistake: "Mistake | None"
+) -> tuple[Block, ...]:
+    """A result that is not the right one."""
+    places = np.argwhere(actual != expected)
+    rows, lost = [["", "yours", "expected"]], False
+    for place in map(tuple, places[:_MOST].tolist()):
+        unwritten = bool(np.isnan(actual[place]))
+        lost |= unwritten
+        rows.append([name + str(list(place)), "-" if unwritten else f"{actual[place]:g}", f"{expected[place]:g}"])
+    more = [f"{len(places) - _MOST:,} more are wrong"] if len(places) > _MOST else []
+    note = "; ".join([*more, *(["-: no thread has stored a number there"] if lost else [])])
+    marked = frozenset((row, 1) for row in range(1, len(rows)))
+    return (
+        Say(f"{len(places):,} of {expected.size:,} numbers of {name} are wrong, with {problem}."),
+        Beside((Panel(name, rows, marked, note),)),
+        *_advice(mistake, ""),
+    )
+
+
+def changed(problem: str, name: str, output: str) -> tuple[Block, ...]:
+    """An input that the kernel has written to."""
+    return (
+        Say(f"The kernel changes its input {name}, with {problem}."),
+        Say(f"Write to {output} alone: others may still need {name}."),
+    )
+
+
+def bytes_beyond(
+    problem: str, launch: "Launch", least: int, slack: float, best: str, mistake: "Mistake | None"
+) -> tuple[Block, ...]:
+    """A right kernel that moves more bytes than the exercise allows."""
+    moved, asked = launch.bytes_moved, int(launch.requested.sum())
+    if moved > 1.5 * asked:
+        reason = (
+            f"Its threads asked for {asked:,} bytes. Memory comes in pieces of 32, and {asked / moved:.0%} of what was brought "
+            "is used: let neighbouring threads read and write neighbouring numbers."
+        )
+    else:
+        reason = "The same numbers are brought again and again."
+    return (
+        Say(f"It is right on all sizes, but it moves {moved:,} bytes between its threads and global memory."),
+        Say(f"The least are {least:,}, {best}; up to {int(slack * least):,} pass. With {problem}."),
+        _worst(launch, "sectors"),
+        *_advice(mistake, reason),
+    )
+
+
+def conflicts_beyond(problem: str, launch: "Launch", allowed: int, mistake: "Mistake | None") -> tuple[Block, ...]:
+    """A right kernel with more bank conflicts than the exercise allows."""
+    rounds, requests = launch.bank_conflicts, int(launch.requests.sum())
+    passing = f"up to {allowed:,} pass" if allowed else "none is necessary"
+    return (
+        Say(f"It is right on all sizes, but {rounds:,} bank conflicts make its threads wait at shared memory."),
+        Say(f"They are extra rounds beside the {requests:,} that its warps need; {passing}. With {problem}."),
+        _worst(launch, "conflicts"),
+        *_advice(
+            mistake, "Several threads of a warp want different numbers of one bank; number a lies in bank a % 32."
+        ),
+    )
+
+
+def passed(
+    tried: int, edges: Sequence[str], problem: str, launch: "Launch", least: int, best: str
+) -> tuple[Block, ...]:
+    """What was checked of a kernel that passes."""
+    moved, conflicts = launch.bytes_moved, launch.bank_conflicts
+    if moved == least:
+        compared = f"the least there can be: {best}"
+    elif moved > least:
+        compared = f"where {least:,} are the least: {best}"
+    else:
+        compared = f"fewer than the {least:,} that are asked for ({best})"
+    banks = f"{conflicts:,} bank conflicts" if conflicts else "No bank conflicts"
+    remark = (
+        "A remark: something is computed in double precision. A Python number in a kernel is a float64, and so is an int times a "
+        "float32; float32(0.5) stays single. Most GPUs take 32 times as long for a double, or longer."
+    )
+    double = any(".f64" in name for name in launch.instructions())
+    return (
+        Say(f"It is right on {tried} problems, without a race and without an access outside of an array."),
+        Say(f"Tried were: {', '.join(edges)}, and drawn sizes."),
+        Say(f"It moves {moved:,} bytes, {compared}. {banks}. Counted with {problem}."),
+        *((Say(remark),) if double else ()),
+    )
+
+
+def _worst(launch: "Launch", column: str) -> Say:
+    """The line that has most of a count."""
+    number, row = max(launch.lines().items(), key=lambda item: item[1][column])
+    file = next(iter(launch.program.files.values()), "")
+    if Path(file).name.startswith("<"):  # text from a prompt: the compiler puts the current folder in front
+        file = Path(file).name
+    text = linecache.getline(file, number).strip()
+    of = f"{32 * row[column]:,} of the bytes" if column == "sectors" else f"{row[column]:,} of the extra rounds"
+    return Say(f"line {number}:  {text}      <- {of}", "code")
+
+
+def _size(sizes: Sequence[int]) -> str:
+    return str(sizes[0]) if len(sizes) == 1 else str(tuple(sizes))
+
+
+def _short(place: Sequence[int]) -> str:
+    """A place in a grid or a block without the last axes, if they are 0."""
+    x, y, z = place
+    return f"({x}, {y}, {z})" if z else f"({x}, {y})" if y else str(x)
+
+
+def _plainer(message: str) -> str:
+    """With the places in it as `_short` has them."""
+    return re.sub(r"\((\d+), (\d+), (\d+)\)", lambda found: _short([int(part) for part in found.groups()]), message)
+
+
+def _advice(mistake: "Mistake | None", otherwise: str) -> tuple[Block, ...]:
+    """What is said of a mistake that is known, or else of its kind."""
+    if mistake:
+        return (Say(f"{mistake.name}. {mistake.says}", "cause"),)
+    return (Say(otherwise),) if otherwise else ()
