@@ -268,10 +268,11 @@ EXERCISES = (
         hints=(
             "Begin with loops: for every row of the result (a channel c and a tap u, v) and every column (an output i, j) there "
             "is exactly one entry of x. Which?",
-            "It is x[c, i * stride + u * dilation, j * stride + v * dilation]. In the rows v runs fastest, then u, then c; in the "
-            "columns j runs fastest, then i.",
+            "It is x[c, i * stride + u * dilation, j * stride + v * dilation]. In the rows v runs fastest, then u, then c; in "
+            "the columns j runs fastest, then i.",
             "Fill an array of shape (C, K, K, H', W'), where H' and W' are the outputs along the axes, and reshape it at the "
-            "end to (C * K * K, H' * W'). For one tap all outputs are one slice: x[:, u*d : u*d + stride*(H'-1) + 1 : stride, ...].",
+            "end to (C * K * K, H' * W'). For one tap all outputs are one slice of x: along the height it is "
+            "u*d : u*d + stride*(H'-1) + 1 : stride.",
         ),
         mistakes=(
             Mistake(
@@ -341,7 +342,8 @@ EXERCISES = (
             Mistake(
                 "divided by how often a place is read",
                 _averaged,
-                "That undoes im2col (its inverse), but the adjoint only adds up: <im2col(x), c> = <x, col2im(c)> has no division.",
+                "That undoes im2col (its inverse), but the adjoint only adds up: in <im2col(x), c> = <x, col2im(c)> nothing "
+                "is divided.",
             ),
             Mistake(
                 "the dilation is ignored",
@@ -371,8 +373,8 @@ EXERCISES = (
         expected=conv_by_loops,
         hints=(
             "Python's loops are what takes the time. Which of the six can NumPy run for you in one call?",
-            "For a fixed tap (u, v) the products of all outputs, filters and channels are one matrix product of weight[:, :, u, v] "
-            "with a slice of x: only K * K steps of a Python loop remain.",
+            "For a fixed tap (u, v) the products of all outputs, filters and channels are one matrix product of "
+            "weight[:, :, u, v] with a slice of x: only K * K steps of a Python loop remain.",
             "cols = my_im2col(x, K, 1, dilation); y = weight.reshape(F, -1) @ cols; then reshape y to (F, H', W').",
         ),
         mistakes=(
