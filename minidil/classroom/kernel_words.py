@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.classroom.report import Beside, Block, Panel, Say
+from minidil.classroom.compare import Difference
+from minidil.classroom.report import Block, Say
+from minidil.classroom.show import case_blocks, result_blocks
 
 if TYPE_CHECKING:
     from minidil.classroom.exercise import Exercise, Mistake
@@ -35,7 +37,13 @@ _HEADS = {
     "row overrun": "An index is beyond the end of its row",
     "never written": "Some elements are written by no thread",
 }
-_MOST = 6  # wrong elements that are shown
+_MEANS = {  # where the emulator's own words are for those who write programs
+    "endless loop": "What changes in the loop, so that its condition becomes false?",
+    "never written": "Which thread is to write these? Count how many threads there are, and what each of them does.",
+    "exception": "A GPU ends the thread there without a word.",
+}
+_LINES = 10  # that a kernel printed
+_MOST = 60  # numbers of a case that is shown whole
 Lines = Mapping[int, str]
 
 
@@ -73,24 +81,29 @@ def open() -> tuple[Block, ...]:
     return (Say("The kernel still raises NotImplementedError: put your own lines in its place."),)
 
 
+def no_kernel(signature: str) -> tuple[Block, ...]:
+    """For what no compiler can make a kernel of."""
+    return (Say("What was given is no kernel. A kernel is written as"), Say(f"@cuda.jit\ndef {signature}:", "code"))
+
+
 def refused(reason: str) -> tuple[Block, ...]:
     """What the compiler or the emulator did not take."""
     first, _, rest = reason.partition("\n")
-    return (Say(f"{first[:1].upper()}{first[1:]}."), *((Say(textwrap.dedent(rest), "code"),) if rest else ()))
+    return (Say(f"{first}."), *((Say(textwrap.dedent(rest), "code"),) if rest else ()))
 
 
 def found(problem: str, finding: "Finding", lines: Lines, mistake: "Mistake | None") -> tuple[Block, ...]:
     """A fault that the emulator found."""
     from minidil.emulator.explain import EXPLANATIONS
 
-    message = _plainer(finding.message.partition("; if that is meant")[0])
+    message = _plainer(re.split("; if (?:that is meant|they wait)", finding.message)[0])
     if finding.kind != "never written":
         message = f"Block {_short(finding.block)}, thread {_short(finding.thread)}: {message}"
     return (
         Say(f"{_HEADS.get(finding.kind, finding.kind)}, with {problem}."),
         *(Say(f"line {number}:  {text}", "code") for number, text in lines.items()),
         Say(f"{message[0].upper()}{message[1:]}."),
-        *_advice(mistake, EXPLANATIONS.get(finding.kind, "")),
+        *_advice(mistake, _MEANS.get(finding.kind) or EXPLANATIONS.get(finding.kind, "")),
     )
 
 
@@ -104,23 +117,34 @@ def lines_of(finding: "Finding") -> dict[int, str]:
 
 
 def differs(
-    problem: str, name: str, expected: NDArray[Any], actual: NDArray[Any], mistake: "Mistake | None"
+    problem: str,
+    name: str,
+    case: Mapping[str, Any],
+    expected: NDArray[Any],
+    actual: NDArray[Any],
+    mistake: "Mistake | None",
 ) -> tuple[Block, ...]:
-    """A result that is not the right one."""
-    places = np.argwhere(actual != expected)
-    rows, lost = [["", "yours", "expected"]], False
-    for place in map(tuple, places[:_MOST].tolist()):
-        unwritten = bool(np.isnan(actual[place]))
-        lost |= unwritten
-        rows.append([name + str(list(place)), "-" if unwritten else f"{actual[place]:g}", f"{expected[place]:g}"])
-    more = [f"{len(places) - _MOST:,} more are wrong"] if len(places) > _MOST else []
-    note = "; ".join([*more, *(["-: no thread has stored a number there"] if lost else [])])
-    marked = frozenset((row, 1) for row in range(1, len(rows)))
+    """A result that is not the right one, beside a case that is small enough to be seen."""
+    if np.isnan(actual).all():
+        return (Say(f"No thread has stored anything into {name}, with {problem}."),)
+    wrong = actual != expected
+    inputs = {other: value for other, value in case.items() if other != name}
+    small = sum(np.size(value) for value in inputs.values()) <= _MOST
+    lost = "nan stands where no thread has stored a number." if np.isnan(actual).any() else ""
     return (
-        Say(f"{len(places):,} of {expected.size:,} numbers of {name} are wrong, with {problem}."),
-        Beside((Panel(name, rows, marked, note),)),
+        Say(f"The result is wrong, with {problem}."),
+        *(case_blocks(inputs) if small else ()),
+        *result_blocks(Difference("value", "", name, expected, actual, wrong)),
+        *((Say(lost),) if lost else ()),
         *_advice(mistake, ""),
     )
+
+
+def printed(text: str) -> tuple[Block, ...]:
+    """What the kernel printed on the problem that failed."""
+    lines = text.rstrip().splitlines()
+    more = [f"... and {len(lines) - _LINES:,} lines more"] if len(lines) > _LINES else []
+    return (Say("On this problem it printed:"), Say("\n".join([*lines[:_LINES], *more]), "code")) if lines else ()
 
 
 def changed(problem: str, name: str, output: str) -> tuple[Block, ...]:
@@ -132,14 +156,14 @@ def changed(problem: str, name: str, output: str) -> tuple[Block, ...]:
 
 
 def bytes_beyond(
-    problem: str, launch: "Launch", least: int, slack: float, best: str, mistake: "Mistake | None"
+    problem: str, launch: "Launch", least: int, slack: float, best: str, way: str, mistake: "Mistake | None"
 ) -> tuple[Block, ...]:
     """A right kernel that moves more bytes than the exercise allows."""
     moved, asked = launch.bytes_moved, int(launch.requested.sum())
-    if moved > 1.5 * asked:
+    if way == "scattered":
         reason = (
-            f"Its threads asked for {asked:,} bytes. Memory comes in pieces of 32, and {asked / moved:.0%} of what was brought "
-            "is used: let neighbouring threads read and write neighbouring numbers."
+            f"Its threads asked for {asked:,} bytes. Memory comes in pieces of 32, and {asked / moved:.0%} of what is moved is "
+            "asked for: let neighbouring threads read and write neighbouring numbers."
         )
     else:
         reason = "The same numbers are brought again and again."

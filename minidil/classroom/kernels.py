@@ -8,8 +8,11 @@ All numbers are small and whole, so that sums are exact in float32 in any order.
 so that a mark does not either. Compiling takes a second or two each time, and is kept on disk; the launches take as long.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 Case = dict[str, Any]
 Size = tuple[int, ...]
-ROUNDS = 3_000  # of loops, after which these count as endless: more than any of these kernels needs
+ROUNDS = (
+    200,
+    6,
+)  # after which loops count as endless: so many, and so many for each number; one thread may well do all of the work
 DRAWN = 3  # sizes, after the edges
 # What is told first, where a kernel has several faults; of the others errors come before warnings.
 _FIRST = ("out of bounds", "divergent barrier", "exited threads", "race")
@@ -41,7 +47,8 @@ class KernelMistake(Mistake):
     kinds: of findings that it leads to. told: a piece of the lines or of the message then, which tells one race from another.
     first: the edge at which it shows first, where that tells it from others.
     values: what a kernel with it computes, called with the case, where nothing is found and the result is wrong.
-    counts: "bytes" or "conflicts", if the kernel is right and only this is too much.
+    counts: if the kernel is right and only moves too much: "scattered" (most of what is brought is not asked for), "again" (it is
+        asked for more than once), "bytes" (either); or "conflicts", of banks.
     """
 
     kinds: tuple[str, ...] = ()
@@ -59,7 +66,8 @@ class KernelCheck:
     grid: the blocks of a case; block: the threads of a block. output: the argument that holds the result.
     edges: the sizes that are always tried, with a word for each, from small to large. sizes: draws one more.
     counted: the size of which bytes and conflicts are counted. least: how many bytes it takes at least, called with the case, and
-    `best` says of what. slack: how many times as many pass. conflicts: how many extra rounds of shared memory pass.
+    `best` says of what. slack: how many times as many pass. conflicts: how many extra rounds of shared memory pass
+    (None: any number).
     """
 
     arguments: Callable[..., Case]
@@ -72,7 +80,7 @@ class KernelCheck:
     least: Callable[..., int]
     best: str
     slack: float = 1.0
-    conflicts: int = 0
+    conflicts: int | None = 0
 
     def cases(self, draw: Draw) -> Case:
         """The arguments of one call; stands in the `cases` of an exercise."""
@@ -84,6 +92,9 @@ class KernelCheck:
 
         if trouble := missing():
             return _result(exercise, words.impossible(trouble), "call")
+        written = getattr(function, "py_func", function)
+        if not isinstance(written, FunctionType) or written.__name__ == "<lambda>":
+            return _result(exercise, words.no_kernel(exercise.signature), "call")
         return _Check(exercise, self, function, budget.seed).result()
 
 
@@ -95,6 +106,7 @@ class _Trial(NamedTuple):
     after: Case
     findings: list["Finding"]
     launch: "Launch | None"
+    printed: str
 
 
 class _RefusedError(Exception):
@@ -136,14 +148,17 @@ class _Check:
 
         self._tried += 1
         after = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in case.items()}
+        rounds = ROUNDS[0] + ROUNDS[1] * sum(np.size(value) for value in case.values())
+        printed = io.StringIO()
         try:
-            with emulate(keep_going=True, checks=checks, rounds=ROUNDS) as report:
+            with redirect_stdout(printed), emulate(keep_going=True, checks=checks, rounds=rounds) as report:
                 Configured(self._kernel, (self._check.grid(case), self._check.block))(*after.values())
         except MinidilError as error:
             raise _RefusedError(str(error)) from error
         except Exception as error:  # of the compiler, which has many
             raise _RefusedError(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}") from error
-        return _Trial(edge, case, after, report.findings, report.launches[0] if report.launches else None)
+        launch = report.launches[0] if report.launches else None
+        return _Trial(edge, case, after, report.findings, launch, printed.getvalue())
 
     def _fault(self, trial: _Trial) -> Result:
         """The first thing that the emulator found."""
@@ -172,7 +187,7 @@ class _Check:
                 each.values is not None and np.array_equal(np.asarray(each.values(**trial.case), actual.dtype), actual)
             )
         )
-        blocks = words.differs(self._problem(trial), name, expected, actual, mistake)
+        blocks = words.differs(self._problem(trial), name, trial.case, expected, actual, mistake)
         return self._failed(blocks, "value", trial, expected, actual, mistake)
 
     def _counted(self, trial: _Trial) -> Result:
@@ -182,10 +197,11 @@ class _Check:
         extra = {"bytes": launch.bytes_moved, "least_bytes": least, "bank_conflicts": launch.bank_conflicts}
         problem, check = self._problem(trial), self._check
         if launch.bytes_moved > check.slack * least:
-            mistake = self._mistake(lambda each: each.counts == "bytes")
-            blocks = words.bytes_beyond(problem, launch, least, check.slack, check.best, mistake)
+            way = "scattered" if launch.bytes_moved > 1.5 * launch.requested.sum() else "again"
+            mistake = self._mistake(lambda each: each.counts in ("bytes", way))
+            blocks = words.bytes_beyond(problem, launch, least, check.slack, check.best, way, mistake)
             return self._failed(blocks, "bytes", trial, mistake=mistake, extra=extra)
-        if launch.bank_conflicts > check.conflicts:
+        if check.conflicts is not None and launch.bank_conflicts > check.conflicts:
             mistake = self._mistake(lambda each: each.counts == "conflicts")
             blocks = words.conflicts_beyond(problem, launch, check.conflicts, mistake)
             return self._failed(blocks, "bank conflicts", trial, mistake=mistake, extra=extra)
@@ -210,7 +226,8 @@ class _Check:
         extra: Mapping[str, Any] | None = None,
     ) -> Result:
         case, name = trial.case if trial else None, mistake.name if mistake else None
-        return _result(self._exercise, blocks, kind, case, expected, actual, name, self._tried, extra or {})
+        said = (*blocks, *words.printed(trial.printed)) if trial else blocks
+        return _result(self._exercise, said, kind, case, expected, actual, name, self._tried, extra or {})
 
 
 def _draw(seed: int) -> Draw:

@@ -105,7 +105,7 @@ EXERCISE = Exercise(
             ),
             "It is right, and without a cache it brings x three times. Let the block bring its numbers into shared "
             "memory once.",
-            counts="bytes",
+            counts="again",
         ),
     ),
     points=3,

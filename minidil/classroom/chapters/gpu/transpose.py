@@ -86,7 +86,7 @@ EXERCISE = Exercise(
             ),
             "32 neighbouring threads write into 32 rows, each into 32 bytes of its own. Turn a tile in shared "
             "memory, so that both sides go along rows.",
-            counts="bytes",
+            counts="scattered",
         ),
         KernelMistake(
             "rows of the tile are 32 numbers apart",

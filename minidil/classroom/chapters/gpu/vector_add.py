@@ -75,7 +75,7 @@ EXERCISE = Exercise(
             ),
             "On a CPU each thread takes a piece of the array; on a GPU the 32 threads of a warp then read places "
             "that lie a piece apart, each in 32 bytes of its own. Let thread i and thread i + 1 read neighbours.",
-            counts="bytes",
+            counts="scattered",
         ),
     ),
     minutes=10,

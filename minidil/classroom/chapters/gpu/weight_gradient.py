@@ -151,7 +151,7 @@ EXERCISE = Exercise(
             ),
             "The threads of a warp then read numbers that lie a piece apart. Let neighbours read neighbours: from t "
             "on in steps of 128.",
-            counts="bytes",
+            counts="scattered",
         ),
     ),
     points=5,
