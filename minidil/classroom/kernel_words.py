@@ -25,8 +25,8 @@ _HEADS = {
     "out of bounds": "It reaches outside of an array",
     "misaligned": "An address is no multiple of the size of what is read",
     "uninitialised": "It reads memory that nobody has written",
-    "race": "A race",
-    "benign race": "A race, if a harmless one today",
+    "race": "A race (two threads touch one place, one of them writes, and nothing says who comes first)",
+    "benign race": "A race, harmless today (two threads write the same into one place)",
     "divergent barrier": "A barrier that not all threads of the block reach",
     "exited threads": "A barrier that not all threads of the block reach",
     "shuffle": "A shuffle from a thread that takes no part",
@@ -96,15 +96,32 @@ def found(problem: str, finding: "Finding", lines: Lines, mistake: "Mistake | No
     """A fault that the emulator found."""
     from minidil.emulator.explain import EXPLANATIONS
 
-    message = _plainer(re.split("; if (?:that is meant|they wait)", finding.message)[0])
-    if finding.kind != "never written":
-        message = f"Block {_short(finding.block)}, thread {_short(finding.thread)}: {message}"
     return (
         Say(f"{_HEADS.get(finding.kind, finding.kind)}, with {problem}."),
         *(Say(f"line {number}:  {text}", "code") for number, text in lines.items()),
-        Say(f"{message[0].upper()}{message[1:]}."),
+        Say(_what_happened(finding)),
         *_advice(mistake, _MEANS.get(finding.kind) or EXPLANATIONS.get(finding.kind, "")),
     )
+
+
+def _what_happened(finding: "Finding") -> str:
+    """The emulator's message, to a student."""
+    block = f" of block {_short(finding.block)}"
+    thread = f"thread {_short(finding.thread)}{block}"
+    message = re.split("; (?:if that is meant|if they wait|all of them write)", finding.message)[0]
+    message = _plainer(message).replace("of 1 elements", "of 1 element")
+    if finding.kind == "divergent barrier":
+        other = " and ".join(re.findall(r"\bline (\d+)", finding.message))
+        said = f"some threads of the block wait in line {finding.line}, and {thread} in line {other}"
+    elif finding.kind == "exited threads":
+        said = f"other threads wait there, and {finding.count:,} end without it: {thread} is the first"
+    elif finding.kind == "never written":
+        said = message
+    elif message.startswith("this thread "):  # and what another one does, perhaps in another block
+        said = f"{thread}{message.removeprefix('this thread').replace(block, ' of the same block', 1)}"
+    else:
+        said = f"{thread}: {message}"
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def lines_of(finding: "Finding") -> dict[int, str]:
@@ -169,7 +186,9 @@ def bytes_beyond(
         reason = "The same numbers are brought again and again."
     return (
         Say(f"It is right on all sizes, but it moves {moved:,} bytes between its threads and global memory."),
-        Say(f"The least are {least:,}, {best}; up to {int(slack * least):,} pass. With {problem}."),
+        Say(
+            f"The least are {least:,}: {best}{f'; up to {int(slack * least):,} pass' if slack > 1 else ''}. With {problem}."
+        ),
         _worst(launch, "sectors"),
         *_advice(mistake, reason),
     )

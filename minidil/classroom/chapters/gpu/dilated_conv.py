@@ -66,6 +66,7 @@ CHECK = KernelCheck(
     output="y",
     edges={
         "one output": (1, 1, 1, 1),
+        "two outputs": (1, 2, 2, 2),
         "a full block": (8, 32, 3, 1),
         "the largest reach": (10, 34, 3, 8),
         "several blocks": (10, 37, 3, 2),
@@ -113,8 +114,8 @@ EXERCISE = Exercise(
         KernelMistake(
             "a guard for one axis only",
             KERNEL.instead("if top + r < x.shape[0] and left + c < x.shape[1]", "if top + r < x.shape[0]"),
-            "A column beyond the last one is not outside of memory: it is the beginning of the next row. Each axis "
-            "needs its guard.",
+            "A column beyond the last one is the beginning of the next row, or lies behind the array. Each axis needs "
+            "its guard.",
             kinds=("row overrun", "out of bounds"),
         ),
         KernelMistake(

@@ -36,6 +36,7 @@ CHECK = KernelCheck(
     output="c",
     edges={
         "one product": (1, 1, 1),
+        "a few": (2, 3, 2),
         "one tile": (16, 16, 16),
         "two tiles": (16, 32, 16),
         "no whole tiles": (13, 20, 18),

@@ -30,7 +30,7 @@ CHECK = KernelCheck(
     grid=lambda case: (pieces(case["x"].shape[1], 32), pieces(case["x"].shape[0], 32)),
     block=(32, 32),
     output="out",
-    edges={"one number": (1, 1), "a full tile": (32, 32), "wide": (5, 40), "tall": (33, 20)},
+    edges={"one number": (1, 1), "a few": (2, 3), "a full tile": (32, 32), "wide": (5, 40), "tall": (33, 20)},
     sizes=lambda draw: (draw.integer(1, 40), draw.integer(1, 70)),
     counted=(64, 96),
     least=lambda x, out: 8 * x.size,
@@ -63,8 +63,8 @@ EXERCISE = Exercise(
         KernelMistake(
             "a guard for one axis only",
             KERNEL.instead("if row < x.shape[0] and column < x.shape[1]", "if row < x.shape[0]"),
-            "A column beyond the last one is not outside of memory: it is the beginning of the next row. Each axis "
-            "needs its guard.",
+            "A column beyond the last one is the beginning of the next row, or lies behind the array. Each axis needs "
+            "its guard.",
             kinds=("row overrun", "out of bounds"),
         ),
         KernelMistake(

@@ -64,6 +64,7 @@ CHECK = KernelCheck(
     output="dw",
     edges={
         "one output": (1, 1, 1, 1),
+        "two outputs": (1, 2, 2, 2),
         "no dilation": (5, 6, 2, 1),
         "fewer outputs than threads": (7, 9, 3, 2),
         "more outputs than threads": (11, 20, 3, 3),
