@@ -66,7 +66,7 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
     again = _again(function, smallest, bool(by_name), budget)
     count = len(tried)
     if not isinstance(smallest.outcome.error, TimedOut):
-        # The cases so far crowd around the smallest. What failures look like, and which mistake explains them, others tell better.
+        # The cases so far crowd around the smallest. Others tell better what failures look like and which mistake explains them.
         search(
             exercise.cases,
             lambda case: attempt(case).replace("wrong", "right"),

@@ -21,6 +21,10 @@ _MEANS = {
     "MemoryError": "It asks for more memory than there is: is a size computed wrongly?",
     "SystemExit": "exit() ends the whole program: use return.",
 }
+_ODD = {
+    "nan": "nan comes from 0/0, inf - inf or the logarithm of a negative number.",
+    "inf": "inf comes from a division by 0, the logarithm of 0 or a number that is too large.",
+}
 _SHAPES = ("broadcast", "shape", "reshape", "dimension", "mismatch", "aligned")
 
 
@@ -118,7 +122,7 @@ def _of_value(exercise: Exercise, different: Difference, outcome: Outcome) -> li
         blocks.append(Say(f"{exercise.function} {different.says}."))
     blocks += result_blocks(different)
     if different.kind == "nan":
-        text = "nan comes from 0/0, inf - inf or the logarithm of a negative number; inf from x/0 or from a number too large."
+        text = " ".join(means for word, means in _ODD.items() if word in different.says)
         warned = f" NumPy warned: {'; '.join(outcome.warned)}." if outcome.warned else ""
         blocks.append(Say(text + warned))
     return blocks

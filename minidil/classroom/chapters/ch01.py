@@ -145,8 +145,8 @@ EXERCISES = (
         hints=(
             "Take 5 numbers and a kernel of 3, and slide it with a pencil. At which positions can it start?",
             "It starts at 0, stride, 2 * stride, ... as long as its last tap is inside. The padding stands on both sides.",
-            "The last start is size + 2 * padding - kernel_size. Count how many multiples of the stride are not beyond it: the 0 "
-            "is one of them.",
+            "The last start is size + 2 * padding - kernel_size. Count how many multiples of the stride are not "
+            "beyond it: the 0 is one of them.",
         ),
         mistakes=(
             Mistake(
@@ -190,8 +190,8 @@ EXERCISES = (
             Mistake(
                 "kernel flipped",
                 _flipped,
-                "The weights are met in the opposite order. That is the convolution of mathematics (np.convolve); here w[0] meets "
-                "the first input of the window.",
+                "The weights are met in the opposite order. That is the convolution of mathematics (np.convolve); "
+                "here w[0] meets the first input of the window.",
             ),
             Mistake(
                 "the last output is missing",
@@ -201,7 +201,8 @@ EXERCISES = (
             Mistake(
                 "padded to the size of the input",
                 _same_size,
-                "As many outputs come as there are inputs, so zeros stand at the ends. Only windows that lie inside are asked for.",
+                "As many outputs come as there are inputs, so zeros stand at the ends. Only windows that lie inside "
+                "are asked for.",
             ),
             Mistake(
                 "windows that hang over the end",
@@ -233,8 +234,8 @@ EXERCISES = (
             Mistake(
                 "only the last channel counts",
                 _last_channel,
-                "The sum runs over the channels as well. With = in place of +=, or a sum begun anew for each channel, only the "
-                "last one is left.",
+                "The sum runs over the channels as well. With = in place of +=, or a sum begun anew for each "
+                "channel, only the last one is left.",
             ),
             Mistake(
                 "only the last channel counts, and the bias is lost",

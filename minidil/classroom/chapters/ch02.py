@@ -196,7 +196,8 @@ EXERCISES = (
         expected=same_padding,
         hints=(
             "There are to be ceil(size / stride) outputs. How long must the padded input be for so many?",
-            "The last window starts at (outputs - 1) * stride and spans d * (K - 1) + 1 positions. What the input lacks is padding.",
+            "The last window starts at (outputs - 1) * stride and spans d * (K - 1) + 1 positions. What the input "
+            "lacks is padding.",
             "total = max((outputs - 1) * stride + span - size, 0); before = total // 2, and the rest goes after.",
         ),
         mistakes=(
@@ -258,7 +259,8 @@ EXERCISES = (
             Mistake(
                 "zeros on both sides, and nothing cut off",
                 _causal_uncut,
-                "There are more outputs than inputs: those at the end read the padding after x. One output per input is asked for.",
+                "There are more outputs than inputs: those at the end read the padding after x. One output per input "
+                "is asked for.",
             ),
             Mistake(
                 "kernel flipped",
@@ -279,8 +281,8 @@ EXERCISES = (
         expected=receptive_field,
         hints=(
             "One layer sees its span. What does a second layer on top of it add?",
-            "Every output of the second layer sees span(d2) positions of the first, and the outermost two of them lie "
-            "d2 * (K - 1) apart.",
+            "Every output of the second layer sees span(d2) positions of the first, and the outermost two of them "
+            "lie d2 * (K - 1) apart.",
             "Each layer adds d * (K - 1) to what is seen; without any layer it is 1.",
         ),
         mistakes=(
