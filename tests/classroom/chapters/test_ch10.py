@@ -1,7 +1,9 @@
-"""Chapter 10's exercises: each right kernel passes within its bound, and each mistake fails with the message that names it."""
+"""Chapter 10's exercises: each right kernel keeps to its bound, and the notebook holds it and says how it is launched."""
 
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from minidil.classroom.register import exercises
 from minidil.emulator.toolchain import missing
 
 EXERCISES = {each.name: each for each in exercises("10")}
-MISTAKES = [(name, mistake.name) for name, each in EXERCISES.items() for mistake in each.mistakes]
 SOURCE = Path(__file__).parents[3] / "chapters" / "exercises" / "source" / "10_cuda.ipynb"
 compiles = pytest.mark.skipif(missing() is not None, reason="kernels cannot be compiled here")
 
@@ -24,24 +25,12 @@ def right(name):
 
 @compiles
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", EXERCISES)
-def test_the_right_kernel_passes_within_its_bound(name, seed):
-    result = minidil.check(name, right(name), seed=seed)
+def test_the_right_kernel_passes_within_its_bound(name):
+    result = minidil.check(name, right(name))
     assert result.passed, result.message
     assert result.extra["bytes"] <= EXERCISES[name].check.slack * result.extra["least_bytes"]
     assert result.extra["bytes"] >= result.extra["least_bytes"]
-
-
-@compiles
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
-def test_a_mistake_is_named(name, mistake):
-    (made,) = [each for each in EXERCISES[name].mistakes if each.name == mistake]
-    result = minidil.check(name, made.wrong)
-    assert not result.passed
-    assert result.mistake == mistake, result.message
-    assert f"Probable cause: {mistake}. {made.says}" in result.message
 
 
 def test_there_are_ten_with_three_hints_and_mistakes_each():
@@ -52,6 +41,15 @@ def test_there_are_ten_with_three_hints_and_mistakes_each():
         assert len(each.mistakes) >= 3
         assert all(isinstance(mistake, KernelMistake) for mistake in each.mistakes)
         assert each.signature == right(each.name).text.partition(":")[0].removeprefix("def ")
+
+
+def test_they_are_listed_without_what_compiles_kernels():
+    program = (
+        "import sys; from minidil.classroom.register import exercises; exercises(); print('numba.cuda' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 def test_the_instructors_notebook_holds_the_right_kernels():
