@@ -122,4 +122,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=25,
+    forbidden=("minidil.classroom.chapters.gpu.block_scan.KERNEL",),
 )

@@ -114,4 +114,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=20,
+    forbidden=("minidil.classroom.chapters.gpu.block_sums.KERNEL",),
 )

@@ -112,4 +112,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=20,
+    forbidden=("minidil.classroom.chapters.gpu.causal_conv.KERNEL",),
 )

@@ -155,4 +155,5 @@ EXERCISE = Exercise(
     ),
     points=5,
     minutes=45,
+    forbidden=("minidil.classroom.chapters.gpu.dilated_conv.KERNEL",),
 )

@@ -112,4 +112,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=25,
+    forbidden=("minidil.classroom.chapters.gpu.histogram.KERNEL",),
 )

@@ -112,4 +112,5 @@ EXERCISE = Exercise(
     ),
     points=4,
     minutes=35,
+    forbidden=("minidil.classroom.chapters.gpu.matmul.KERNEL",),
 )

@@ -110,4 +110,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=25,
+    forbidden=("minidil.classroom.chapters.gpu.smooth.KERNEL",),
 )

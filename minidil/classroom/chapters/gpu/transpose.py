@@ -98,4 +98,5 @@ EXERCISE = Exercise(
     ),
     points=3,
     minutes=25,
+    forbidden=("minidil.classroom.chapters.gpu.transpose.KERNEL",),
 )

@@ -79,4 +79,5 @@ EXERCISE = Exercise(
         ),
     ),
     minutes=10,
+    forbidden=("minidil.classroom.chapters.gpu.vector_add.KERNEL",),
 )

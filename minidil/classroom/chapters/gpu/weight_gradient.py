@@ -157,4 +157,5 @@ EXERCISE = Exercise(
     ),
     points=5,
     minutes=45,
+    forbidden=("minidil.classroom.chapters.gpu.weight_gradient.KERNEL",),
 )
