@@ -44,7 +44,7 @@ CHECK = KernelCheck(
     sizes=lambda draw: (draw.integer(1, 20), draw.integer(1, 40), draw.integer(1, 20)),
     counted=(32, 48, 32),
     least=lambda a, b, c: 4 * (a.size * pieces(b.shape[1], 16) + b.size * pieces(a.shape[0], 16) + c.size),
-    best="each of a and b read once for every 16 columns and rows of c",
+    best="by tiles of 16 x 16, each of a and b read once for every 16 columns and rows of c",
     slack=1.1,
     conflicts=400,  # rows of the tiles that are 17 apart, by habit, have 384 in 3,456 requests
 )
