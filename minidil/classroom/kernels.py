@@ -8,7 +8,9 @@ All numbers are small and whole, so that sums are exact in float32 in any order.
 so that a mark does not either. Compiling takes a second or two each time, and is kept on disk; the launches take as long.
 """
 
+import inspect
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -44,7 +46,8 @@ _FIRST = ("out of bounds", "divergent barrier", "exited threads", "race")
 class KernelMistake(Mistake):
     """A typical mistake in a kernel, and how it shows; `wrong` is a kernel with it.
 
-    kinds: of findings that it leads to. told: a piece of the lines or of the message then, which tells one race from another.
+    kinds: of findings that it leads to. told: a pattern of the lines or of the message then, which tells one race from another.
+    lacks: a word that does not stand in the kernel then.
     first: the edge at which it shows first, where that tells it from others.
     values: what a kernel with it computes, called with the case, where nothing is found and the result is wrong.
     counts: if the kernel is right and only moves too much: "scattered" (most of what is brought is not asked for), "again" (it is
@@ -53,6 +56,7 @@ class KernelMistake(Mistake):
 
     kinds: tuple[str, ...] = ()
     told: str = ""
+    lacks: str = ""
     first: str = ""
     values: Callable[..., NDArray[Any]] | None = None
     counts: str = ""
@@ -119,6 +123,7 @@ class _Check:
     def __init__(self, exercise: Exercise, check: KernelCheck, kernel: Any, seed: int) -> None:
         self._exercise, self._check, self._kernel, self._seed = exercise, check, kernel, seed
         self._tried = 0
+        self._source = _source(kernel)
 
     def result(self) -> Result:
         try:
@@ -168,7 +173,12 @@ class _Check:
         lines = words.lines_of(finding)
         told = "\n".join([*lines.values(), finding.message])
         mistake = self._mistake(
-            lambda each: finding.kind in each.kinds and each.first in ("", trial.edge) and each.told in told
+            lambda each: (
+                finding.kind in each.kinds
+                and each.first in ("", trial.edge)
+                and re.search(each.told, told) is not None
+                and not (each.lacks and each.lacks in self._source)
+            )
         )
         blocks = words.found(self._problem(trial), finding, lines, mistake)
         return self._failed(blocks, finding.kind, trial, mistake=mistake)
@@ -233,6 +243,13 @@ class _Check:
 def _draw(seed: int) -> Draw:
     rng = np.random.default_rng(seed)
     return Draw(lambda low, high: int(rng.integers(low, high + 1)))
+
+
+def _source(kernel: Any) -> str:
+    try:
+        return inspect.getsource(getattr(kernel, "py_func", kernel))
+    except (OSError, TypeError):  # made where no source is kept
+        return ""
 
 
 def _rank(finding: "Finding") -> tuple[int, bool]:

@@ -52,6 +52,120 @@ def test_a_race_between_two_lines_shows_the_two():
     assert "    line 10:  out[i] = tile[t]" in text
 
 
+OTHERWISE = {
+    "no barrier between bringing the numbers and adding them": (
+        "ex10_2",
+        """
+def block_sums(values, sums):
+    mine = cuda.shared.array(128, float32)
+    me = cuda.threadIdx.x
+    where = cuda.blockIdx.x * 128 + me
+    if where < values.size:
+        mine[me] = values[where]
+    else:
+        mine[me] = 0
+    width = 64
+    while width >= 1:
+        if me < width:
+            mine[me] = mine[me] + mine[me + width]
+        cuda.syncthreads()
+        width //= 2
+    if me == 0:
+        sums[cuda.blockIdx.x] = mine[0]
+""",
+    ),
+    "no barrier between the rounds": (
+        "ex10_2",
+        """
+def block_sums(values, sums):
+    mine = cuda.shared.array(128, float32)
+    me = cuda.threadIdx.x
+    where = cuda.grid(1)
+    mine[me] = 0
+    if where < values.size:
+        mine[me] = values[where]
+    cuda.syncthreads()
+    for width in (64, 32, 16, 8, 4, 2, 1):
+        if me < width:
+            other = mine[me + width]
+            mine[me] += other
+    if me == 0:
+        sums[cuda.blockIdx.x] = mine[0]
+""",
+    ),
+    "a barrier is missing in the round": (
+        "ex10_4",
+        """
+def block_scan(x, out):
+    row = cuda.shared.array(128, float32)
+    t, i = cuda.threadIdx.x, cuda.grid(1)
+    row[t] = 0
+    if i < x.size:
+        row[t] = x[i]
+    s = 1
+    while s < 128:
+        cuda.syncthreads()
+        if t >= s:
+            row[t] = row[t] + row[t - s]
+        s *= 2
+    if i < x.size:
+        out[i] = row[t]
+""",
+    ),
+    "counted without an atomic operation": (
+        "ex10_5",
+        """
+def histogram(x, out):
+    count = cuda.shared.array(64, int32)
+    for b in range(cuda.threadIdx.x, 64, 128):
+        count[b] = 0
+    cuda.syncthreads()
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        value = x[i]
+        count[value] = count[value] + 1
+    cuda.syncthreads()
+    for b in range(cuda.threadIdx.x, 64, 128):
+        cuda.atomic.add(out, b, count[b])
+""",
+    ),
+    "no barrier between the threads' sums and the tree": (
+        "ex10_10",
+        """
+def weight_gradient(x, grad, dw, d):
+    sums = cuda.shared.array(128, float32)
+    t = cuda.threadIdx.x
+    sums[t] = 0
+    for q in range(t, grad.size, 128):
+        i, j = q // grad.shape[1], q % grad.shape[1]
+        sums[t] += grad[i, j] * x[i + cuda.blockIdx.y * d, j + cuda.blockIdx.x * d]
+    n = 64
+    while n > 0:
+        if t < n:
+            sums[t] += sums[t + n]
+        cuda.syncthreads()
+        n //= 2
+    if t == 0:
+        dw[cuda.blockIdx.y, cuda.blockIdx.x] = sums[0]
+""",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", OTHERWISE)
+def test_a_mistake_is_named_in_a_kernel_of_another_hand(mistake):
+    name, text = OTHERWISE[mistake]
+    result = minidil.check(name, Text(text))
+    assert (result.kind, result.mistake) == ("race", mistake), result.message
+
+
+def test_a_race_that_is_no_known_mistake_gets_none():
+    kernel = smooth.KERNEL.instead("    if t == 63:", "    if t < 2:\n        tile[0] = t\n    if t == 63:")
+    result, text = said(kernel, "ex10_6")
+    assert (result.kind, result.mistake) == ("race", None)
+    assert "put cuda.syncthreads() between the two" in text
+
+
 def test_a_wrong_result_is_shown_beside_the_right_one_for_a_problem_that_is_small():
     result, text = said(ADD.instead("x[i] + y[i]", "x[i] - y[i]"))
     assert (result.kind, result.mistake, result.tried) == ("value", None, 1)

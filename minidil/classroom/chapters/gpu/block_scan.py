@@ -86,12 +86,19 @@ EXERCISE = Exercise(
             kinds=("divergent barrier", "exited threads"),
         ),
         KernelMistake(
-            "written before all have read",
-            KERNEL.instead("        cuda.syncthreads()  # all have read\n", ""),
-            "In one round a thread writes the place that its right neighbour still has to read. All must have read "
-            "before anybody writes: one more barrier.",
+            "no barrier between bringing the numbers and adding them",
+            KERNEL.instead("else float32(0)\n    cuda.syncthreads()\n", "else float32(0)\n"),
+            "In the first round a thread reads a number that its left neighbour brings into shared memory. All must be there "
+            "before anybody adds.",
             kinds=("race",),
-            told="+=",
+            told=r"x\[|= (float32\()?0",
+        ),
+        KernelMistake(
+            "a barrier is missing in the round",
+            KERNEL.instead("        cuda.syncthreads()  # all have read\n", ""),
+            "Nobody may write before all have read, and nobody may read in the next round before all have written: a round "
+            "has two barriers.",
+            kinds=("race",),
         ),
         KernelMistake(
             "no guard on the left",

@@ -75,7 +75,7 @@ EXERCISE = Exercise(
             "In the first round a thread reads a number that another thread brings into shared memory. All must be "
             "there before anybody adds.",
             kinds=("race",),
-            told="x[",
+            told=r"x\[|= (float32\()?0",
         ),
         KernelMistake(
             "no barrier between the rounds",
@@ -83,6 +83,7 @@ EXERCISE = Exercise(
             "A thread reads what another thread wrote in the round before, and nothing says that it has done so "
             "already. One barrier is needed in each round.",
             kinds=("race",),
+            told=r"\[[^]]*\+",
         ),
         KernelMistake(
             "no guard at the end of the array",

@@ -101,7 +101,7 @@ EXERCISE = Exercise(
             KERNEL.instead("    cuda.syncthreads()\n", ""),
             "A thread multiplies what others bring into the tile. All must have brought theirs.",
             kinds=("race",),
-            told="w[",
+            lacks="syncthreads",
         ),
         KernelMistake(
             "a reach of K d instead of (K - 1) d",

@@ -61,14 +61,14 @@ EXERCISE = Exercise(
             "Two threads that find the same number both read the bin, both add 1 to what they have read, and one of "
             "the two is lost.",
             kinds=("race",),
-            told="] += 1",
+            told=r"\] \+= 1|\+ 1\b",
         ),
         KernelMistake(
             "added to `out` without an atomic operation",
             KERNEL.instead("cuda.atomic.add(out, t, bins[t])", "out[t] += bins[t]"),
             "Other blocks add to the same place, and nothing orders two blocks.",
             kinds=("race",),
-            told="out[",
+            told=r"out\[",
         ),
         KernelMistake(
             "counted before the bins are zero",
@@ -76,7 +76,7 @@ EXERCISE = Exercise(
             "The threads that set the bins to 0 may come later than those that count. A barrier is missing between "
             "the two.",
             kinds=("race",),
-            told="= 0",
+            told=r"= (int32\()?0",
         ),
         KernelMistake(
             "added to `out` before all have counted",

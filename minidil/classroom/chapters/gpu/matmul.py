@@ -80,6 +80,7 @@ EXERCISE = Exercise(
             "A fast thread brings the next tiles while a slow one still multiplies these. With one tile it does not "
             "show, with two it does.",
             kinds=("race",),
+            first="two tiles",
         ),
         KernelMistake(
             "no guard along k",

@@ -67,6 +67,7 @@ EXERCISE = Exercise(
             KERNEL.instead("    cuda.syncthreads()\n", ""),
             "A thread reads what its neighbours bring. All must have brought theirs before anybody reads.",
             kinds=("race",),
+            lacks="syncthreads",
         ),
         KernelMistake(
             "the halo is forgotten",

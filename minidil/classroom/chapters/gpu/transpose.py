@@ -59,6 +59,7 @@ EXERCISE = Exercise(
             "A thread takes from the tile what another thread puts there; all must have put theirs before anybody "
             "takes.",
             kinds=("race",),
+            lacks="syncthreads",
         ),
         KernelMistake(
             "a guard for one axis only",

@@ -100,14 +100,14 @@ EXERCISE = Exercise(
             "dw[a, b] += total reads, adds and writes, and 128 threads do so at once; most of their sums are lost. "
             "Let them add in a tree.",
             kinds=("race",),
-            told="dw[",
+            told=r"dw\[",
         ),
         KernelMistake(
             "no barrier between the threads' sums and the tree",
             KERNEL.instead("    cuda.syncthreads()  # all have summed\n", ""),
             "In the first round a thread reads the sum of another one. All must have put theirs into shared memory.",
             kinds=("race",),
-            told="= total",
+            told=r"\] = \w+|grad\[",
         ),
         KernelMistake(
             "no barrier between the rounds",
@@ -115,6 +115,7 @@ EXERCISE = Exercise(
             "A thread reads what another thread wrote in the round before, and nothing says that it has done so "
             "already.",
             kinds=("race",),
+            told=r"\w\[t[^]]*\+",
         ),
         KernelMistake(
             "the rest of the shared memory is left empty",
