@@ -107,7 +107,11 @@ SAYS: list[tuple[Callable[..., Any], str, list[str]]] = [
         "timeout",
         ["did not come to an end and was stopped here", "while kernel_size > 0:", "loop without an end"],
     ),
-    (as_given, "open", ["still raises NotImplementedError", "put your own lines in its place"]),
+    (
+        as_given,
+        "open",
+        ["my_im2col is still to be written: put your own lines in place of raise NotImplementedError()"],
+    ),
     (short, "call", ["takes 2 parameters, (x, kernel), but is called with 4", "def my_im2col(x, kernel_size, stride"]),
     (counting, "value", ["Called once more with the same arguments it gives something else"]),
     (negative, "value", ["In every case that fails: every entry has the wrong sign"]),
@@ -279,6 +283,22 @@ def test_progress_is_noted_where_it_is_kept_and_nowhere_else(tmp_path: Path) -> 
     (tmp_path / progress.FILE).write_text("[1")
     assert progress.read(tmp_path) == {}
     assert not md.check("ex02_1", lambda k, d: k * d)
+
+
+def test_a_check_draws_the_same_cases_in_any_program_and_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "import sys, minidil, hashlib\n"
+        "seen = []\n"
+        "def f(kernel_size, dilation):\n    seen.append((kernel_size, dilation))\n    return dilation * (kernel_size - 1) + 1\n"
+        "minidil.check('ex02_1', f, seconds=30)\n"
+        "print(hashlib.sha256(repr(seen).encode()).hexdigest(), len(seen))\n"
+    )
+    outputs = {
+        subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+        for words in (["script.py"], ["-c", "N = [5, 7, 3141592653589796]\nimport script"])
+    }
+    assert len(outputs) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["script.py"]
 
 
 def test_importing_minidil_imports_none_of_it() -> None:

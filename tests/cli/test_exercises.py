@@ -1,6 +1,7 @@
 """`minidil exercises`: list, start, check, progress."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def test_progress_is_a_bar_for_each_chapter(
     assert "next: ex01_1" in rows["01"]
     everything = {f"ex01_{number}": {"tries": 1, "passed": True} for number in (1, 2, 3)}
     (tmp_path / "exercises" / progress.FILE).write_text(json.dumps(everything))
-    assert lines(capsys, "progress", "exercises")[0] == "01  [####################]  3 of 3  all done"
+    first = lines(capsys, "progress", "exercises")[0]
+    assert " ".join(first.split()) == "01 [####################] 3 of 3 all done"
 
 
 def test_check_needs_a_notebook(
@@ -78,7 +80,8 @@ def test_check_runs_what_the_student_wrote(tmp_path: Path, capsys: pytest.Captur
     assert main(["exercises", "check", "02", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 1
     printed = capsys.readouterr().out
     assert "1 of 4 exercises of chapter 02 pass." in printed
-    assert "there is no function my_same_padding; was its cell run" in printed
+    assert "There is no function my_same_padding: its cell stops with SyntaxError: " in printed
+    assert re.search(r"\(line 2\)$", printed, re.MULTILINE)
     assert "while True:" in printed
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     assert [each["kind"] for each in results] == ["passed", "missing", "timeout", "open"]
