@@ -10,7 +10,8 @@ from minidil.classroom.notebooks import solves, text
 from minidil.classroom.register import exercises
 from minidil.errors import BackendError, CheckFailed, DataError
 
-_SECONDS, _A_CHECK = 60, 15  # for one cell; the last one checks all exercises, those of chapter 10 in a few seconds each
+_SECONDS = 60  # for one cell
+_A_CHECK = 15  # of an exercise, in the last cell: those of chapter 10 take a few seconds each
 _MARK = "minidil-results:"
 _CHECKS = """
 def _minidil_results(names):
