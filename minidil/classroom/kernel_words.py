@@ -68,7 +68,10 @@ def framed(exercise: "Exercise", blocks: Sequence[Block], passed: bool) -> tuple
 
 def impossible(trouble: str) -> tuple[Block, ...]:
     """Why no kernel can be checked on this machine, in one line."""
-    return (Say(f"No kernel can be checked here: the emulator that runs it {trouble}."),)
+    from minidil.emulator.toolchain import INSTALL
+
+    reason = trouble.replace(INSTALL, "pip install 'minidil[cuda]' brings it, and needs no GPU and no driver")
+    return (Say(f"No kernel can be checked here: the emulator that runs it {reason}."),)
 
 
 def untouched(finding: "Finding") -> bool:
