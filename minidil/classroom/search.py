@@ -37,10 +37,12 @@ def search(
     attempt: Callable[[dict[str, Any]], str],
     budget: Budget,
     count: int = CASES,
+    reserve: float = 0.0,
 ) -> bool:
     """Draw `count` cases and try them. attempt: "right", "wrong" (so make it smaller) or "stop".
 
-    The same seed draws the same cases. Returns whether the time was up before all were tried.
+    The same seed draws the same cases. reserve: seconds that are to be left of the budget.
+    Returns whether the time was up before all were tried.
     """
     import hypothesis
     from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -61,7 +63,7 @@ def search(
     )
     @hypothesis.given(st.data())
     def one(data: Any) -> None:
-        if budget.left < 0:
+        if budget.left < reserve:
             raise _Enough
         verdict = attempt(cases(Draw(lambda low, high: int(data.draw(st.integers(_FAR + low, _FAR + high))) - _FAR)))
         if verdict == "stop":
@@ -71,7 +73,7 @@ def search(
 
     with _reading_no_files(), contextlib.suppress(_WrongError, _Enough, hypothesis.errors.HypothesisException):
         one()
-    return budget.left < 0
+    return budget.left < reserve
 
 
 @contextlib.contextmanager

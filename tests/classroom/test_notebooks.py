@@ -87,6 +87,15 @@ def test_each_exercise_has_its_cell_and_after_it_its_check(name: str) -> None:
     assert len(set(ids) - {""}) == 2 * len(exercises(name[:2]))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] != "10"])  # whose kernels the emulator's tests run
+def test_an_instructors_notebook_runs_from_top_to_bottom(name: str) -> None:
+    defined: dict[str, Any] = {"__name__": "notebook"}
+    for cell in _cells(EXERCISES / "source" / name):
+        if cell["cell_type"] == "code":
+            exec(compile(notebooks.text(cell), f"{name}:{cell['id']}", "exec"), defined)
+
+
 def test_every_notebook_travels_with_the_package() -> None:
     build = tomllib.loads((EXERCISES.parents[1] / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     included = build["targets"]["wheel"]["force-include"]

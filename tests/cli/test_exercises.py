@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from command_line import refused
 
-from minidil.classroom import progress
+from minidil.classroom import progress, running
 from minidil.cli import main
 
 
@@ -86,3 +86,31 @@ def test_check_runs_what_the_student_wrote(tmp_path: Path, capsys: pytest.Captur
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     assert [each["kind"] for each in results] == ["passed", "missing", "timeout", "open"]
     assert progress.read(tmp_path)["ex02_1"] == {"tries": 1, "passed": True}
+
+
+def _with_answer(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "02_dilation.ipynb"
+    notebook: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = source if cell["id"] == "ex02_2" else cell["source"]
+    path.write_text(json.dumps(notebook))
+
+
+@pytest.mark.slow
+def test_a_cell_that_does_not_end_costs_its_own_exercise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_SECONDS", 5)
+    lines(capsys, "start", "02", str(tmp_path))
+    _with_answer(tmp_path, "while True:\n    pass")
+    assert main(["exercises", "check", "02", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "There is no function my_same_padding: its cell stops with KeyboardInterrupt" in printed
+    assert "my_receptive_field is still to be written" in printed
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines(capsys, "start", "02", str(tmp_path))
+    _with_answer(tmp_path, "import os\nos._exit(1)")
+    assert "its kernel died" in refused(capsys, "exercises", "check", "02", str(tmp_path))
