@@ -5,7 +5,8 @@ first failure is a small one. What the emulator finds is told with the student's
 more, as for a GPU, and run on one larger problem, whose bytes and bank conflicts are held against what the exercise states.
 
 All numbers are small and whole, so that sums are exact in float32 in any order. How many launches there are depends on no clock,
-so that a mark does not either. Compiling takes a second or two each time, and is kept on disk; the launches take as long.
+so that a mark does not either. A check takes 0.3 to 1.3 seconds of a processor, most of them for compiling, whose result is kept on
+disk.
 """
 
 import inspect

@@ -1,5 +1,6 @@
 """The check of kernels: what it says of each kind of fault, of what cannot run, and of what moves too much."""
 
+import re
 from pathlib import Path
 from types import FunctionType
 
@@ -44,6 +45,18 @@ def test_a_race_is_told_with_both_lines_and_its_cause():
     assert f"Probable cause: {mistake.name}. {mistake.says}" in text
     with pytest.raises(CheckFailed, match="A race"):
         result.must_pass()
+
+
+def test_the_readme_shows_what_a_check_of_a_kernel_prints():
+    readme = Path(minidil.__file__).parents[1] / "README.md"
+    if not readme.exists():
+        pytest.skip("this is an installed package, without its README")
+    shown = re.search(r'>>> minidil.check\("ex10_2", block_sums\)\n(.*?)```', readme.read_text("utf-8"), re.DOTALL)
+    (mistake,) = [each for each in block_sums.EXERCISE.mistakes if each.name == "no barrier between the rounds"]
+    message = minidil.check("ex10_2", mistake.wrong).message
+    # There @cuda.jit stands above the kernel, so that its lines are further down.
+    printed, promised = (re.sub(r"line \d+", "line", text).split() for text in (message, shown[1]))
+    assert printed == promised
 
 
 def test_a_race_between_two_lines_shows_the_two():
