@@ -5,8 +5,7 @@ first failure is a small one. What the emulator finds is told with the student's
 more, as for a GPU, and run on one larger problem, whose bytes and bank conflicts are held against what the exercise states.
 
 All numbers are small and whole, so that sums are exact in float32 in any order. How many launches there are depends on no clock,
-so that a mark does not either. A check takes 0.3 to 1.3 seconds of a processor, most of them for compiling, whose result is kept on
-disk.
+so that a mark does not either. A check takes 0.3 to 1.3 seconds of a processor, mostly for compiling, which is kept on disk.
 """
 
 import inspect
