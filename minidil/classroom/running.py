@@ -11,6 +11,7 @@ from minidil.classroom.register import exercises
 from minidil.errors import BackendError, CheckFailed, DataError
 
 _SECONDS = 60  # for one cell
+_A_CHECK = 15  # of an exercise, in the last cell: those of chapter 10 take a few seconds each
 _MARK = "minidil-results:"
 _CHECKS = """
 def _minidil_results(names):
@@ -47,9 +48,10 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
     names = [(each.name, each.function) for each in exercises(chapter)]
     last = nbformat.v4.new_code_cell(_CHECKS.format(mark=_MARK, names=names))  # type: ignore[no-untyped-call]
     notebook.cells.append(last)
+    seconds = max(_SECONDS, _A_CHECK * len(names))
     client = NotebookClient(
         notebook,
-        timeout=_SECONDS,
+        timeout=seconds,
         interrupt_on_timeout=True,
         allow_errors=True,
         kernel_name="python3",
@@ -58,7 +60,7 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
     try:
         client.execute(stderr=subprocess.DEVNULL)  # what a kernel says of its own
     except (CellTimeoutError, DeadKernelError) as error:
-        raise CheckFailed(f"{path}: its kernel died or did not answer within {_SECONDS} s in a cell") from error
+        raise CheckFailed(f"{path}: its kernel died or did not answer within {seconds} s in a cell") from error
     printed = "".join(output.get("text", "") for output in last.outputs)
     line = next((line for line in printed.splitlines() if line.startswith(_MARK)), None)
     if line is None:
