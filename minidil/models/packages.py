@@ -118,8 +118,8 @@ def installed(name: str) -> str | None:
 def convert(name: str) -> Converted:
     """The weights in the installed package of that name, by minidil's names.
 
-    Raises: OptionError for a package that is not known or not installed, with the command that installs it; CheckpointError if its
-        file is missing, not the one that was installed, damaged, names anything but tensors, or does not fit the network.
+    Raises: OptionError for a package that is not known or not installed, with the command that installs it; CheckpointError if
+        its file is missing, not the one that was installed, damaged, names anything but tensors, or does not fit the network.
     """
     if name not in PACKAGES:
         close = get_close_matches(name, PACKAGES)

@@ -16,7 +16,7 @@ from minidil.storage.archives import Tensors
 def hdf5(path: str | os.PathLike[str]) -> Iterator[Tensors]:
     """The data sets of a file by their paths in it; they are read inside the block.
 
-    Raises: CheckpointError if h5py is missing, or the file is no HDF5, damaged, or refers to other files; OSError if there is none.
+    Raises: CheckpointError if h5py is missing, or the file is no HDF5, damaged, or refers to others; OSError if there is none.
     """
     path = Path(path)
     try:
