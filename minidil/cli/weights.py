@@ -34,7 +34,7 @@ def list_packages(args: argparse.Namespace) -> None:
     """Print a line for each package."""
     with document(args.json) as content:
         content["packages"] = []
-        rows = [("package", "installed", "model", "licence", "what it is")]
+        rows: list[tuple[str, ...]] = [("package", "installed", "model", "licence", "what it is")]
         for name, package in packages.PACKAGES.items():
             version = packages.installed(name)
             facts = {"model": package.model, "licence": package.licence, "about": package.about}

@@ -165,7 +165,7 @@ def write(path: str | os.PathLike[str], converted: Converted) -> None:
 def _file(name: str, package: Package, version: str) -> Path:
     """The one file that holds the weights, as its installer recorded it."""
     listed = importlib.metadata.files(name) or []
-    (entry, *_) = [each for each in listed if each.as_posix() == package.file] or [None]
+    entry = next((each for each in listed if each.as_posix() == package.file), None)
     if entry is None:
         kinds = sorted({each.suffix for each in listed if each.suffix})
         raise CheckpointError(

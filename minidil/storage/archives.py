@@ -40,7 +40,7 @@ _DTYPES = {
 class _Storage(NamedTuple):
     key: str
     dtype: np.dtype[Any]
-    count: int
+    elements: int
 
 
 class _Tensor(NamedTuple):
@@ -163,9 +163,9 @@ def _check(name: str, tensor: _Tensor) -> None:
         raise CheckpointError(f"{name!r} has shape {shape!r:.99}, strides {strides!r:.99} and offset {offset!r:.99}")
     count = math.prod(shape)
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    if count > storage.count or (count and last >= storage.count):
+    if count > storage.elements or (count and last >= storage.elements):
         raise CheckpointError(
-            f"{name!r} has shape {shape}, strides {strides} and offset {offset}, and its storage only {storage.count} elements"
+            f"{name!r} has shape {shape}, strides {strides} and offset {offset}, and its storage only {storage.elements} elements"
         )
 
 
@@ -189,9 +189,9 @@ def _zipped(content: bytes) -> tuple[Any, Raw]:
 
     def raw(storage: _Storage) -> memoryview:
         member = archive.read(f"{root}data/{storage.key}")
-        if len(member) != storage.count * storage.dtype.itemsize:
+        if len(member) != storage.elements * storage.dtype.itemsize:
             raise CheckpointError(
-                f"its storage {storage.key!r} has {len(member):,} bytes, not {storage.count} of {storage.dtype}"
+                f"its storage {storage.key!r} has {len(member):,} bytes, not {storage.elements} of {storage.dtype}"
             )
         return memoryview(member)
 
@@ -214,10 +214,10 @@ def _plain(content: bytes) -> tuple[Any, Raw]:
     for key in keys:
         storage = sizes[key]
         (count,) = struct.unpack_from("<q", content, at)
-        end = at + 8 + storage.count * storage.dtype.itemsize
-        if count != storage.count or end > len(content):
+        end = at + 8 + storage.elements * storage.dtype.itemsize
+        if count != storage.elements or end > len(content):
             raise CheckpointError(
-                f"its storage {key!r} has {count} elements in {len(content) - at - 8:,} bytes, not {storage.count} of "
+                f"its storage {key!r} has {count} elements in {len(content) - at - 8:,} bytes, not {storage.elements} of "
                 f"{storage.dtype}"
             )
         places[key] = memoryview(content)[at + 8 : end]
