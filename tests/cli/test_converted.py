@@ -48,7 +48,9 @@ def test_predict_refuses_other_files(picture: Path, tmp_path: Path, capsys: pyte
     assert "fc.bias has shape (3,) but the model needs (1000,)" in refused(capsys, "predict", str(path), str(picture))
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hed", "vgg16"))])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hed", "vgg16"))]
+)
 def test_inspect_of_a_network_by_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", name]) == 0
     out = capsys.readouterr().out
