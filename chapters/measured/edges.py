@@ -142,7 +142,7 @@ def pictured(picture: np.ndarray, found: dict[int, dict[str, Any]], path: Path) 
             axis.set_title(f"{title}, output stride {stride}")
     for axis in axes.ravel():
         axis.set_axis_off()
-    figure.savefig(path, dpi=80, metadata={"Software": None})
+    figure.savefig(path, dpi=64, metadata={"Software": None})
     plt.close(figure)
 
 

@@ -183,6 +183,11 @@ class _Surgeon:
             size = tuple(each.size for each in maps)
             window = Window.of(size, module.kernel_size, old.stride, padding, old.dilation)
             pairs = tuple((a * f, b * f) for (a, b), f in zip(window.padding, factor, strict=True))
+            if padding == "same":  # without a stride the map is to keep its size: what is left belongs behind
+                spans = tuple(d * (k - 1) for d, k in zip(dilation, module.kernel_size, strict=True))
+                pairs = tuple(
+                    (a, span - a if step == 1 else b) for (a, b), span, step in zip(pairs, spans, stride, strict=True)
+                )
             padding = tuple(a for a, _ in pairs) if all(a == b for a, b in pairs) else pairs
         new = Setting(stride, dilation, padding)
         if self.settings.setdefault(step.layer, new) != new:

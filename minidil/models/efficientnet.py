@@ -101,7 +101,7 @@ def efficientnet_lite0(
     Shapes: (N, in_channels, H, W) -> logits (N, num_classes). `model.features(x)` is the map (N, 1280, H/32, W/32) before them.
     Names: those of the usual PyTorch port without its leading underscores: conv_stem, blocks.0.depthwise_conv, ..., fc.
     output_stride: how many times smaller the last map is: 32, the default, 16, 8 ... 1, by `analysis.dilate`, with the same
-        weights. Its paddings are then numbers that fit images whose sizes are multiples of 32.
+        weights. Its paddings are then numbers, for images whose sizes are multiples of 32.
     Raises: OptionError for an output stride that these strides do not multiply to.
     """
     return denser(EfficientNet(num_classes, in_channels, dropout, rng), output_stride, in_channels)

@@ -36,8 +36,9 @@ def load_weights(
 ) -> Loaded:
     """Set the parameters and buffers of a model from a `.safetensors` file or an `.npz` of a state dict, by name.
 
-    The names and shapes that the file declares are compared first, and then its arrays are read; so a file that does not fit
-    costs no memory, and the model is as it was. Another precision is converted. Nothing in a file is executed.
+    The names and shapes that the file declares are compared first, and then its arrays are read: so one that does not fit costs
+    no memory, and the model is as it was. Another precision is converted. Nothing in a file is executed. A checkpoint of minidil
+    does as well, with the arrays under "state", as `minidil weights convert` writes it, or under "model"; it is read whole.
 
     strict: every name of either side must be in the other; otherwise those that are not are told in the result.
     prefix: of the names in the file, such as "module."; other names in it are passed over.

@@ -269,3 +269,12 @@ def test_a_size_that_is_computed_from_a_denser_map_is_refused() -> None:
         OptionError, match=r"would have \(32, 32\) positions, where \(1, 1\) times \(16, 16\) were expected"
     ):
         dilate(Resizing(own=True), 2, (1, 16, 16))
+
+
+@pytest.mark.parametrize("size", [9, 12])
+def test_padding_same_keeps_the_size_of_the_map(size: int) -> None:
+    model = of_integers(nn.Sequential(nn.Conv1d(1, 1, 5, 2, padding="same"), nn.Conv1d(1, 1, 3, padding="same")), 4)
+    made = dilate(model, 1, (1, size))
+    x = md.tensor(np.random.default_rng(1).integers(-3, 4, (1, 1, size)).astype(np.float64))
+    assert made.model(x).shape == (1, 1, size)
+    assert np.array_equal(made.model(x).numpy()[:, :, ::2], model(x).numpy())

@@ -178,6 +178,15 @@ def test_the_counters_of_batch_norm_may_be_missing_or_too_many(write) -> None:
     assert load_weights(plain, write(extra)).unexpected == ()
 
 
+def test_a_file_that_is_damaged_in_its_last_array_changes_nothing(tmp_path: Path) -> None:
+    model = network()
+    write_npz(tmp_path / "w.npz", drawn(model))
+    content = bytearray((tmp_path / "w.npz").read_bytes())
+    content[content.index(drawn(model)["fc.bias"].tobytes())] ^= 1
+    (tmp_path / "w.npz").write_bytes(content)
+    assert "is damaged, or cut short: member 'fc.bias.npy' of it: Bad CRC-32" in refused(model, tmp_path / "w.npz")
+
+
 def test_a_run_of_ones_own_has_them_under_model(tmp_path: Path) -> None:
     model = network()
     state = drawn(model)
