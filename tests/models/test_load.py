@@ -221,7 +221,7 @@ def test_a_file_with_torchvisions_names_and_shapes(name: str, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_file_with_the_names_and_shapes_of_torchvisions_vgg16(tmp_path: Path) -> None:
-    state = {name: np.zeros(shape, np.float32) for name, shape in STATES["vgg16"].items()}
+    state = {name: np.zeros(shape, np.float16) for name, shape in STATES["vgg16"].items()}
     for number, array in enumerate(state.values()):
         array.flat[-1] = number + 1
     np.savez_compressed(tmp_path / "vgg16.npz", **state)
