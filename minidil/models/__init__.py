@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
+from minidil.models.aspp import ASPP
+from minidil.models.degridding import degridding
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
@@ -15,6 +17,7 @@ from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
 
 __all__ = [
+    "ASPP",
     "MODELS",
     "VGG",
     "ResNet",
@@ -22,6 +25,7 @@ __all__ = [
     "WhitenedVGG",
     "available",
     "build",
+    "degridding",
     "pretrained_weights",
     "resnet_small",
     "vgg16",
