@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import by_gradient, positive
 
 import minidil as md
 import minidil.functional as F
@@ -71,6 +74,22 @@ def test_its_field_is_the_union_of_unequal_branches() -> None:
     assert line.axes[0].paths == (1, 1, 0, 1, 4, 1, 0, 1, 1)  # the middle by every branch
     assert whole.reached.all()
     assert [layer.size for layer in line.layers if layer.kind == "Conv1d"] == [(1,), (3,), (7,), (9,), (9,)]
+
+
+@settings(max_examples=10)
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    st.integers(0, 8),
+    st.integers(0, 7),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_its_field_is_where_the_gradient_is_not_zero(rates, row: int, column: int, before: int, pooling: bool) -> None:
+    first = nn.Conv2d(2, 3, 3, padding=before, dilation=before)
+    model = positive(nn.Sequential(first, ASPP(3, 2, rates, image_pooling=pooling)))
+    with md.use("numpy"):
+        field = receptive_field(model, (2, 9, 8), at=(row, column))
+        assert np.array_equal(field.reached, by_gradient(model, (2, 9, 8), (row, column)))
 
 
 def test_rates_with_a_common_factor_fill_no_holes() -> None:
