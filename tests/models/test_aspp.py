@@ -12,6 +12,7 @@ from minidil import nn
 from minidil.analysis import receptive_field
 from minidil.errors import OptionError, ShapeError
 from minidil.models import ASPP
+from minidil.testing import check_gradients
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -45,6 +46,27 @@ def test_it_keeps_the_size_and_every_parameter_gets_a_gradient(
     assert y.shape == (4, 4, *size)
     (y * normal(*y.shape)).sum().backward()
     assert all(np.any(parameter.grad.numpy()) for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients(training: bool) -> None:
+    model = ASPP(2, 2, (1, 2), ndim=1, rng=np.random.default_rng(0)).astype(np.float64).train(training)
+    wide, joined = model.convs[2][0], model.project[0]
+    values = [wide.weight.data, joined.weight.data]
+
+    def run(x: md.Tensor, *weights: md.Tensor) -> md.Tensor:
+        vars(wide)["weight"], vars(joined)["weight"] = weights
+        return model(x)
+
+    with md.use("numpy"):
+        check_gradients(run, normal(3, 2, 6).astype(np.float64), *values)
+
+
+def test_summary_follows_the_branches() -> None:
+    summary = ASPP(2, 3, (1, 4), image_pooling=False).summary((2, 16, 16))
+    assert str(summary.field) == "9"
+    # 1x1 and two of 3x3 from 2 channels to 3, 1x1 from 9 to 3
+    assert summary.multiply_adds == 256 * (2 * 3 * (1 + 9 + 9) + 9 * 3)
 
 
 def test_it_is_its_formula() -> None:

@@ -8,6 +8,7 @@ from minidil import nn
 from minidil.analysis import receptive_field
 from minidil.errors import OptionError
 from minidil.models import degridding
+from minidil.testing import check_gradients
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,12 @@ def test_every_parameter_gets_a_gradient(backend: str) -> None:
     y = model(md.tensor(np.random.default_rng(0).standard_normal((3, 2, 9)).astype(np.float32)))
     (y * y).sum().backward()
     assert all(np.any(parameter.grad.numpy()) for parameter in model.parameters())
+
+
+def test_gradients() -> None:
+    model = degridding(2, 2, ndim=1, layers=1, rng=np.random.default_rng(0)).astype(np.float64)
+    with md.use("numpy"):
+        check_gradients(model, np.random.default_rng(1).standard_normal((3, 2, 7)))
 
 
 def test_mistakes() -> None:
