@@ -76,6 +76,7 @@ KINDS: dict[str, Callable[[np.random.Generator], nn.Module]] = {
     "degridded 2 4, 2 2 1 1": lambda rng: degridded(rng, around=False),
     "the same, with a way around": lambda rng: degridded(rng, around=True),
     "dilated, shared filters": lambda rng: stack((2,) * 6, 1, rng, smoothing="shared"),
+    "hybrid 1 2 3 3 4 5": lambda rng: stack((1, 2, 3, 3, 4, 5), 1, rng),  # the field that shared filters have
     "dilated, phases mixed": lambda rng: stack((2,) * 6, 1, rng, smoothing="interaction"),
     "2 2 2, pyramid of 2 4 6": lambda rng: pyramid(rng, (2, 4, 6)),
     "2 2 2, pyramid of 1 2 3": lambda rng: pyramid(rng, (1, 2, 3)),
