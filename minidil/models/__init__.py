@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
+from minidil.models.aspp import ASPP
+from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.hed import HED, hed
@@ -20,6 +22,7 @@ from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
 
 __all__ = [
+    "ASPP",
     "HED",
     "MODELS",
     "PIXELS",
@@ -33,6 +36,7 @@ __all__ = [
     "WhitenedVGG",
     "available",
     "build",
+    "degridding",
     "efficientnet_lite0",
     "hed",
     "load_weights",

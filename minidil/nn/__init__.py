@@ -48,6 +48,7 @@ from minidil.nn.pool import (
 )
 from minidil.nn.residual import Residual, ResidualBlock
 from minidil.nn.resize import Upsample
+from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
 from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
 
@@ -102,12 +103,15 @@ __all__ = [
     "ModuleList",
     "Parameter",
     "ParameterList",
+    "PhaseMixing",
     "ReLU",
     "Residual",
     "ResidualBlock",
     "Sequential",
+    "SharedConv",
     "SiLU",
     "Sigmoid",
+    "SmoothedDilation",
     "Softmax",
     "Summary",
     "Tanh",
