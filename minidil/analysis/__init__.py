@@ -5,6 +5,7 @@ Layers and shapes are all it knows: nothing here trains, and no model is changed
 
 from minidil.analysis.cost import Cost, Costs, cost
 from minidil.analysis.effective import EffectiveField, effective_field
+from minidil.analysis.explorer import Explorer, explore
 from minidil.analysis.linter import Verdict, lint
 from minidil.analysis.planner import Plan, plan
 from minidil.analysis.receptive import AxisField, LayerField, ReceptiveField, assert_receptive_field, receptive_field
@@ -19,6 +20,7 @@ __all__ = [
     "Coverage",
     "Dilated",
     "EffectiveField",
+    "Explorer",
     "LayerField",
     "Plan",
     "ReceptiveField",
@@ -28,6 +30,7 @@ __all__ = [
     "coverage",
     "dilate",
     "effective_field",
+    "explore",
     "has_holes",
     "hdc_accepts",
     "hdc_distance",

@@ -78,6 +78,34 @@ def _added(a: Counts, b: Counts) -> Counts:
     return total
 
 
+def extent(trace: Trace, value: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Per axis, from the first to the last position that the middle of a value depends on, and where the field of 0 begins."""
+    sizes, starts = [], []
+    for axis, n in enumerate(trace.layout(value).sizes):
+        seen, first = positions(trace, value, axis, n // 2), positions(trace, value, axis, 0)
+        sizes.append(int(seen[-1] - seen[0]) + 1 if len(seen) else 0)
+        starts.append(int(first[0]) if len(first) else 0)
+    return tuple(sizes), tuple(starts)
+
+
+def counted(trace: Trace, value: int, at: tuple[int, ...]) -> NDArray[np.float64]:
+    """From how many combinations of taps the position `at` of a value reaches each position of the real input, (*S).
+
+    Only what is really there counts: a path through padding is none. Exact up to 2^53.
+    """
+    start = np.zeros(trace.layout(value).sizes)
+    start[at] = 1
+    found = _back(trace, value, start, _carried, np.add)
+    return np.zeros(trace.shape[1:]) if found is None else found
+
+
+def _carried(state: NDArray[np.float64], maps: list[Taps]) -> NDArray[np.float64]:
+    for axis, taps in enumerate(maps):
+        if not taps.is_identity():
+            state = np.moveaxis(np.moveaxis(state, axis, -1) @ taps.counts().astype(np.float64), -1, axis)
+    return state
+
+
 def inside(trace: Trace, value: int, at: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which positions of the real input the position `at` of a value depends on, an array of the input's spatial shape."""
     start = np.zeros(trace.layout(value).sizes, bool)

@@ -142,13 +142,13 @@ def receptive_field(model: Module, input_shape: Sequence[int], at: int | Sequenc
     run = trace(model, input_shape)
     place = _place(run, at)
     jumps = reach.jumps(run)
+    _, starts = reach.extent(run, run.output)
     axes = []
     for axis, position in enumerate(place):
         counts = reach.paths(run, run.output, axis, position)
         first, last = (min(counts), max(counts)) if counts else (0, -1)
         numbers = tuple(counts.get(i, 0) for i in range(first, last + 1))
-        start = _first(run, run.output, axis)
-        axes.append(AxisField(len(numbers), jumps[run.output][axis], start, first, numbers))
+        axes.append(AxisField(len(numbers), jumps[run.output][axis], starts[axis], first, numbers))
     return ReceptiveField(
         run.model, run.shape, place, tuple(axes), _layers(run, jumps), reach.inside(run, run.output, place)
     )
@@ -212,19 +212,10 @@ def _layers(run: Trace, jumps: list[list[Fraction]]) -> tuple[LayerField, ...]:
         if visit.output in given:
             continue
         given.add(visit.output)
-        size = []
-        for axis, n in enumerate(run.layout(visit.output).sizes):
-            seen = reach.positions(run, visit.output, axis, n // 2)
-            size.append(int(seen[-1] - seen[0]) + 1 if len(seen) else 0)
-        start = tuple(_first(run, visit.output, axis) for axis in range(len(size)))
+        size, start = reach.extent(run, visit.output)
         kind = type(visit.module).__name__
-        rows.append(LayerField(visit.name, kind, visit.shape, tuple(size), tuple(jumps[visit.output]), start))
+        rows.append(LayerField(visit.name, kind, visit.shape, size, tuple(jumps[visit.output]), start))
     return tuple(rows)
-
-
-def _first(run: Trace, value: int, axis: int) -> int:
-    seen = reach.positions(run, value, axis, 0)
-    return int(seen[0]) if len(seen) else 0
 
 
 def _shape_for(model: Module, at_least: int | Sequence[int]) -> tuple[int, ...]:
