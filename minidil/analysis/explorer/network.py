@@ -183,7 +183,7 @@ def of_schedule(
         steps.append(Step("conv", str(number), layout, result, ((number - 1, maps),)))
         rows.append(Row(str(number), f"Conv{ndim}d", number, result, number, shape[0] ** 2, biases))
     run = Trace("schedule", shape, tuple(steps), (), len(found.dilations), Layout.of_input((1, *shape)))
-    name = f"{len(found.dilations)} layers of {ndim}-d convolution, {shape[0]} channels"
+    name = f"A stack of {ndim}-d convolutions, {shape[0]} channel{'s' * (shape[0] > 1)}"
     return Network(name, run, tuple(rows), len(found.dilations) - 1, True)
 
 

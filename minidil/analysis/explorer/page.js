@@ -57,7 +57,7 @@ function strip(axis, paths, first) {
   const name = two ? ["Rows", "Columns"][axis] : "Positions", [drawing, box] = bars(paths, first, state.network.size[axis]);
   const low = Math.min(first, 0), high = Math.max(first + paths.length, state.network.size[axis]) - 1;
   const most = paths.reduce((a, b) => (b > a ? b : a), 0n);
-  return `<figure><svg class="strip" role="img" aria-label="Paths along the ${name.toLowerCase()}" viewBox="${box}" preserveAspectRatio="none">${drawing}</svg><p class="ends"><span>${signed(low)}</span><span>${signed(high)}</span></p><figcaption>${name}: up to ${short(most)} paths; grey, the real input; orange, holes</figcaption></figure>`;
+  return `<figure><svg class="strip" role="img" aria-label="Paths along the ${name.toLowerCase()}" viewBox="${box}" preserveAspectRatio="none">${drawing}</svg><p class="ends"><span>${signed(low)}</span><span>${signed(high)}</span></p><figcaption>${name} ${signed(first)} to ${signed(first + paths.length - 1)}: up to ${short(most)} paths; grey, the real input; orange, holes</figcaption></figure>`;
 }
 
 function showLayer() {
@@ -85,6 +85,7 @@ function showLayer() {
     $(id).setAttribute("viewBox", pass[`${id}Box`]);
     $(id).style.setProperty("--n", pass[`${id}Box`].split(" ")[2]);
   }
+  $("pass").style.setProperty("--m", Math.max(...["over", "made"].map((id) => Number(pass[`${id}Box`].split(" ")[2]))));
   text("equation", pass.equation);
   text("moved", pass.moved);
 }

@@ -52,6 +52,7 @@ def page(network: Network, seen: Look) -> str:
             frame = frame * axis.out + axis.out // 2
         parts |= drawn(axes, frame)
         parts |= {f"{name}-cells": parts[f"{name}-box"].split()[2] for name in ("over", "made")}
+        parts["most-cells"] = max(parts["over-cells"], parts["made-cells"], key=int)
         parts |= {"layer-name": escape(network.rows[layer].name), "no-window": ""}
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], _file("page.html"))
 
@@ -126,7 +127,7 @@ def _strip(seen: Look, axis: int) -> str:
     return (
         f'<figure><svg class="strip" role="img" aria-label="Paths along the {name.lower()}" viewBox="{box}" '
         f'preserveAspectRatio="none">{drawing}</svg><p class="ends"><span>{signed(low)}</span><span>{signed(high)}</span></p>'
-        f"<figcaption>{name}: up to {picture.short(max(paths, default=0))} paths; grey, the real input; orange, holes"
+        f"<figcaption>{name} {signed(first)} to {signed(first + len(paths) - 1)}: up to {picture.short(max(paths, default=0))} paths; grey, the real input; orange, holes"
         f"</figcaption></figure>"
     )
 
