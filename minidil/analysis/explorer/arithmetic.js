@@ -236,18 +236,21 @@ function look(network, depth, at) {
 
 // Per axis, [taps, rate] of the windows up to a value, those of one tap left out; null if it is made by anything else.
 function chain(network, value) {
-  const layers = network.size.map(() => []), jumps = network.size.map(() => 1);
-  for (let number = 0; number < value; number++) {
-    const reads = network.steps[number];
-    if (reads.length !== 1 || reads[0][0] !== number) return null;
-    for (const [axis, map] of reads[0][1].entries()) {
+  const layers = network.size.map(() => []), jumps = network.size.map(() => 1), steps = [];
+  for (let number = value; number; ) {
+    const reads = network.steps[number - 1];
+    if (reads.length !== 1) return null;
+    number = reads[0][0];
+    steps.unshift(reads[0][1]);
+  }
+  for (const maps of steps)
+    for (const [axis, map] of maps.entries()) {
       if (map[0] === "same") continue;
       const [k, s, d] = map[0] === "slide" ? map.slice(1) : map.slice(3);
       if ((map[0] !== "slide" && map[0] !== "fixed") || s < 1) return null;
       if (k > 1) layers[axis].push([k, d * jumps[axis]]);
       jumps[axis] *= s;
     }
-  }
   return layers;
 }
 

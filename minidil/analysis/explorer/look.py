@@ -110,11 +110,14 @@ def chain(network: Network, value: int) -> list[list[Layer]] | None:
     Those of one tap are left out.
     """
     layers: list[list[Layer]] = [[] for _ in range(network.ndim)]
-    jumps = [1] * network.ndim
-    for number, step in enumerate(network.run.steps[:value]):
-        ((source, maps),) = step.reads if len(step.reads) == 1 else ((-1, []),)
-        if source != number:
+    jumps, steps, number = [1] * network.ndim, [], value
+    while number:
+        reads = network.run.steps[number - 1].reads
+        if len(reads) != 1:
             return None
+        number, maps = reads[0]
+        steps.append(maps)
+    for maps in reversed(steps):
         for axis, taps in enumerate(maps):
             if not isinstance(taps, Slide) or taps.stride < 1:
                 return None

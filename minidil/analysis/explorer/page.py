@@ -42,9 +42,9 @@ def page(network: Network, seen: Look) -> str:
         "no-window": " hidden",
     }
     parts |= facts(network, network.depth, seen)
-    parts |= dict.fromkeys(
-        ("equation", "moved", "over", "over-box", "over-cells", "made", "made-box", "made-cells"), ""
-    )
+    parts |= dict.fromkeys(("equation", "moved", "over", "made"), "")
+    parts |= dict.fromkeys(("over-box", "made-box"), "0 0 1 1")
+    parts |= dict.fromkeys(("over-cells", "made-cells", "most-cells"), "1")
     if layer is not None:
         axes = axes_of(network, layer)
         frame = 0
