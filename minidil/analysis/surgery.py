@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, TypeAlias
 
 from minidil.analysis.tables import as_html, as_text
-from minidil.analysis.taps import Regions, Repeated, Slide, Taps, Whole
+from minidil.analysis.taps import Regions, Repeated, Resized, Slide, Taps, Whole
 from minidil.analysis.trace import Step, Trace, trace
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.geometry import Window
@@ -97,7 +97,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
     The strides of convolutions and poolings are kept as long as their product is no more than output_stride; the later ones
     become 1, and the dilation and padding of what follows are multiplied by what was taken away. In evaluation mode, every
     factor-th position of its output is the given model's, at the borders, too. A global or adaptive mean runs over more positions
-    than before, which the notes say.
+    than before, and what resizes a map to a given size resizes a denser one; the notes say so.
     input_shape: (C, *S) of an input to run the model on; by default for the first convolution, with 64 x 64 positions (256 on
         one axis, 32 on each of three). Padding "same" with a stride depends on the size of the map, and becomes numbers for it.
     Raises: OptionError if the strides have no such product, or for a layer that cannot be converted, which is named; nothing has
@@ -114,7 +114,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
         had = "x".join(map(str, surgeon.total))
         raise OptionError(
             f"dilate: the strides of {type(model).__name__} multiply to {had}, and leaving out the last ones makes "
-            f"{max(surgeon.strides)} or less, not {output_stride}"
+            f"{max(surgeon.strides)} or less, not {output_stride}{surgeon.stopped}"
         )
     changed = deepcopy(model)
     modules = dict(changed.named_modules())
@@ -128,6 +128,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
         raise OptionError(
             f"dilate: converted, it does not run on {shape}: {error} ({where}); the model is unchanged"
         ) from None
+    _check_sizes(surgeon.factors[run.output], run, checked)
     shapes = [{visit.name: visit.shape for visit in each.visits} for each in (run, checked)]
     changes = tuple(
         Change(name, type(modules[name]).__name__, surgeon.old[name], setting, shapes[0][name], shapes[1][name])
@@ -152,6 +153,7 @@ class _Surgeon:
         self.strides: Kept = (Fraction(1),) * ndim  # the largest product that is kept
         self.total: Kept = (Fraction(1),) * ndim  # and the one that there was
         self.densest: PerAxis = (1,) * ndim
+        self.stopped = ""  # the first layer whose stride is left out, in words
         self.layouts = [run.input_layout, *(step.layout for step in run.steps)]
 
     def follow(self, number: int, step: Step) -> None:
@@ -169,6 +171,11 @@ class _Surgeon:
         factor, kept = self.factors[source], self.kept[source]
         old = Setting(module.stride, module.dilation, module.padding)
         fits = [had * s <= self.limit for had, s in zip(kept, old.stride, strict=True)]
+        if not all(fits) and not self.stopped:
+            made = "x".join(str(had * s) for had, s in zip(kept, old.stride, strict=True))
+            self.stopped = (
+                f"; layer {step.layer!r} ({type(module).__name__}) with stride {brief(old.stride)} would make {made}"
+            )
         stride = tuple(s if ok else 1 for ok, s in zip(fits, old.stride, strict=True))
         dilation = tuple(d * f for d, f in zip(old.dilation, factor, strict=True))
         padding = old.padding
@@ -194,9 +201,9 @@ class _Surgeon:
         for axis in range(len(self.densest)):
             arriving = {self._axis(step, source, maps[axis], axis) for source, maps in step.reads}
             real = {each for each in arriving if each is not None} or {(1, Fraction(1))}
-            if len(real) > 1:
+            if len({factor for factor, _ in real}) > 1:
                 self._refuse(step, f"joins maps that become {sorted(factor for factor, _ in real)} times denser")
-            ((factor, stride),) = real
+            factor, stride = max(real)
             factors.append(factor)
             kept.append(stride)
         return tuple(factors), tuple(kept)
@@ -214,22 +221,37 @@ class _Surgeon:
         covers = isinstance(taps, Slide) and taps.out == 1 and (taps.kernel, taps.before) == (taps.size, 0)
         if isinstance(taps, Regions) or covers or (isinstance(taps, Whole) and (taps.out == 1 or factor == 1)):
             if factor > 1:
-                who = step.layer or "the model"
-                told = f"{who} ({step.op}) looks at all of a map that is now {factor} times denser, so its numbers are others"
-                if told not in self.notes:
-                    self.notes.append(told)
+                self._note(step, f"looks at all of a map that is now {factor} times denser")
             return 1, Fraction(1)
+        if factor > 1 and isinstance(taps, Resized) and taps.scale is None:
+            self._note(step, f"resizes a map that is now {factor} times denser to the size that it had")
+            return 1, kept * factor * taps.jump
         if factor > 1:
             self._refuse(step, f"would read a map that becomes {factor} times denser, and how is not known")
         if taps.jump > 1:
             self._refuse(step, f"takes steps of {taps.jump} and is no layer whose stride can be set")
         return 1, kept * taps.jump
 
+    def _note(self, step: Step, what: str) -> None:
+        told = f"{step.layer or 'the model'} ({step.op}) {what}, so its numbers are others"
+        if told not in self.notes:
+            self.notes.append(told)
+
     def _refuse(self, step: Step, reason: str) -> NoReturn:
         module = self.modules[step.layer]
         kind = type(module).__name__
         where = f"layer {step.layer!r} ({kind})" if step.layer else f"the forward of {kind}"
         raise OptionError(f"dilate: {step.op} in {where} {reason}; the model is unchanged")
+
+
+def _check_sizes(factor: PerAxis, run: Trace, checked: Trace) -> None:
+    """Raises: OptionError if the converted output has other sizes than follow: the model then depends on those of its maps."""
+    old, new = run.layout(run.output).sizes, checked.layout(checked.output).sizes
+    if not all((had - 1) * f < n <= had * f for had, n, f in zip(old, new, factor, strict=True)):
+        raise OptionError(
+            f"dilate: converted, the output of {run.model} would have {new} positions, where {factor} times {old} were "
+            "expected; its forward computes a size from that of a map, which is denser now; the model is unchanged"
+        )
 
 
 def _usual_shape(model: Module) -> tuple[int, ...]:
