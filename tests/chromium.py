@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over the WebDriver protocol (https://www.w3.org/TR/webdriver2/) with nothing but the standard library."""
+"""A headless Chromium, driven over WebDriver (https://www.w3.org/TR/webdriver2/) with the standard library alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Browser:
         self._folder = tempfile.TemporaryDirectory()
         self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
         assert self._driver.stdout is not None
-        port = next(found[1] for line in self._driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+        port = next(
+            found[1] for line in self._driver.stdout if (found := re.search(r"successfully on port (\d+)", line))
+        )
         self._root = f"http://127.0.0.1:{port}/session"
         program = next(filter(None, map(shutil.which, PROGRAMS)))
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={self._folder.name}"]

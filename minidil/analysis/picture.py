@@ -16,7 +16,7 @@ CLASSES = 6
 HOLE = CLASSES + 1
 # One hue, from light to dark: without colour vision the order is the same. Holes are orange (Okabe and Ito 2008).
 COLOURS = ("none", "#c3dcf2", "#92c1e6", "#5fa2d3", "#2f7ab8", "#135594", "#08306b", "#d55e00")
-MOST_RECTANGLES = 4000
+MOST_RECTANGLES = 1500
 GRID = 40  # larger maps have no lines between their cells
 BARS = 100  # units of height that the most paths have
 

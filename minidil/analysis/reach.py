@@ -47,9 +47,7 @@ def _back(
 
 def positions(trace: Trace, value: int, axis: int, at: int) -> Positions:
     """The input positions on one axis that position `at` of a value depends on, in order, padding included."""
-    found = _back(
-        trace, value, np.array([at]), lambda state, maps: maps[axis].behind(state), lambda a, b: np.union1d(a, b)
-    )
+    found = _back(trace, value, np.array([at]), lambda state, maps: _behind(state, maps[axis]), np.union1d)
     return np.zeros(0, np.int64) if found is None else found
 
 
@@ -59,10 +57,14 @@ def paths(trace: Trace, value: int, axis: int, at: int) -> Counts:
     return dict(sorted((found or {}).items()))
 
 
+def _behind(at: Positions, taps: Taps) -> Positions:
+    return at if taps.is_identity() else taps.behind(at)
+
+
 def _spread(counts: Counts, taps: Taps) -> Counts:
     reached: Counts = {}
-    if not counts:
-        return reached
+    if not counts or taps.is_identity():
+        return counts
     read, counted = taps.read(np.fromiter(counts, np.int64, len(counts)))
     for number, row, valid in zip(counts.values(), read.tolist(), counted.tolist(), strict=True):
         for position, real in zip(row, valid, strict=True):

@@ -1,6 +1,6 @@
 // Numbers as words and pictures: the same text as picture.py, look.py and window.py of minidil/analysis make.
 
-const CLASSES = 6, HOLE = 7, MOST = 4000, GRID = 40, BARS = 100;
+const CLASSES = 6, HOLE = 7, MOST = 1500, GRID = 40, BARS = 100;
 const bitLength = (n) => (n < 2 ** 31 ? 32 - Math.clz32(Number(n)) : BigInt(n).toString(2).length);
 const bitsOf = (most) => Math.max(Math.ceil(bitLength(most) / CLASSES), 1);
 const classOf = (n, bits) => Math.ceil(bitLength(n) / bits);

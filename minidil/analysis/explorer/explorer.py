@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from minidil.analysis import reach
 from minidil.analysis.explorer.figure import coverage_figure
@@ -20,6 +22,7 @@ from minidil.nn import Module
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_PLAIN = str.maketrans({"−": "-", "×": "x", "₂": "_2", "…": "..."})
 HEAD = ("layer", "kind", "output shape", "size", "jump", "start", "reached", "unseen")
 
 
@@ -47,7 +50,7 @@ class LayerSeen:
             f"{self.reached:,}",
             f"{100 * self.unseen:.1f} %",
         )
-        return (self.name, self.kind, str(self.output_shape), *facts)
+        return (self.name, self.kind, str(self.output_shape), *(fact.translate(_PLAIN) for fact in facts))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -62,14 +65,20 @@ class Explorer:
 
     def layers(self) -> list[LayerSeen]:
         """Every layer at which the field is another one than before."""
-        jumps, found = reach.jumps(self.network.run), []
+        run, jumps, found = self.network.run, reach.jumps(self.network.run), []
         rows = self.network.rows[: self.network.depth + 1] if self.network.schedule else self.network.rows
-        for depth, row in enumerate(rows):
-            seen = look(self.network, depth)
+        for row in rows:
+            middle = tuple(n // 2 for n in run.layout(row.value).sizes)
+            size, start = reach.extent(run, row.value)
+            within = 1
+            for axis, at in enumerate(middle):
+                where = reach.positions(run, row.value, axis, at)
+                inside = where[(where >= 0) & (where < run.shape[1 + axis])]
+                within *= min(int(where[-1]), run.shape[1 + axis] - 1) - max(int(where[0]), 0) + 1 if len(inside) else 0
+            reached = int(np.count_nonzero(reach.inside(run, row.value, middle)))
+            unseen = 1 - reached / within if within else 0.0
             jump = tuple(map(str, jumps[row.value]))
-            found.append(
-                LayerSeen(row.name, row.kind, row.shape, seen.size, jump, seen.start, seen.reached, seen.unseen)
-            )
+            found.append(LayerSeen(row.name, row.kind, row.shape, size, jump, start, reached, unseen))
         return found
 
     def facts(self) -> dict[str, str]:
@@ -99,13 +108,18 @@ class Explorer:
             **self.facts(),
         }
 
-    def __repr__(self) -> str:
+    def note(self) -> str:
+        """What the output that the page begins with sees, in plain letters."""
         words = self.facts()
-        note = (
-            f"{self.network.name}: output {each_of(self.seen.at)} of layer {self.network.rows[self.network.depth].name} sees "
-            f"{words['field']} positions; {words['reached']} of the input are reached. {words['verdict']}"
+        text = (
+            f"{self.network.name}: output {','.join(map(str, self.seen.at))} of layer "
+            f"{self.network.rows[self.network.depth].name} sees a field of {words['field']}; {words['reached']} positions of "
+            f"the input are reached, {words['unseen']} are not. {words['verdict']}"
         )
-        return as_text([HEAD, *(row.cells() for row in self.layers())], 3, [note])
+        return text.translate(_PLAIN)
+
+    def __repr__(self) -> str:
+        return as_text([HEAD, *(row.cells() for row in self.layers())], 3, [self.note()])
 
     def _repr_html_(self) -> str:
         return framed(self.html())
@@ -118,12 +132,13 @@ def explore(
     kernel_size: Ints | Sequence[Ints] = 3,
     strides: Ints | Sequence[Ints] = 1,
     at: Sequence[int] | None = None,
+    name: str | None = None,
 ) -> Explorer:
     """A page on which kernel, dilations, strides and depth of a network can be changed, with what one output then sees.
 
     what: a model, or the dilations of a stack of convolutions, one entry per layer, with kernel_size and strides as for
         `coverage`. input_shape: (C, *S) with one or two spatial axes; a model needs it, a stack has (1, S, S) by default, with an
-        S that its field fits into. at: the output position looked back from, by default the middle one.
+        S that its field fits into. at: the output position looked back from, by default the middle one. name: the title.
     A model is looked back at from its last layer that does not yet see everything, as global pooling does.
     Raises: OptionError as `receptive_field` or `coverage` do, and for a model of more axes than two.
     """
@@ -133,4 +148,4 @@ def explore(
         network = of_model(what, input_shape)
     else:
         network = of_schedule(what, input_shape, kernel_size, strides)
-    return Explorer(network, look(network, at=at))
+    return Explorer(network if name is None else replace(network, name=name), look(network, at=at))

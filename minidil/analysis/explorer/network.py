@@ -74,11 +74,11 @@ class Network:
 
     def as_data(self) -> dict[str, Any]:
         """For the page: steps [reads, ...], a read [source, maps], and a map a list that begins with its kind."""
-        kept = {row.step for row in self.rows}
+        kept, same = {row.step for row in self.rows}, unmoved(self.run)
         numbers: dict[int, int] = {0: 0}
         steps: list[list[Any]] = []
         for number, step in enumerate(self.run.steps, 1):
-            if number not in kept and len(step.reads) == 1 and all(taps.is_identity() for taps in step.reads[0][1]):
+            if number not in kept and same[number] != number:
                 numbers[number] = numbers[step.reads[0][0]]
                 continue
             steps.append([[numbers[source], _listed(step.op, maps)] for source, maps in step.reads])
@@ -115,7 +115,8 @@ def of_model(model: Module, input_shape: Sequence[int]) -> Network:
     jumps = reach.jumps(run)
     rows: list[Row] = []
     before: object = ((1,) * (len(run.shape) - 1), (0,) * (len(run.shape) - 1), jumps[0])
-    given: set[int] = set()
+    same = unmoved(run)
+    given = {0}
     counted: set[str] = set()
     fixed = 0
     for visit in run.visits:
@@ -129,9 +130,10 @@ def of_model(model: Module, input_shape: Sequence[int]) -> Network:
                     taps = parameter.shape[0] * parameter.shape[1]
                 else:
                     fixed += parameter.size
-        if visit.output in given:
+        if same[visit.output] in given:
+            fixed += taps
             continue
-        given.add(visit.output)
+        given.add(same[visit.output])
         seen = (*reach.extent(run, visit.output), jumps[visit.output])
         if seen == before:  # a window of one position, if it has one at all
             fixed += taps
@@ -143,6 +145,15 @@ def of_model(model: Module, input_shape: Sequence[int]) -> Network:
         raise OptionError(f"explore: no layer of {run.model} reads any other position than its own")
     local = [number for number, row in enumerate(rows) if not _sees_all(run, row.value)]
     return Network(run.model, run, tuple(rows), local[-1] if local else len(rows) - 1, False)
+
+
+def unmoved(run: Trace) -> list[int]:
+    """For every value the earliest one of which it reads each position and no other, such as what an activation is of."""
+    same = [0]
+    for number, step in enumerate(run.steps, 1):
+        alone = len(step.reads) == 1 and all(taps.is_identity() for taps in step.reads[0][1])
+        same.append(same[step.reads[0][0]] if alone else number)
+    return same
 
 
 def of_schedule(

@@ -127,7 +127,8 @@ def _strip(seen: Look, axis: int) -> str:
     return (
         f'<figure><svg class="strip" role="img" aria-label="Paths along the {name.lower()}" viewBox="{box}" '
         f'preserveAspectRatio="none">{drawing}</svg><p class="ends"><span>{signed(low)}</span><span>{signed(high)}</span></p>'
-        f"<figcaption>{name} {signed(first)} to {signed(first + len(paths) - 1)}: up to {picture.short(max(paths, default=0))} paths; grey, the real input; orange, holes"
+        f"<figcaption>{name} {signed(first)} to {signed(first + len(paths) - 1)}: up to "
+        f"{picture.short(max(paths, default=0))} paths; grey, the real input; orange, holes"
         f"</figcaption></figure>"
     )
 

@@ -28,8 +28,8 @@ const answers = {
   look([network, depth, at]) {
     const seen = look(network, depth, at), [map, most] = coverageMap(seen.counted, seen.box);
     const strips = seen.paths.map((paths, axis) => bars(paths, seen.first[axis], network.size[axis]));
-    return { ...seen, counted: seen.counted.map((row) => [...row]), jump: seen.jump.map(ratio), map, legend: legendOf(most), strips,
-      facts: factsOf(network, depth, seen) };
+    const counted = seen.counted.map((row) => [...row]), facts = factsOf(network, depth, seen);
+    return { ...seen, counted, jump: seen.jump.map(ratio), map, legend: legendOf(most), strips, facts };
   },
   pass([settings, frame]) {
     const trial = settings.map((map) => axisOf(5, map)), size = usualSize(trial), axes = settings.map((map) => axisOf(size, map));
@@ -149,7 +149,7 @@ def built(chosen: list[Setting], ndim: int) -> nn.Sequential:
 def changed(network: Network, chosen: list[Setting]) -> dict[str, Any]:
     """The data of a schedule after somebody has moved all its sliders."""
     data = network.as_data()
-    for (((_, maps),), setting) in zip(data["steps"], chosen, strict=False):
+    for ((_, maps),), setting in zip(data["steps"], chosen, strict=False):
         maps[:] = [list(setting)] * network.ndim
     return data
 

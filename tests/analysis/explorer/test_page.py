@@ -1,4 +1,4 @@
-"""The page: right without JavaScript, the same when it runs, whole in itself, and usable by keyboard, on a phone and in the dark."""
+"""The page: right without JavaScript and the same with it, whole in itself, usable by keyboard, on a phone and in the dark."""
 
 from __future__ import annotations
 
@@ -132,7 +132,19 @@ def test_all_of_it_can_be_used_by_keyboard(browser: chromium.Browser, tmp_path: 
     for _ in range(40):
         browser.press("Tab")
         reached.append(browser.run("return document.activeElement.id"))
-    wanted = ["depth", "dilations", "layer", "kernel", "dilation", "stride", "padding", "transposed", "all", "row", "column"]
+    wanted = [
+        "depth",
+        "dilations",
+        "layer",
+        "kernel",
+        "dilation",
+        "stride",
+        "padding",
+        "transposed",
+        "all",
+        "row",
+        "column",
+    ]
     wanted += ["reset", "map", "pass", "play", "back", "next", "frame", "inputs"]
     assert [each for each in dict.fromkeys(reached) if each] == wanted
 
@@ -183,9 +195,7 @@ def test_the_window_is_animated_and_stands_still_where_motion_is_not_wanted(
     browser.run("document.getElementById('play').click()")
     browser.run("const end = Date.now() + 700; while (Date.now() < end);")
     assert browser.text("moved") != before
-    browser.devtools(
-        "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
-    )
+    browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
     browser.open(tmp_path / "page.html")
     assert browser.run("return document.getElementById('play').hidden") is True
 
