@@ -1,13 +1,15 @@
 """Pictures of what is reached, as SVG: plain text, the same for the same numbers, without ids.
 
-Colours stand for numbers of paths. Class c holds the numbers from 2^(m (c - 1)) to 2^(m c) - 1, with the smallest m for which
-six classes are enough; 0 inside the field is a hole. Neighbouring cells of one class become one rectangle.
+Colours stand for numbers of paths. Numbers are told apart by how many bits they have: class 1 begins with the fewest that occur,
+and each class takes m numbers of bits, with the smallest m for which six classes are enough. 0 inside the field is a hole.
+Neighbouring cells of one class become one rectangle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +25,27 @@ BARS = 100  # units of height that the most paths have
 Box = Sequence[tuple[int, int]]
 
 
-def bits_of(most: int) -> int:
-    """m, for a largest number of paths."""
-    return max(-(-most.bit_length() // CLASSES), 1)
+Scale: TypeAlias = tuple[int, int]
 
 
-def class_of(number: int, bits: int) -> int:
+def scale_of(numbers: Iterable[int]) -> Scale:
+    """The fewest bits that a number of paths has, and how many numbers of bits a class takes."""
+    bits = [number.bit_length() for number in numbers if number]
+    return (min(bits), -(-(max(bits) - min(bits) + 1) // CLASSES)) if bits else (1, 1)
+
+
+def class_of(number: int, scale: Scale) -> int:
     """The class of a number of paths; 0 is in none."""
-    return -(-number.bit_length() // bits)
+    return -(-(number.bit_length() - scale[0] + 1) // scale[1]) if number else 0
 
 
-def legend(most: int) -> list[str]:
-    """What each class that occurs stands for."""
-    bits = bits_of(most)
+def legend(numbers: Sequence[int]) -> list[str]:
+    """What each class that there is stands for."""
+    (first, bits), positive = scale_of(numbers), [number for number in numbers if number]
     words = []
-    for number in range(1, class_of(most, bits) + 1):
-        low, high = 1 << bits * (number - 1), min((1 << bits * number) - 1, most)
+    for number in range(1, class_of(max(positive, default=0), (first, bits)) + 1):
+        low = max(1 << first + bits * (number - 1) - 1, min(positive))
+        high = min((1 << first + bits * number - 1) - 1, max(positive))
         words.append(short(low) if low == high else f"{short(low)}–{short(high)}")
     return words
 
@@ -53,8 +60,9 @@ def coverage_map(counted: NDArray[np.float64], box: Box) -> str:
     step = 1
     while True:
         shown = _merged(paths, step)
-        bits = bits_of(int(shown.max(initial=0)))
-        classes = [[class_of(int(number), bits) for number in row] for row in shown.tolist()]
+        whole = [list(map(int, row)) for row in shown.tolist()]
+        scale = scale_of(number for row in whole for number in row)
+        classes = [[class_of(number, scale) for number in row] for row in whole]
         for y in range(top // step, -(-bottom // step)):
             for x in range(left // step, -(-right // step)):
                 classes[y][x] = classes[y][x] or HOLE
@@ -62,11 +70,11 @@ def coverage_map(counted: NDArray[np.float64], box: Box) -> str:
         if sum(map(len, found.values())) <= MOST_RECTANGLES:
             break
         step *= 2
-    scale = f' transform="scale({step})"' if step > 1 else ""
+    larger = f' transform="scale({step})"' if step > 1 else ""
     height, width = paths.shape
     lines = grid(height, width) if max(height, width) <= GRID else ""
     frame = f'<rect class="frame" x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"/>'
-    return f"<g{scale}>{drawn(found)}</g>{lines}{frame if right > left and bottom > top else ''}"
+    return f"<g{larger}>{drawn(found)}</g>{lines}{frame if right > left and bottom > top else ''}"
 
 
 def _merged(paths: NDArray[np.float64], step: int) -> NDArray[np.float64]:
@@ -104,18 +112,22 @@ def grid(height: int, width: int) -> str:
 
 
 def bars(paths: Sequence[int], first: int, size: int) -> tuple[str, str]:
-    """Paths to every position along an axis, padding included, and the viewBox: bars up, holes down, the real input below."""
+    """Paths to every position along an axis, padding included, and the viewBox: bars up, holes down, the real input below.
+
+    Neighbours of one class have one outline.
+    """
     low, high = min(first, 0), max(first + len(paths), size)
-    most = max(paths, default=0)
-    bits = bits_of(most)
+    most, scale = max(paths, default=0), scale_of(paths)
     found: dict[int, list[str]] = {}
-    for i, number in enumerate(paths):
-        x = first - low + i
-        if number:
-            height = max((2 * BARS * number + most) // (2 * most), 1)
-            found.setdefault(class_of(number, bits), []).append(f"M{x} {BARS}v-{height}h1v{height}z")
-        else:
-            found.setdefault(HOLE, []).append(f"M{x} {BARS}v12h1v-12z")
+    x = first - low
+    for number, run in groupby(paths, lambda paths: class_of(paths, scale) or HOLE):
+        start, outline = x, ""
+        for value, same in groupby(run):
+            width = len(list(same))
+            top = BARS + 12 if not value else BARS - max((2 * BARS * value + most) // (2 * most), 1)
+            outline += f"V{top}h{width}"
+            x += width
+        found.setdefault(number, []).append(f"M{start} {BARS}{outline}V{BARS}z")
     real = f'<rect class="real" x="{-low}" y="{BARS + 16}" width="{size}" height="8"/>'
     return drawn(found) + real, f"0 0 {high - low} {BARS + 24}"
 

@@ -23,7 +23,9 @@ def test_the_table_the_picture_and_the_page(tmp_path: Path, capsys: pytest.Captu
     out = lines(capsys, "vgg_small", "--png", str(png), "--html", str(html))
     assert "features.17  Conv2d         (1, 256, 8, 8)      46     4    -21    1,024   0.0 %" in out
     assert "layer        kind           output shape      size  jump  start  reached  unseen" in out
-    assert any(line.startswith("vgg_small: output 4,4 of layer features.17 sees a field of 46 x 46; 1,024 of") for line in out)
+    assert any(
+        line.startswith("vgg_small: output 4,4 of layer features.17 sees a field of 46 x 46; 1,024 of") for line in out
+    )
     assert out[-2:] == [f"drawn: {png}", f"written: {html}"]
     assert png.read_bytes().startswith(PNG)
     with md.use("numpy"):
@@ -57,9 +59,7 @@ def test_in_a_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("vgg16", "212"), ("resnet18", "435"), ("efficientnet_lite0", "851")])
-def test_networks_for_large_pictures(
-    name: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_networks_for_large_pictures(name: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     html = tmp_path / "seen.html"
     out = lines(capsys, name, "--html", str(html), "--png", str(tmp_path / "seen.png"))
     assert any(f"sees a field of {size} x {size}; " in line for line in out)

@@ -2,16 +2,32 @@
 
 const CLASSES = 6, HOLE = 7, MOST = 1500, GRID = 40, BARS = 100;
 const bitLength = (n) => (n < 2 ** 31 ? 32 - Math.clz32(Number(n)) : BigInt(n).toString(2).length);
-const bitsOf = (most) => Math.max(Math.ceil(bitLength(most) / CLASSES), 1);
-const classOf = (n, bits) => Math.ceil(bitLength(n) / bits);
+// [the fewest bits that a number of paths has, how many numbers of bits a class takes]
+function scaleOf(numbers) {
+  let least = Infinity, most = 0;
+  for (const n of numbers) if (n) {
+    const bits = bitLength(n);
+    if (bits < least) least = bits;
+    if (bits > most) most = bits;
+  }
+  return most ? [least, Math.ceil((most - least + 1) / CLASSES)] : [1, 1];
+}
+const classOf = (n, [first, bits]) => (n ? Math.ceil((bitLength(n) - first + 1) / bits) : 0);
 const grouped = (n) => n.toLocaleString("en-US");
 const signed = (text) => String(text).replaceAll("-", "−");
 const short = (n) => (n < 1000000n ? grouped(n) : `2^${bitLength(n) - 1}`);
 
-function legendOf(most) {
-  const bits = BigInt(bitsOf(most)), words = [];
-  for (let c = 1n; c <= classOf(most, Number(bits)); c++) {
-    const low = 1n << (bits * (c - 1n)), end = (1n << (bits * c)) - 1n, high = end < most ? end : most;
+function legendOf(numbers) {
+  const scale = scaleOf(numbers), [first, bits] = scale.map(BigInt), words = [];
+  let least = null, most = 0n;
+  for (const n of numbers) if (n) {
+    const value = BigInt(n);
+    if (least === null || value < least) least = value;
+    if (value > most) most = value;
+  }
+  for (let c = 1n; c <= classOf(most, scale); c++) {
+    const begin = 1n << (first + bits * (c - 1n) - 1n), end = (1n << (first + bits * c - 1n)) - 1n;
+    const low = begin > least ? begin : least, high = end < most ? end : most;
     words.push(low === high ? short(low) : `${short(low)}–${short(high)}`);
   }
   return words;
@@ -39,7 +55,6 @@ const range = (n) => Array.from({ length: n }, (_, i) => i);
 const grid = (height, width) =>
   `<path class="grid" d="${range(height + 1).map((y) => `M0 ${y}h${width}`).join("")}${range(width + 1).map((x) => `M${x} 0v${height}`).join("")}"/>`;
 
-// [drawing, the most paths in it]
 function coverageMap(paths, box) {
   const [[top, bottom], [left, right]] = box.length === 2 ? box : [[0, 1], ...box];
   for (let step = 1; ; step *= 2) {
@@ -48,8 +63,7 @@ function coverageMap(paths, box) {
       for (const row of paths.slice(y * step, (y + 1) * step)) for (const n of row.slice(x * step, (x + 1) * step)) least = Math.min(least, n);
       return least;
     }));
-    const most = Math.max(...shown.map((row) => Math.max(...row))), bits = bitsOf(most);
-    const classes = shown.map((row) => row.map((n) => classOf(n, bits)));
+    const tones = scaleOf(shown.flat()), classes = shown.map((row) => row.map((n) => classOf(n, tones)));
     for (let y = floorDiv(top, step); y < Math.ceil(bottom / step); y++)
       for (let x = floorDiv(left, step); x < Math.ceil(right / step); x++) classes[y][x] ||= HOLE;
     const found = rectangles(classes);
@@ -58,21 +72,27 @@ function coverageMap(paths, box) {
     const lines = Math.max(height, width) <= GRID ? grid(height, width) : "";
     const frame = `<rect class="frame" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"/>`;
     const scale = step > 1 ? ` transform="scale(${step})"` : "";
-    return [`<g${scale}>${drawn(found)}</g>${lines}${right > left && bottom > top ? frame : ""}`, BigInt(most)];
+    return `<g${scale}>${drawn(found)}</g>${lines}${right > left && bottom > top ? frame : ""}`;
   }
 }
 
 // [drawing, viewBox]
 function bars(paths, first, size) {
   const low = Math.min(first, 0), high = Math.max(first + paths.length, size), found = {};
-  const most = paths.reduce((a, b) => (b > a ? b : a), 0n), bits = bitsOf(most), units = BigInt(2 * BARS);
-  paths.forEach((n, i) => {
-    const x = first - low + i;
-    if (n) {
-      const height = (units * n + most) / (2n * most) || 1n;
-      (found[classOf(n, bits)] ||= []).push(`M${x} ${BARS}v-${height}h1v${height}z`);
-    } else (found[HOLE] ||= []).push(`M${x} ${BARS}v12h1v-12z`);
-  });
+  const most = paths.reduce((a, b) => (b > a ? b : a), 0n), scale = scaleOf(paths), units = BigInt(2 * BARS);
+  const classes = paths.map((n) => classOf(n, scale) || HOLE);
+  for (let i = 0; i < paths.length; ) {
+    let outline = `M${first - low + i} ${BARS}`;
+    const kind = classes[i];
+    while (i < paths.length && classes[i] === kind) {
+      let width = 1;
+      while (i + width < paths.length && paths[i + width] === paths[i]) width++;
+      const height = paths[i] ? (units * paths[i] + most) / (2n * most) || 1n : -12n;
+      outline += `V${BARS - Number(height)}h${width}`;
+      i += width;
+    }
+    (found[kind] ||= []).push(`${outline}V${BARS}z`);
+  }
   const real = `<rect class="real" x="${-low}" y="${BARS + 16}" width="${size}" height="8"/>`;
   return [drawn(found) + real, `0 0 ${high - low} ${BARS + 24}`];
 }

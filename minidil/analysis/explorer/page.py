@@ -20,7 +20,6 @@ def page(network: Network, seen: Look) -> str:
     """The same text for the same network."""
     layer = shown_layer(network)
     shape = seen.counted.shape
-    most = int(seen.counted.max(initial=0))
     parts = {
         "title": escape(network.name),
         "style": _file("page.css"),
@@ -35,7 +34,7 @@ def page(network: Network, seen: Look) -> str:
         "map-box": f"0 0 {shape[-1]} {shape[0] if len(shape) == 2 else 1}",
         "ratio": "xMidYMid" if len(shape) == 2 else "none",
         "map": picture.coverage_map(seen.counted, seen.box),
-        "map-legend": _legend(most),
+        "map-legend": _legend(seen),
         "strips": "".join(_strip(seen, axis) for axis in range(len(shape))),
         "layers": _layers(network),
         "layer-name": "",
@@ -113,8 +112,8 @@ def _options(network: Network) -> str:
     )
 
 
-def _legend(most: int) -> str:
-    words = picture.legend(most)
+def _legend(seen: Look) -> str:
+    words = picture.legend(list(map(int, seen.counted.ravel().tolist())))
     items = "".join(f'<span><i class="c{number}"></i>{word}</span>' for number, word in enumerate(words, 1))
     return f'{items}<span><i class="c7"></i>hole</span>'
 

@@ -26,10 +26,10 @@ ASK = """
 const plain = (name, value) => typeof value === "bigint" ? String(value) : value;
 const answers = {
   look([network, depth, at]) {
-    const seen = look(network, depth, at), [map, most] = coverageMap(seen.counted, seen.box);
+    const seen = look(network, depth, at), map = coverageMap(seen.counted, seen.box);
     const strips = seen.paths.map((paths, axis) => bars(paths, seen.first[axis], network.size[axis]));
     const counted = seen.counted.map((row) => [...row]), facts = factsOf(network, depth, seen);
-    return { ...seen, counted, jump: seen.jump.map(ratio), map, legend: legendOf(most), strips, facts };
+    return { ...seen, counted, jump: seen.jump.map(ratio), map, legend: legendOf(counted.flat()), strips, facts };
   },
   pass([settings, frame]) {
     const trial = settings.map((map) => axisOf(5, map)), size = usualSize(trial), axes = settings.map((map) => axisOf(size, map));
@@ -71,7 +71,7 @@ def expected(network: Network, depth: int, seen: Look) -> dict[str, Any]:
         "holes": seen.holes,
         "parameters": seen.parameters,
         "map": picture.coverage_map(seen.counted, seen.box),
-        "legend": picture.legend(int(seen.counted.max(initial=0))),
+        "legend": picture.legend(list(map(int, seen.counted.ravel().tolist()))),
         "strips": strips,
         "facts": facts(network, depth, seen),
     }
