@@ -46,23 +46,23 @@ def legend(numbers: Sequence[int]) -> list[str]:
     for number in range(1, class_of(max(positive, default=0), (first, bits)) + 1):
         low = max(1 << first + bits * (number - 1) - 1, min(positive))
         high = min((1 << first + bits * number - 1) - 1, max(positive))
-        words.append(short(low) if low == high else f"{short(low)}–{short(high)}")
+        words.append("–".join(dict.fromkeys((short(low), short(high)))))
     return words
 
 
-def coverage_map(counted: NDArray[np.float64], box: Box) -> str:
+def coverage_map(counted: NDArray[np.float64], box: Box) -> tuple[str, int]:
     """What stands in an <svg> with a viewBox of one unit per position: classes c1 .. c6, holes, lines, and the field's frame.
 
     counted: paths per position (H, W) or (W,). box: the first position and the one behind the last, per axis.
+    And how many positions an axis of a square stands for: more than 1 where there would be too many, and then it has the colour
+    of the fewest paths in it.
     """
     paths = counted.reshape((-1, counted.shape[-1]))
     (top, bottom), (left, right) = box if len(box) == 2 else ((0, 1), *box)
+    scale = scale_of(map(int, counted.ravel().tolist()))
     step = 1
     while True:
-        shown = _merged(paths, step)
-        whole = [list(map(int, row)) for row in shown.tolist()]
-        scale = scale_of(number for row in whole for number in row)
-        classes = [[class_of(number, scale) for number in row] for row in whole]
+        classes = [[class_of(int(number), scale) for number in row] for row in _merged(paths, step).tolist()]
         for y in range(top // step, -(-bottom // step)):
             for x in range(left // step, -(-right // step)):
                 classes[y][x] = classes[y][x] or HOLE
@@ -74,7 +74,7 @@ def coverage_map(counted: NDArray[np.float64], box: Box) -> str:
     height, width = paths.shape
     lines = grid(height, width) if max(height, width) <= GRID else ""
     frame = f'<rect class="frame" x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"/>'
-    return f"<g{larger}>{drawn(found)}</g>{lines}{frame if right > left and bottom > top else ''}"
+    return f"<g{larger}>{drawn(found)}</g>{lines}{frame if right > left and bottom > top else ''}", step
 
 
 def _merged(paths: NDArray[np.float64], step: int) -> NDArray[np.float64]:

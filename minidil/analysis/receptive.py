@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.analysis import reach
+from minidil.analysis import picture, reach
 from minidil.analysis.tables import as_html, as_text
 from minidil.analysis.trace import Trace, trace
 from minidil.errors import FieldError, OptionError
@@ -125,7 +125,23 @@ class ReceptiveField:
         return as_text(self._table(), _LEFT, self._notes())
 
     def _repr_html_(self) -> str:
-        return as_html(self._table(), _LEFT, self._notes())
+        return as_html(self._table(), _LEFT, self._notes()) + self._picture()
+
+    def _picture(self) -> str:
+        """The positions of the input that are reached, and the holes between them; of more axes than two there is none."""
+        if self.reached.ndim > 2:
+            return ""
+        box = [
+            (min(max(axis.first, 0), n), max(min(axis.first + axis.size, n), 0))
+            for axis, n in zip(self.axes, self.reached.shape, strict=True)
+        ]
+        drawing, _ = picture.coverage_map(self.reached.astype(np.float64), box)
+        width, height = self.reached.shape[-1], self.reached.shape[0] if self.reached.ndim == 2 else 1
+        size = 'width="240"' if self.reached.ndim == 2 else 'width="100%" height="24" preserveAspectRatio="none"'
+        return (
+            f'<svg role="img" aria-label="The positions of the input that are seen" viewBox="0 0 {width} {height}" {size} '
+            f'style="max-width: 40em; background: #fff">{picture.plain(drawing)}</svg>'
+        )
 
 
 def receptive_field(model: Module, input_shape: Sequence[int], at: int | Sequence[int] | None = None) -> ReceptiveField:

@@ -28,7 +28,7 @@ function legendOf(numbers) {
   for (let c = 1n; c <= classOf(most, scale); c++) {
     const begin = 1n << (first + bits * (c - 1n) - 1n), end = (1n << (first + bits * c - 1n)) - 1n;
     const low = begin > least ? begin : least, high = end < most ? end : most;
-    words.push(low === high ? short(low) : `${short(low)}–${short(high)}`);
+    words.push([...new Set([short(low), short(high)])].join("–"));
   }
   return words;
 }
@@ -55,7 +55,9 @@ const range = (n) => Array.from({ length: n }, (_, i) => i);
 const grid = (height, width) =>
   `<path class="grid" d="${range(height + 1).map((y) => `M0 ${y}h${width}`).join("")}${range(width + 1).map((x) => `M${x} 0v${height}`).join("")}"/>`;
 
+// [drawing, how many positions an axis of a square stands for]
 function coverageMap(paths, box) {
+  const tones = scaleOf(paths.map((row) => [...row]).flat());
   const [[top, bottom], [left, right]] = box.length === 2 ? box : [[0, 1], ...box];
   for (let step = 1; ; step *= 2) {
     const shown = range(Math.ceil(paths.length / step)).map((y) => range(Math.ceil(paths[0].length / step)).map((x) => {
@@ -63,7 +65,7 @@ function coverageMap(paths, box) {
       for (const row of paths.slice(y * step, (y + 1) * step)) for (const n of row.slice(x * step, (x + 1) * step)) least = Math.min(least, n);
       return least;
     }));
-    const tones = scaleOf(shown.flat()), classes = shown.map((row) => row.map((n) => classOf(n, tones)));
+    const classes = shown.map((row) => row.map((n) => classOf(n, tones)));
     for (let y = floorDiv(top, step); y < Math.ceil(bottom / step); y++)
       for (let x = floorDiv(left, step); x < Math.ceil(right / step); x++) classes[y][x] ||= HOLE;
     const found = rectangles(classes);
@@ -72,9 +74,14 @@ function coverageMap(paths, box) {
     const lines = Math.max(height, width) <= GRID ? grid(height, width) : "";
     const frame = `<rect class="frame" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"/>`;
     const scale = step > 1 ? ` transform="scale(${step})"` : "";
-    return `<g${scale}>${drawn(found)}</g>${lines}${right > left && bottom > top ? frame : ""}`;
+    return [`<g${scale}>${drawn(found)}</g>${lines}${right > left && bottom > top ? frame : ""}`, step];
   }
 }
+
+const mapNote = (step) => {
+  const most = step > 1 ? ` Each square stands for ${step} × ${step} positions and shows the fewest paths in it.` : "";
+  return `Paths to each position of the input. Frame: from the first position seen to the last.${most}`;
+};
 
 // [drawing, viewBox]
 function bars(paths, first, size) {

@@ -43,7 +43,9 @@ function showSeen() {
   const seen = look(state.network, state.depth, state.at), facts = factsOf(state.network, state.depth, seen);
   for (const [id, words] of Object.entries(facts)) text(id, words);
   text("said", `Layer ${state.network.rows[state.depth].name}: field ${facts.field}, ${facts.reached} positions reached, ${facts.unseen} unseen. ${facts.verdict}`);
-  put("map", coverageMap(seen.counted, seen.box));
+  const [map, step] = coverageMap(seen.counted, seen.box);
+  put("map", map);
+  text("map-note", mapNote(step));
   legend("map-legend", legendOf(seen.counted.map((row) => [...row]).flat()));
   put("strips", seen.paths.map((paths, axis) => strip(axis, paths, seen.first[axis])).join(""));
   set("row", two ? seen.at[0] : 0, 0, two ? seen.out[0] - 1 : 0);

@@ -20,6 +20,7 @@ def page(network: Network, seen: Look) -> str:
     """The same text for the same network."""
     layer = shown_layer(network)
     shape = seen.counted.shape
+    drawing, step = picture.coverage_map(seen.counted, seen.box)
     parts = {
         "title": escape(network.name),
         "style": _file("page.css"),
@@ -33,7 +34,8 @@ def page(network: Network, seen: Look) -> str:
         "column-word": "Column" if len(shape) == 2 else "Position",
         "map-box": f"0 0 {shape[-1]} {shape[0] if len(shape) == 2 else 1}",
         "ratio": "xMidYMid" if len(shape) == 2 else "none",
-        "map": picture.coverage_map(seen.counted, seen.box),
+        "map": drawing,
+        "map-note": _map_note(step),
         "map-legend": _legend(seen),
         "strips": "".join(_strip(seen, axis) for axis in range(len(shape))),
         "layers": _layers(network),
@@ -110,6 +112,11 @@ def _options(network: Network) -> str:
         for number, row in enumerate(network.rows)
         if row.step is not None
     )
+
+
+def _map_note(step: int) -> str:
+    more = f" Each square stands for {step} × {step} positions and shows the fewest paths in it." if step > 1 else ""
+    return f"Paths to each position of the input. Frame: from the first position seen to the last.{more}"
 
 
 def _legend(seen: Look) -> str:
