@@ -77,6 +77,10 @@ class Browser:
         """What the body of a function returns."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
+    def enter(self, frame: int | None) -> None:
+        """Turn to a frame of the page, by its number, or back to the page."""
+        self._ask("POST", "/frame", {"id": frame})
+
     def text(self, id: str) -> str:
         """What stands in an element, shown or not."""
         return str(self.run("return document.getElementById(arguments[0]).textContent", id))

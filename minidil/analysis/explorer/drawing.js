@@ -166,7 +166,7 @@ const leastSize = ({ transposed, span, before, after, stride }) =>
   Math.max(transposed ? 1 - floorDiv(span - before - after - 1, stride) : span - before - after, 1);
 
 function usualSize(axes) {
-  const wanted = axes.map((a) => (a.transposed ? 3 : Math.max(5, a.span - a.before - a.after + 2 * a.stride)));
+  const wanted = axes.map((a) => (a.transposed ? 3 : Math.max(5, Math.min(a.span, 12), a.span - a.before - a.after + 2 * a.stride)));
   return Math.max(Math.min(Math.max(...wanted), 24), ...axes.map(leastSize));
 }
 

@@ -12,8 +12,9 @@ import numpy as np
 from minidil.analysis import reach
 from minidil.analysis.explorer.figure import coverage_figure
 from minidil.analysis.explorer.look import Look, each_of, facts, look
-from minidil.analysis.explorer.network import Network, of_model, of_schedule
+from minidil.analysis.explorer.network import Network
 from minidil.analysis.explorer.page import framed, page
+from minidil.analysis.explorer.sources import of_model, of_schedule
 from minidil.analysis.tables import as_text
 from minidil.errors import OptionError
 from minidil.kernels.geometry import Ints

@@ -54,6 +54,7 @@ def _numbers(seen: Look) -> list[int]:
 def _map(axes: Axes, seen: Look) -> None:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Rectangle
+    from matplotlib.ticker import MaxNLocator
 
     numbers = _numbers(seen)
     scale = picture.scale_of(numbers)
@@ -79,7 +80,7 @@ def _map(axes: Axes, seen: Look) -> None:
     axes.set(xlabel="column", ylabel="row")
     axes.grid(False)
     for each in (axes.xaxis, axes.yaxis):
-        each.get_major_locator().set_params(integer=True)
+        each.set_major_locator(MaxNLocator(integer=True))
 
 
 def _key(seen: Look) -> tuple[list[Rectangle], list[str]]:
@@ -96,6 +97,8 @@ def _key(seen: Look) -> tuple[list[Rectangle], list[str]]:
 
 def _profile(axes: Axes, seen: Look, axis: int) -> None:
     """The numbers of paths as steps, crosses for holes, and grey where there is no input."""
+    from matplotlib.ticker import MaxNLocator
+
     first, paths, n = seen.first[axis], seen.paths[axis], seen.counted.shape[axis]
     numbers = np.array([float(number) for number in paths])
     low, high = min(first, 0) - 0.5, max(first + len(paths), n) - 0.5
@@ -109,5 +112,5 @@ def _profile(axes: Axes, seen: Look, axis: int) -> None:
         axes.plot(holes, np.zeros(len(holes)), "x", color=viz.RED, clip_on=False, zorder=3, label=f"{len(holes)} holes")
         axes.legend(fontsize="small", loc="upper right")
     axes.set(xlim=(low, high), ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(False)

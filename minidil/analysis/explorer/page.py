@@ -11,7 +11,8 @@ from importlib.resources import files
 
 from minidil.analysis import picture, reach
 from minidil.analysis.explorer.look import Look, each_of, facts, signed
-from minidil.analysis.explorer.network import SLIDING, Network, Row, padding_of
+from minidil.analysis.explorer.network import SLIDING, Network, Row
+from minidil.analysis.explorer.padding import padding_of
 from minidil.analysis.explorer.window import Axis, axis_of, drawn, usual_size
 from minidil.analysis.taps import Slide, Spread
 

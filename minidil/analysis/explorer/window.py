@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from minidil.analysis import picture
-from minidil.analysis.explorer.network import RULES, Padding
+from minidil.analysis.explorer.padding import RULES, Padding
 
 _LEAST, _MOST = 5, 24
 _INPUT, _ZERO, _PAD, _TAP, _EMPTY_TAP = range(1, 6)
@@ -70,9 +70,12 @@ def axis_of(size: int, kernel: int, stride: int, dilation: int, padding: Padding
 
 
 def usual_size(axes: Sequence[Axis]) -> int:
-    """As many inputs as show at least three outputs, or one where that would be too many."""
+    """As many inputs as a window spans, up to twelve, and as show three outputs, or one where that would be too many."""
     wanted = [
-        3 if axis.transposed else max(_LEAST, axis.span - axis.before - axis.after + 2 * axis.stride) for axis in axes
+        3
+        if axis.transposed
+        else max(_LEAST, min(axis.span, _MOST // 2), axis.span - axis.before - axis.after + 2 * axis.stride)
+        for axis in axes
     ]
     return max(min(max(wanted), _MOST), *map(least_size, axes))
 

@@ -15,7 +15,8 @@ from random_networks import networks
 from minidil import nn
 from minidil.analysis import picture
 from minidil.analysis.explorer.look import Look, facts, look
-from minidil.analysis.explorer.network import Network, of_model, of_schedule
+from minidil.analysis.explorer.network import Network
+from minidil.analysis.explorer.sources import of_model, of_schedule
 from minidil.analysis.explorer.window import Axis, axis_of, drawn, least_size, usual_size
 from minidil.analysis.receptive import receptive_field
 from minidil.errors import MinidilError, OptionError

@@ -13,7 +13,7 @@ import minidil as md
 from minidil import nn
 from minidil.analysis import coverage, explore, receptive_field
 from minidil.analysis.explorer.look import look
-from minidil.analysis.explorer.network import of_model
+from minidil.analysis.explorer.sources import of_model
 from minidil.analysis.explorer.window import axis_of
 from minidil.analysis.taps import Slide, Spread
 from minidil.errors import OptionError
@@ -58,8 +58,8 @@ def test_a_schedule_is_that_of_coverage() -> None:
         "parameters": "30",
         "output": "33 × 33",
         "verdict": "Holes at rows 11, 13, 15, 17, 19, 21 (6); columns 11, 13, 15, 17, 19, 21 (6). A step of 2 passes "
-        "over what the smaller ones see without a gap, 1. HDC as published accepts (M₂ = 2, K = 3); repaired it refuses (smallest rate 2, "
-        "not 1).",
+        "over what the smaller ones see without a gap, 1. HDC as published accepts (M₂ = 2, K = 3); repaired it refuses "
+        "(smallest rate 2, not 1).",
     }
 
 
@@ -85,13 +85,24 @@ def test_a_model_is_looked_at_before_it_sees_everything_and_counts_each_paramete
 
 
 def test_the_page_and_the_picture_are_written(tmp_path: Path) -> None:
-    for found in (explore((1, 2)), explore((2, 2), (1, 20)), explore((4,), (1, 5, 5))):
-        found.save(tmp_path / "a.html")
-        assert (tmp_path / "a.html").read_text(encoding="utf-8") == found.html()
-        md.viz.save(found.draw(), tmp_path / "a.png")
-        first = (tmp_path / "a.png").read_bytes()
-        md.viz.save(found.draw(), tmp_path / "a.png")
-        assert (tmp_path / "a.png").read_bytes() == first
+    found = explore((4,), (1, 5, 5))
+    found.save(tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == found.html()
+    md.viz.save(found.draw(), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_shows_classes_holes_frame_and_profiles() -> None:
+    figure = explore((2, 2), (1, 11, 13)).draw()
+    drawn, rows, columns = figure.axes
+    shown = drawn.images[0].get_array()
+    assert shown.shape == (11, 13)
+    assert [(shown == kind).sum() for kind in (1, 2, 3, 4, 7)] == [4, 12, 4 + 4, 1, 81 - 25]
+    assert drawn.patches[0].get_bbox().bounds == (1.5, 0.5, 9, 9)
+    for panel, where in ((rows, [2, 4, 6, 8]), (columns, [3, 5, 7, 9])):
+        assert panel.lines[0].get_xdata().tolist() == where
+    along = explore((1, 2), (1, 20)).draw().axes[0]
+    assert along.get_xlabel() == "position of the input; 7 of 7 reached, 0.0 % unseen"
 
 
 @pytest.mark.parametrize(

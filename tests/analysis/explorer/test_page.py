@@ -108,6 +108,14 @@ def test_in_a_notebook_it_stands_in_a_frame_of_its_own(browser: chromium.Browser
     browser.open(tmp_path / "notebook.html")
     assert browser.log() == []
     assert browser.text("field") == "mine"
+    for number, explorer in enumerate(explorers):
+        browser.enter(number)
+        assert browser.text("field") == explorer.facts()["field"]
+        browser.run(
+            "const depth = document.getElementById('depth'); depth.value = 1; depth.dispatchEvent(new Event('input'))"
+        )
+        assert browser.text("field") == ("3 × 3", "5 × 5")[number]
+        browser.enter(None)
 
 
 def test_the_address_sets_kernel_dilations_and_strides(browser: chromium.Browser, tmp_path: Path) -> None:
@@ -168,11 +176,11 @@ def test_all_of_it_can_be_used_by_keyboard(browser: chromium.Browser, tmp_path: 
         "15",
         "14",
     ]
-    assert browser.text("moved").startswith("Output (2, 2) of 5 × 5")
+    assert browser.text("moved").startswith("Output (4, 4) of 9 × 9: 9 of the 9 taps")
     after("pass", "Right", "Down")
-    assert browser.text("moved").startswith("Output (3, 3) of 5 × 5")
+    assert browser.text("moved").startswith("Output (5, 5) of 9 × 9")
     after("next", "Space")
-    assert browser.text("moved").startswith("Output (3, 4) of 5 × 5")
+    assert browser.text("moved").startswith("Output (5, 6) of 9 × 9")
     after("play", "Space")
     assert browser.text("play") == "Pause"
     after("play", "Space")
@@ -202,6 +210,7 @@ def test_the_window_is_animated_and_stands_still_where_motion_is_not_wanted(
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["one with holes", "along one axis"], indirect=True)
 def test_it_fits_a_phone_and_a_desk_and_can_be_read(
     page: tuple[Explorer, Path], browser: chromium.Browser, width: int, scheme: str
 ) -> None:
@@ -243,6 +252,7 @@ def test_without_javascript_there_is_no_dead_button(browser: chromium.Browser, t
     assert browser.text("reached") == "49 of 169"
 
 
+@pytest.mark.slow
 def test_shipped_models_have_pages(browser: chromium.Browser, tmp_path: Path) -> None:
     for name in ("vgg_small", "resnet_small"):
         explorer = explore(md.models.build(name, 10, 3), (3, 32, 32))
