@@ -141,6 +141,7 @@ function play(on) {
   timer = on ? setInterval(() => step(1), 600) : null;
   text("play", on ? "Pause" : "Play");
   $("play").setAttribute("aria-pressed", String(on));
+  $("moved").setAttribute("aria-live", on ? "off" : "polite"); // said when it is stepped, not when it runs
 }
 
 // #k=3&d=1,2,4&s=1&p=half&t=0&depth=3&layer=2&at=4,4&i=7&f=3: one number for all layers, or one each

@@ -108,12 +108,16 @@ def _sees_all(run: Trace, value: int) -> bool:
     """Whether some layer up to this value made one position of a whole axis."""
     reached = {value}
     for number in range(value, 0, -1):
-        if number in reached:
-            for source, maps in run.steps[number - 1].reads:
-                reached.add(source)
-                if any(
-                    taps.size > 1 and (isinstance(taps, Whole) or (isinstance(taps, Regions) and taps.out == 1))
-                    for taps in maps
-                ):
-                    return True
+        step = run.steps[number - 1]
+        for source, maps in step.reads if number in reached else ():
+            reached.add(source)
+            if any(_is_global(step.op, taps) for taps in maps):
+                return True
     return False
+
+
+def _is_global(op: str, taps: Taps) -> bool:
+    if taps.size == 1 or isinstance(taps, Whole):
+        return taps.size > 1
+    pooled = isinstance(taps, Regions) or ("pool" in op and isinstance(taps, Slide) and taps.kernel >= taps.size)
+    return pooled and taps.out == 1

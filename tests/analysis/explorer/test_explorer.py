@@ -84,6 +84,16 @@ def test_a_model_is_looked_at_before_it_sees_everything_and_counts_each_paramete
     assert "<p>mine</p>" in found.html()
 
 
+@pytest.mark.parametrize(
+    "last",
+    [nn.GlobalAvgPool(), nn.GlobalMaxPool(), nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.Flatten(), nn.Linear(128, 2))],
+)
+def test_what_sees_everything_is_not_looked_back_from_at_first(last: nn.Module) -> None:
+    found = explore(nn.Sequential(nn.Conv2d(1, 2, 3), last), (1, 10, 10))
+    assert found.network.rows[found.network.depth].name == "0"
+    assert [row.size for row in found.layers()] == [(3, 3), (10, 10)]
+
+
 def test_the_page_and_the_picture_are_written(tmp_path: Path) -> None:
     found = explore((4,), (1, 5, 5))
     found.save(tmp_path / "a.html")
