@@ -91,7 +91,12 @@ class Explorer:
         return page(self.network, self.seen)
 
     def save(self, path: str | Path) -> None:
-        """Write the page to a file."""
+        """Write the page to a file.
+
+        What stands behind # in its address sets what it begins with, as in seen.html#k=3&d=1,2,5&s=1&depth=2: kernels, dilations,
+        strides, p for padding and t=1 for transposed layers, with one entry for all layers or one for each; depth and layer,
+        counted from 1, at for the output, i for the inputs of the drawn window, and f for its place.
+        """
         Path(path).write_text(self.html(), encoding="utf-8")
 
     def draw(self) -> Figure:

@@ -58,7 +58,7 @@ function strip(axis, paths, first) {
   const name = two ? ["Rows", "Columns"][axis] : "Positions", [drawing, box] = bars(paths, first, state.network.size[axis]);
   const low = Math.min(first, 0), high = Math.max(first + paths.length, state.network.size[axis]) - 1;
   const most = paths.reduce((a, b) => (b > a ? b : a), 0n);
-  return `<figure><svg class="strip" role="img" aria-label="Paths along the ${name.toLowerCase()}" viewBox="${box}" preserveAspectRatio="none">${drawing}</svg><p class="ends"><span>${signed(low)}</span><span>${signed(high)}</span></p><figcaption>${name} ${signed(first)} to ${signed(first + paths.length - 1)}: up to ${short(most)} paths; grey, the real input; orange, holes</figcaption></figure>`;
+  return `<figure><svg class="strip" role="img" aria-label="Paths along the ${name.toLowerCase()}" viewBox="${box}" preserveAspectRatio="none">${drawing}</svg><p class="ends"><span>${signed(low)}</span><span>${signed(high)}</span></p><figcaption>${name} ${signed(first)} to ${signed(first + paths.length - 1)}: up to ${short(most)} path${most === 1n ? "" : "s"}; grey, the real input; orange, holes</figcaption></figure>`;
 }
 
 function showLayer() {

@@ -130,12 +130,12 @@ def _strip(seen: Look, axis: int) -> str:
     n, first, paths = seen.counted.shape[axis], seen.first[axis], seen.paths[axis]
     name = ("Rows", "Columns")[axis] if seen.counted.ndim == 2 else "Positions"
     drawing, box = picture.bars(paths, first, n)
-    low, high = min(first, 0), max(first + len(paths), n) - 1
+    low, high, most = min(first, 0), max(first + len(paths), n) - 1, max(paths, default=0)
     return (
         f'<figure><svg class="strip" role="img" aria-label="Paths along the {name.lower()}" viewBox="{box}" '
         f'preserveAspectRatio="none">{drawing}</svg><p class="ends"><span>{signed(low)}</span><span>{signed(high)}</span></p>'
         f"<figcaption>{name} {signed(first)} to {signed(first + len(paths) - 1)}: up to "
-        f"{picture.short(max(paths, default=0))} paths; grey, the real input; orange, holes"
+        f"{picture.short(most)} path{'s' * (most != 1)}; grey, the real input; orange, holes"
         f"</figcaption></figure>"
     )
 
