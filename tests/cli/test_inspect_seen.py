@@ -1,6 +1,7 @@
 """`minidil inspect`: what an output of a network sees, as a table, a picture, a page and a document."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from minidil import models
 from minidil.cli import main
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(autouse=True)
+def _reference() -> Iterator[None]:
+    """Nothing has to be compiled or loaded."""
+    with md.use("numpy"):
+        yield
 
 
 def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -28,9 +36,8 @@ def test_the_table_the_picture_and_the_page(tmp_path: Path, capsys: pytest.Captu
     )
     assert out[-2:] == [f"drawn: {png}", f"written: {html}"]
     assert png.read_bytes().startswith(PNG)
-    with md.use("numpy"):
-        model = models.build("vgg_small", 10, 3)
-        assert html.read_text(encoding="utf-8") == md.analysis.explore(model, (3, 32, 32), name="vgg_small").html()
+    model = models.build("vgg_small", 10, 3)
+    assert html.read_text(encoding="utf-8") == md.analysis.explore(model, (3, 32, 32), name="vgg_small").html()
 
 
 def test_another_input_and_a_document(capsys: pytest.CaptureFixture[str]) -> None:

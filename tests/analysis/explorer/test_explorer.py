@@ -19,7 +19,7 @@ from minidil.analysis.taps import Slide, Spread
 from minidil.errors import OptionError
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(networks())
 def test_its_last_layer_sees_what_the_model_sees(case) -> None:
     model, _, shape, at = case

@@ -234,7 +234,7 @@ def test_the_window_is_animated_and_stands_still_where_motion_is_not_wanted(
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", ["one with holes", "along one axis"], indirect=True)
+@pytest.mark.parametrize("page", ["one with holes"], indirect=True)
 def test_it_fits_a_phone_and_a_desk_and_can_be_read(
     page: tuple[Explorer, Path], browser: chromium.Browser, width: int, scheme: str
 ) -> None:
