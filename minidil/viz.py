@@ -87,7 +87,7 @@ def curves(rows: Sequence[Mapping[str, float]], path: str | Path | None = None) 
     others = [name.removeprefix("train_") for name in rows[0] if name.startswith("train_") and name != "train_loss"]
     names = ["loss", *others]
     with style():
-        figure = _figure(4.5 * max(len(names), 2), 3.4)
+        figure = blank(4.5 * max(len(names), 2), 3.4)
         panels = dict(zip(names, np.atleast_1d(figure.subplots(1, len(names))), strict=True))
         for name, axes in panels.items():
             percent = name == "accuracy"
@@ -137,7 +137,7 @@ def image_grid(images: npt.ArrayLike, titles: Sequence[object] | None = None, co
     rows = math.ceil(len(pictures) / columns)
     pictures = _to_unit(pictures).transpose(0, 2, 3, 1)  # matplotlib wants channels last
     with style():
-        figure = _figure(1.2 * columns, (1.2 if titles is None else 1.45) * rows)
+        figure = blank(1.2 * columns, (1.2 if titles is None else 1.45) * rows)
         cells = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in cells:
             axes.axis("off")
@@ -172,7 +172,7 @@ def kernel_footprint(kernel_size: Ints = 3, dilation: int | Sequence[int] = (1, 
     grid = (widest[0] + 2, widest[1] + 2)  # a margin of one cell
     with style():
         scale = 2.6 / max(grid)
-        figure = _figure(scale * grid[1] * len(dilations) + 0.3, scale * grid[0] + 0.75)
+        figure = blank(scale * grid[1] * len(dilations) + 0.3, scale * grid[0] + 0.75)
         for axes, d in zip(figure.subplots(1, len(dilations), squeeze=False)[0], dilations, strict=True):
             _draw_footprint(axes, _window(kernel, d), grid)
     return figure
@@ -207,7 +207,8 @@ def _caption(window: Window) -> str:
     return "\n".join([f"dilation {d}", *dict.fromkeys(spans)])
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, in the style that is set; it needs no screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -5,6 +5,7 @@ Layers and shapes are all it knows: nothing here trains, and no model is changed
 
 from minidil.analysis.cost import Cost, Costs, cost
 from minidil.analysis.effective import EffectiveField, effective_field
+from minidil.analysis.explorer import Explorer, explore
 from minidil.analysis.gridding import Gridding, gridding, impulse_response
 from minidil.analysis.linter import Verdict, lint
 from minidil.analysis.planner import Plan, plan
@@ -20,6 +21,7 @@ __all__ = [
     "Coverage",
     "Dilated",
     "EffectiveField",
+    "Explorer",
     "Gridding",
     "LayerField",
     "Plan",
@@ -30,6 +32,7 @@ __all__ = [
     "coverage",
     "dilate",
     "effective_field",
+    "explore",
     "gridding",
     "has_holes",
     "hdc_accepts",

@@ -47,9 +47,7 @@ def _back(
 
 def positions(trace: Trace, value: int, axis: int, at: int) -> Positions:
     """The input positions on one axis that position `at` of a value depends on, in order, padding included."""
-    found = _back(
-        trace, value, np.array([at]), lambda state, maps: maps[axis].behind(state), lambda a, b: np.union1d(a, b)
-    )
+    found = _back(trace, value, np.array([at]), lambda state, maps: _behind(state, maps[axis]), np.union1d)
     return np.zeros(0, np.int64) if found is None else found
 
 
@@ -59,10 +57,14 @@ def paths(trace: Trace, value: int, axis: int, at: int) -> Counts:
     return dict(sorted((found or {}).items()))
 
 
+def _behind(at: Positions, taps: Taps) -> Positions:
+    return at if taps.is_identity() else taps.behind(at)
+
+
 def _spread(counts: Counts, taps: Taps) -> Counts:
     reached: Counts = {}
-    if not counts:
-        return reached
+    if not counts or taps.is_identity():
+        return counts
     read, counted = taps.read(np.fromiter(counts, np.int64, len(counts)))
     for number, row, valid in zip(counts.values(), read.tolist(), counted.tolist(), strict=True):
         for position, real in zip(row, valid, strict=True):
@@ -76,6 +78,34 @@ def _added(a: Counts, b: Counts) -> Counts:
     for position, number in b.items():
         total[position] = total.get(position, 0) + number
     return total
+
+
+def extent(trace: Trace, value: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Per axis, from the first to the last position that the middle of a value depends on, and where the field of 0 begins."""
+    sizes, starts = [], []
+    for axis, n in enumerate(trace.layout(value).sizes):
+        seen, first = positions(trace, value, axis, n // 2), positions(trace, value, axis, 0)
+        sizes.append(int(seen[-1] - seen[0]) + 1 if len(seen) else 0)
+        starts.append(int(first[0]) if len(first) else 0)
+    return tuple(sizes), tuple(starts)
+
+
+def counted(trace: Trace, value: int, at: tuple[int, ...]) -> NDArray[np.float64]:
+    """From how many combinations of taps the position `at` of a value reaches each position of the real input, (*S).
+
+    Only what is really there counts: a path through padding is none. Exact up to 2^53.
+    """
+    start = np.zeros(trace.layout(value).sizes)
+    start[at] = 1
+    found = _back(trace, value, start, _carried, np.add)
+    return np.zeros(trace.shape[1:]) if found is None else found
+
+
+def _carried(state: NDArray[np.float64], maps: list[Taps]) -> NDArray[np.float64]:
+    for axis, taps in enumerate(maps):
+        if not taps.is_identity():
+            state = np.moveaxis(np.moveaxis(state, axis, -1) @ taps.counts().astype(np.float64), -1, axis)
+    return state
 
 
 def inside(trace: Trace, value: int, at: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.analysis import reach
+from minidil.analysis import picture, reach
 from minidil.analysis.tables import as_html, as_text
 from minidil.analysis.trace import Trace, trace
 from minidil.errors import FieldError, OptionError
@@ -125,7 +125,23 @@ class ReceptiveField:
         return as_text(self._table(), _LEFT, self._notes())
 
     def _repr_html_(self) -> str:
-        return as_html(self._table(), _LEFT, self._notes())
+        return as_html(self._table(), _LEFT, self._notes()) + self._picture()
+
+    def _picture(self) -> str:
+        """The positions of the input that are reached, and the holes between them; of more axes than two there is none."""
+        if self.reached.ndim > 2:
+            return ""
+        box = [
+            (min(max(axis.first, 0), n), max(min(axis.first + axis.size, n), 0))
+            for axis, n in zip(self.axes, self.reached.shape, strict=True)
+        ]
+        drawing, _ = picture.coverage_map(self.reached.astype(np.float64), box)
+        width, height = self.reached.shape[-1], self.reached.shape[0] if self.reached.ndim == 2 else 1
+        size = 'width="240"' if self.reached.ndim == 2 else 'width="100%" height="24" preserveAspectRatio="none"'
+        return (
+            f'<svg role="img" aria-label="The positions of the input that are seen" viewBox="0 0 {width} {height}" {size} '
+            f'style="max-width: 40em; background: #fff">{picture.plain(drawing)}</svg>'
+        )
 
 
 def receptive_field(model: Module, input_shape: Sequence[int], at: int | Sequence[int] | None = None) -> ReceptiveField:
@@ -142,13 +158,13 @@ def receptive_field(model: Module, input_shape: Sequence[int], at: int | Sequenc
     run = trace(model, input_shape)
     place = _place(run, at)
     jumps = reach.jumps(run)
+    _, starts = reach.extent(run, run.output)
     axes = []
     for axis, position in enumerate(place):
         counts = reach.paths(run, run.output, axis, position)
         first, last = (min(counts), max(counts)) if counts else (0, -1)
         numbers = tuple(counts.get(i, 0) for i in range(first, last + 1))
-        start = _first(run, run.output, axis)
-        axes.append(AxisField(len(numbers), jumps[run.output][axis], start, first, numbers))
+        axes.append(AxisField(len(numbers), jumps[run.output][axis], starts[axis], first, numbers))
     return ReceptiveField(
         run.model, run.shape, place, tuple(axes), _layers(run, jumps), reach.inside(run, run.output, place)
     )
@@ -212,19 +228,10 @@ def _layers(run: Trace, jumps: list[list[Fraction]]) -> tuple[LayerField, ...]:
         if visit.output in given:
             continue
         given.add(visit.output)
-        size = []
-        for axis, n in enumerate(run.layout(visit.output).sizes):
-            seen = reach.positions(run, visit.output, axis, n // 2)
-            size.append(int(seen[-1] - seen[0]) + 1 if len(seen) else 0)
-        start = tuple(_first(run, visit.output, axis) for axis in range(len(size)))
+        size, start = reach.extent(run, visit.output)
         kind = type(visit.module).__name__
-        rows.append(LayerField(visit.name, kind, visit.shape, tuple(size), tuple(jumps[visit.output]), start))
+        rows.append(LayerField(visit.name, kind, visit.shape, size, tuple(jumps[visit.output]), start))
     return tuple(rows)
-
-
-def _first(run: Trace, value: int, axis: int) -> int:
-    seen = reach.positions(run, value, axis, 0)
-    return int(seen[0]) if len(seen) else 0
 
 
 def _shape_for(model: Module, at_least: int | Sequence[int]) -> tuple[int, ...]:

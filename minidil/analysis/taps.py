@@ -45,11 +45,15 @@ class Taps(ABC):
 
     def matrix(self) -> NDArray[np.bool_]:
         """Which of the real inputs every real output reads, (out, size)."""
+        return self.counts() > 0
+
+    def counts(self) -> NDArray[np.int64]:
+        """By how many taps every real output reads each of the real inputs, (out, size)."""
         outputs = np.arange(self.out)
         positions, counted = self.read(outputs)
         inside = counted & (positions >= 0) & (positions < self.size)
-        read = np.zeros((self.out, self.size), bool)
-        read[np.broadcast_to(outputs[:, None], positions.shape)[inside], positions[inside]] = True
+        read = np.zeros((self.out, self.size), np.int64)
+        np.add.at(read, (np.broadcast_to(outputs[:, None], positions.shape)[inside], positions[inside]), 1)
         return read
 
 

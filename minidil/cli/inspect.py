@@ -12,6 +12,7 @@ from minidil import models
 from minidil.cli.described import chosen, facts_of, listed, summarised
 from minidil.cli.experiment import Experiment, blaming
 from minidil.cli.output import JSON_HELP, document
+from minidil.cli.seen import add_options, check_options, refuse_options, shape_of, show_seen
 from minidil.cli.table import table
 from minidil.cli.trained import RUN_HELP, of_weights, weights_named
 from minidil.errors import CheckpointError
@@ -36,21 +37,24 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "what", metavar="RUN", help=f"{RUN_HELP}; or a file of a run, such as last.npz; or a network, such as vgg16"
     )
+    add_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print what there is. Raises: CheckpointError, after the last line, if a file of a run is damaged."""
+    check_options(args)
     with document(args.json) as content:
         content["inspected"] = args.what
         if Path(args.what).is_file():
+            refuse_options(args, "a file")
             _show_file(Path(args.what), content)
         elif args.what in models.names and not _has_weights(args.what) and not Path(args.what).exists():
-            _show_untrained(args.what, content)
+            _show_untrained(args, content)
         elif weights := weights_named(args.what):
-            _show_weights(weights, content)
+            _show_weights(weights, args, content)
         else:
-            _show_run(RunFolder(args.what), content)
+            _show_run(RunFolder(args.what), args, content)
 
 
 def _show_file(path: Path, content: dict[str, Any]) -> None:
@@ -73,7 +77,7 @@ def _leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, node
 
 
-def _show_weights(weights: Weights, content: dict[str, Any]) -> None:
+def _show_weights(weights: Weights, args: argparse.Namespace, content: dict[str, Any]) -> None:
     content |= {"epoch": weights.epoch, "test_accuracy": weights.test_accuracy}
     print(
         fill(
@@ -81,20 +85,23 @@ def _show_weights(weights: Weights, content: dict[str, Any]) -> None:
             f"{weights.epoch}, test accuracy {weights.test_accuracy:.2%}"
         )
     )
-    _show_network(of_weights(weights), weights.state, content)
+    _show_network(of_weights(weights), weights.state, args, content)
 
 
 def _has_weights(name: str) -> bool:
     return any(name == model for model, _ in models.available())
 
 
-def _show_untrained(name: str, content: dict[str, Any]) -> None:
+def _show_untrained(args: argparse.Namespace, content: dict[str, Any]) -> None:
     """The layers of a network by its name, for the pictures that it was made for."""
+    name = args.what
     pixels = models.PIXELS.get(name)
-    shape = pixels.shape if pixels else (3, 32, 32)
-    summary = models.names[name]().summary(shape)
+    shape = shape_of(args, pixels.shape if pixels else (3, 32, 32))
+    model = models.names[name](in_channels=shape[0]) if name in models.MODELS else models.names[name]()
+    summary = model.summary(shape)
     print(fill(f"{name}: a network without weights; its layers for a picture {shape}"))
     _show_layers(summary, content)
+    show_seen(name, model, shape, args, content)
 
 
 def _show_layers(summary: Summary, content: dict[str, Any]) -> None:
@@ -103,7 +110,7 @@ def _show_layers(summary: Summary, content: dict[str, Any]) -> None:
     print("\n".join(["", *summarised(summary).splitlines()]))
 
 
-def _show_run(folder: RunFolder, content: dict[str, Any]) -> None:
+def _show_run(folder: RunFolder, args: argparse.Namespace, content: dict[str, Any]) -> None:
     """What can be said of a run, whichever of its files are missing or damaged."""
     experiment = Experiment.of(folder)
     faults: list[str] = []
@@ -127,7 +134,7 @@ def _show_run(folder: RunFolder, content: dict[str, Any]) -> None:
         print(fill(f"best.npz is sealed and whole: {', '.join(figures) or 'weights without figures'}"))
     weights = (best or state or {}).get("model", {})
     with blaming(folder):
-        _show_network(experiment, weights, content)
+        _show_network(experiment, weights, args, content)
     content["faults"] = faults
     if faults:
         raise CheckpointError("; ".join(faults))
@@ -141,10 +148,14 @@ def _read(act: Any, faults: list[str]) -> Any:
         return None
 
 
-def _show_network(experiment: Experiment, weights: dict[str, Any], content: dict[str, Any]) -> None:
-    """Settings, layers and arrays."""
+def _show_network(
+    experiment: Experiment, weights: dict[str, Any], args: argparse.Namespace, content: dict[str, Any]
+) -> None:
+    """Settings, layers, arrays, and what an output sees."""
     content |= experiment.config()
     print("\n".join(["", *chosen(experiment.settings)]))
-    _show_layers(experiment.model().summary(experiment.shape), content)
+    model, shape = experiment.model(), shape_of(args, experiment.shape)
+    _show_layers(model.summary(shape), content)
     content["arrays"] = facts_of({name: value for name, value in _leaves(weights) if isinstance(value, np.ndarray)})
     print("\n".join(["", *listed(content["arrays"])]))
+    show_seen(experiment.settings.model, model, shape, args, content)

@@ -42,7 +42,7 @@ def document(capsys: pytest.CaptureFixture[str], what: object) -> Any:
 def test_a_run_is_told_by_settings_layers_arrays_and_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     assert main(["inspect", str(run)]) == 0
-    top, settings, layers, arrays = capsys.readouterr().out.split("\n\n")
+    top, settings, layers, arrays, seen, note = capsys.readouterr().out.split("\n\n")
     first, second = top.splitlines()
     assert first == f"{run}: 1 of 1 epochs are done; last.npz is sealed and whole"
     assert second.startswith("best.npz is sealed and whole: epoch 1, train_loss 2.50608, ")
@@ -51,6 +51,23 @@ def test_a_run_is_told_by_settings_layers_arrays_and_figures(run: Path, capsys: 
     assert "features.0    Conv2d         (1, 4, 8, 8)          36          2,304                5" in layers
     assert arrays.splitlines()[0].split() == ["array", "shape", "type", "norm"]
     assert "classifier.1.weight             (10, 4)       float32" in arrays
+    assert seen.splitlines()[1].split() == [
+        "features.0",
+        "Conv2d",
+        "(1,",
+        "4,",
+        "8,",
+        "8)",
+        "5",
+        "1",
+        "-2",
+        "9",
+        "64.0",
+        "%",
+    ]
+    assert note.startswith(
+        "vgg_small: output 4,4 of layer features.0 sees a field of 5 x 5; 9 of 25 positions of the input"
+    )
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
