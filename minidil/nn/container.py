@@ -8,6 +8,7 @@ from typing import Self, overload
 
 from minidil.errors import OptionError
 from minidil.nn.module import Module
+from minidil.nn.norm import joins
 from minidil.tensor import Tensor
 
 
@@ -98,6 +99,7 @@ class Sequential(_Sequence):
 
     A dict (or OrderedDict) in place of the modules gives them names: Sequential({"conv": Conv2d(3, 8, 3), "act": ReLU()}).
     Indexing gives a module, slicing a Sequential of the same modules, which share their parameters with this one.
+    Batch norm and a ReLU right after it go over the memory once, unless a hook or `watch` is to see what lies between.
     Raises: OptionError if an entry is no module.
     """
 
@@ -110,8 +112,14 @@ class Sequential(_Sequence):
             self.add_module(name, module)
 
     def forward(self, x: Tensor) -> Tensor:
-        for module in self:
-            x = module(x)
+        modules = list(self)
+        while modules:
+            module = modules.pop(0)
+            if modules and joins(module, modules[0]):
+                x = module(x, then="relu")
+                modules.pop(0)
+            else:
+                x = module(x)
         return x
 
 

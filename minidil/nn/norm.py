@@ -13,9 +13,11 @@ from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.kernels.geometry import per_axis
+from minidil.nn.activation import ReLU
 from minidil.nn.checks import brief, check_counts, check_range, check_rank
 from minidil.nn.module import Module
 from minidil.nn.parameter import Parameter
+from minidil.nn.watch import anyone_watches
 from minidil.tensor import Tensor
 
 
@@ -73,7 +75,8 @@ class BatchNorm(Module):
         self.register_buffer("running_var", np.ones(num_features, np.float32) if tracked else None)
         self.register_buffer("num_batches_tracked", np.array(0) if tracked else None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, then: str | None = None) -> Tensor:
+        """then: the activation of a layer that follows, if this one has none."""
         layer = type(self).__name__
         if len(self.ndims) == 1:
             check_rank(layer, x.shape, self.ndims[0])
@@ -84,9 +87,8 @@ class BatchNorm(Module):
             statistics: dict[str, Any] = {"observe": self._tracker(x)}
         else:
             statistics = {"mean": self.running_mean, "var": self.running_var}
-        return F.batch_norm(
-            x, weight=self.weight, bias=self.bias, eps=self.eps, activation=self.activation, **statistics
-        )
+        activation = self.activation or then
+        return F.batch_norm(x, weight=self.weight, bias=self.bias, eps=self.eps, activation=activation, **statistics)
 
     def _tracker(self, x: Tensor) -> Callable[[Array, Array], None] | None:
         """What updates the running statistics once those of the batch x are known; None if they are not tracked."""
@@ -111,6 +113,17 @@ class BatchNorm(Module):
         shown += ["track_running_stats=False"] if self.running_mean is None else []
         shown += [f"activation={self.activation!r}"] if self.activation else []
         return ", ".join(shown)
+
+
+def joins(module: Module, following: Module) -> bool:
+    """Whether they are batch norm and a ReLU that can be one pass over the memory, and nobody looks at what lies between."""
+    return (
+        isinstance(module, BatchNorm)
+        and type(module).forward is BatchNorm.forward
+        and module.activation is None
+        and type(following) is ReLU
+        and not (module._hooks or following._pre_hooks or following._hooks or anyone_watches())
+    )
 
 
 def _moved(running: Array, observed: Array, kept: float, share: float) -> Array:

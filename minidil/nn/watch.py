@@ -41,3 +41,8 @@ def notify(module: ModuleLike, inputs: tuple[Any, ...], output: Any) -> None:
     """Tell everyone who watches that `module` has run."""
     for report in _watchers.get():
         report(module, inputs, output)
+
+
+def anyone_watches() -> bool:
+    """Whether modules are being watched."""
+    return bool(_watchers.get())

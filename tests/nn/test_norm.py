@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from minidil import nn
+from minidil.calls.listen import listening
 from minidil.errors import OptionError, ShapeError
 from minidil.graph import no_grad
+from minidil.kernels.backend import use
 from minidil.tensor import tensor
 
 
@@ -161,3 +164,67 @@ def test_repr() -> None:
     assert repr(nn.LayerNorm(4)) == "LayerNorm(4)"
     assert repr(nn.LayerNorm((2, 2), 1e-6, bias=False)) == "LayerNorm((2, 2), eps=1e-06, bias=False)"
     assert repr(nn.LayerNorm(4, elementwise_affine=False)) == "LayerNorm(4, elementwise_affine=False)"
+
+
+class TestBatchNormAndReLUInSequential:
+    """They are one pass over the memory, and nothing else about them changes."""
+
+    def pair(self):
+        layers = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU())
+        x = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(np.float32)
+        return layers, x
+
+    def apart(self, layers, x):
+        norm, relu = layers
+        return relu(norm(x))
+
+    @pytest.mark.parametrize("backend", ["numpy", "numba"])
+    @pytest.mark.parametrize("training", [True, False])
+    def test_values_slopes_and_statistics_are_those_of_the_two(self, backend, training):
+        found = []
+        for run in (lambda layers, x: layers(x), self.apart):
+            layers, values = self.pair()
+            layers.train(training)
+            x = tensor(values, requires_grad=True)
+            with use(backend):
+                y = run(layers, x)
+                (y * y).sum().backward()
+            found.append([y.numpy(), x.grad, layers[0].weight.grad, layers[0].bias.grad, layers[0].running_mean])
+        for one, other in zip(*found, strict=True):
+            assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+    def test_one_operation_is_recorded(self):
+        layers, x = self.pair()
+        with listening(lambda name, *_: names.append(name)):
+            names = []
+            layers(tensor(x))
+            assert names == ["batch_norm"]
+            names.clear()
+            self.apart(layers, tensor(x))
+        assert names == ["batch_norm", "relu"]
+
+    def test_whoever_looks_sees_both(self):
+        layers, x = self.pair()
+        seen = []
+        with nn.watch(layers, lambda name, module, inputs, output: seen.append((name, float(output.min().item())))):
+            layers(tensor(x))
+        assert [name for name, _ in seen] == ["0", "1", ""]
+        assert seen[0][1] < 0 == seen[1][1]
+        for hooked in layers:
+            lowest = []
+            handle = hooked.register_forward_hook(
+                lambda module, inputs, output, to=lowest: to.append(output.data.min())
+            )
+            layers(tensor(x))
+            handle.remove()
+            assert len(lowest) == 1
+            assert (lowest[0] < 0) == (hooked is layers[0])
+
+    def test_an_activation_of_its_own_or_another_layer_is_not_joined(self):
+        _, x = self.pair()
+        for layers in (
+            nn.Sequential(nn.BatchNorm2d(3, activation="gelu"), nn.ReLU()),
+            nn.Sequential(nn.BatchNorm2d(3), nn.LeakyReLU(0.5)),
+        ):
+            with no_grad():
+                assert_array_equal(layers.eval()(x).numpy(), layers[1](layers[0](x)).numpy())
