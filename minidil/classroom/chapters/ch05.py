@@ -50,7 +50,7 @@ def _stretched_cases(draw: Draw) -> dict[str, Any]:
     shape = tuple(draw.integer(1, 3) for _ in range(draw.integer(0, 3)))
     stretched = tuple(draw.integer(1, 3) if size == 1 else size for size in shape)
     in_front = tuple(draw.integer(1, 3) for _ in range(draw.integer(0, 2)))
-    return {"grad": draw.array(*in_front, *stretched), "shape": shape}
+    return {"grad": np.asarray(draw.array(*in_front, *stretched)), "shape": shape}
 
 
 # What students get wrong

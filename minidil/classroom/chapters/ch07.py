@@ -121,11 +121,11 @@ def _sgd_plain(
     return sgd_step(theta, grad, velocity, lr, momentum, False)
 
 
-def _sgd_nesterov_of_old(
+def _sgd_nesterov_whole(
     theta: Array, grad: Array, velocity: Array, lr: float, momentum: float, nesterov: bool
 ) -> tuple[Array, Array]:
     new = momentum * velocity + grad
-    return theta - lr * (grad + momentum * velocity if nesterov else new), new
+    return theta - lr * (grad + new if nesterov else new), new
 
 
 def _sgd_uphill(
@@ -242,13 +242,14 @@ EXERCISES = (
             Mistake(
                 "nesterov is ignored",
                 _sgd_plain,
-                "The argument nesterov changes nothing. With it the step goes along grad + momentum * (new velocity).",
+                "With nesterov you do the same as without. (So does grad + momentum * velocity with the old velocity: that "
+                "is just the new one.) Which velocity is ahead?",
             ),
             Mistake(
-                "Nesterov looks along the old velocity",
-                _sgd_nesterov_of_old,
-                "With nesterov the step is that of plain momentum: grad + momentum * (old velocity) is just the new "
-                "velocity. Which velocity is ahead?",
+                "Nesterov adds the velocity whole",
+                _sgd_nesterov_whole,
+                "With nesterov the step is grad + velocity: this gradient counts twice. How large a share of the new "
+                "velocity is left one step ahead?",
             ),
             Mistake(
                 "uphill",
