@@ -30,8 +30,8 @@ def check(
     was expected and what came, and with the probable cause. `bool(result)` says whether it passed, `result.must_pass()` raises.
 
     name: "ex03_2" is the second exercise of chapter 3. hint: 1, 2 or 3, each says more; the function may then be left out.
-    seed: other cases than usual, the same ones for the same seed. seconds: after which no more cases are drawn; a grader gives
-        more than a student waits, so that the time decides nothing.
+    seed: other cases than usual, the same ones for the same seed and version of hypothesis.
+    seconds: after which no more cases are drawn; a grader gives more than a student waits, so that the time decides nothing.
     What cannot be interrupted: a single call of compiled code, and a loop that catches every exception.
     Raises: BackendError if hypothesis is not installed. Nothing else: what the student's function does, raises or returns never
         gets out, but for KeyboardInterrupt, and a call that makes no sense gets a result that says so.

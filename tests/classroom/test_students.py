@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minidil as md
+from minidil.classroom.register import exercise
 
 
 def im2col_appending(x, kernel_size, stride, dilation):
@@ -155,3 +158,16 @@ def test_a_right_result_with_a_changed_argument_is_not_enough() -> None:
     result = md.check("ex04_4", entropy_in_place, seconds=10)
     assert result.kind == "in place"
     assert "changes its argument logits in place" in result.message
+
+
+def test_the_readme_shows_what_a_check_prints() -> None:
+    readme = Path(md.__file__).parents[1] / "README.md"
+    if not readme.exists():
+        pytest.skip("this is an installed package, without its README")
+    shown = re.search(r'>>> minidil.check\("ex03_3", my_col2im\)\n(.*?)```', readme.read_text("utf-8"), re.DOTALL)
+    assert shown is not None
+    by_tap = next(mistake for mistake in exercise("ex03_3").mistakes if mistake.name == "= for +=")
+    message = md.check("ex03_3", by_tap.wrong, seconds=10).message
+    # How many cases it takes is a matter of hypothesis's version.
+    said, promised = (re.sub(r"\(\d+ were", "(some were", text).split() for text in (message, shown[1]))
+    assert said == promised
