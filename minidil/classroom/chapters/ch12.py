@@ -67,7 +67,7 @@ _PATTERNS = (
 def _names(draw: Draw, least: int) -> Words:
     first, count = draw.integer(0, len(_MODULES) - 1), draw.integer(least, 4)
     modules = [_MODULES[(first + number) % len(_MODULES)] for number in range(count)]
-    both = draw.choice((True, False))
+    both = draw.choice((False, True))
     return tuple(f"{module}.{kind}" for module in modules for kind in ("weight", "bias")[: 1 + both])
 
 
