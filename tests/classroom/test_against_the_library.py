@@ -96,6 +96,7 @@ def test_strides_become_the_dilations_of_dilate() -> None:
     for case, (strides, dilations) in _drawn("ex12_3"):
         convs = (nn.Conv1d(1, 1, 3, s, padding=d, dilation=d) for s, d in case["layers"])
         made = md.analysis.dilate(nn.Sequential(*convs), case["output_stride"], (1, 400)).model
+        assert isinstance(made, nn.Sequential)
         assert tuple(conv.stride[0] for conv in made) == strides
         assert tuple(conv.dilation[0] for conv in made) == dilations
 
