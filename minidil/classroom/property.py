@@ -79,10 +79,13 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
 
 
 def size(case: Mapping[str, Any]) -> tuple[int, int, float]:
-    """What makes a case small: few entries of its arrays first, then few digits, then small numbers."""
+    """What makes a case small: few entries of its arrays first, then few digits and letters, then small numbers."""
     entries, digits, numbers = 0, 0, 0.0
     for value in case.values():
         array = np.asarray(value)
+        if array.dtype.kind == "U" and array.ndim:  # words: the fewer and the shorter
+            entries += array.size
+            digits += sum(map(len, array.ravel().tolist()))
         if array.dtype.kind not in "biuf":
             continue
         entries += array.size if array.ndim else 0

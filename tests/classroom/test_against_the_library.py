@@ -1,0 +1,139 @@
+"""What the exercises expect is what the library does: on drawn cases, without any check between."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minidil as md
+from minidil import nn
+from minidil.classroom.checking import check
+from minidil.classroom.draw import Draw
+from minidil.classroom.register import exercise
+
+CASES = 8
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_compile() -> Iterator[None]:
+    with md.use("numpy"):
+        yield
+
+
+def _drawn(name: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Some cases of an exercise, with what is expected."""
+    asked, rng = exercise(name), np.random.default_rng(5)
+    draw = Draw(lambda low, high: int(rng.integers(low, high + 1)))
+    for _ in range(CASES):
+        case = asked.cases(draw)
+        yield case, asked.expected(**case)
+
+
+def test_the_walk_back_is_autograds() -> None:
+    for case, grads in _drawn("ex05_1"):
+        values = [md.tensor(np.zeros(1), requires_grad=True) for _ in range(case["count"])]  # what no argument changes
+        for value in range(case["count"]):
+            uses = [
+                (argument, float(slope))
+                for (of, argument), slope in zip(case["edges"], case["slopes"], strict=True)
+                if of == value
+            ]
+            for argument, slope in uses:
+                values[value] = values[value] + values[argument] * slope
+        leaves = [number for number in range(case["count"]) if not any(of == number for of, _ in case["edges"])]
+        values[-1].sum().backward()
+        for number in leaves:
+            grad = values[number].grad
+            assert (0.0 if grad is None else float(grad.numpy()[0])) == grads[number]
+
+
+def test_the_gradient_of_broadcasting_is_autograds() -> None:
+    for case, expected in _drawn("ex05_2"):
+        x = md.tensor(np.zeros(case["shape"]), requires_grad=True)
+        (x * md.tensor(case["grad"])).sum().backward()
+        assert x.grad is not None
+        assert x.grad.shape == case["shape"]
+        assert np.array_equal(x.grad.numpy(), expected)
+
+
+def test_he_is_that_of_the_layers_weights() -> None:
+    for case, std in _drawn("ex06_1"):
+        weight = nn.Conv2d(**case).weight
+        assert nn.init.fans(weight.shape, case["groups"]).fan_in == pytest.approx(2 / std**2)
+
+
+def test_running_statistics_are_those_of_the_layer() -> None:
+    for case, (mean, var) in _drawn("ex06_2"):
+        layer = nn.BatchNorm2d(len(mean), momentum=case["momentum"]).astype(np.float64)
+        layer.running_mean, layer.running_var = case["running_mean"], case["running_var"]
+        layer(md.tensor(case["x"]))
+        assert np.allclose(layer.running_mean, mean, rtol=1e-12)
+        assert np.allclose(layer.running_var, var, rtol=1e-12)
+
+
+def test_fields_are_those_of_the_analysis() -> None:
+    for case, expected in _drawn("ex11_1"):
+        convs = (nn.Conv1d(1, 1, k, s, padding=p, dilation=d) for k, s, d, p in case["layers"])
+        found = md.analysis.receptive_field(nn.Sequential(*convs), (1, 400)).layers[-1]
+        assert (*found.size, *found.jump, *found.start) == expected
+        assert exercise("ex06_3").expected(tuple(layer[:3] for layer in case["layers"])) == expected[0]
+
+
+def test_paths_and_holes_are_those_of_the_analysis() -> None:
+    for case, expected in _drawn("ex11_2"):
+        axis = md.analysis.coverage(case["dilations"], case["kernel_size"]).axes[0]
+        assert list(axis.paths) == expected.tolist()
+    verdicts = []
+    for case, expected in _drawn("ex11_3"):
+        assert md.analysis.has_holes(case["dilations"], case["kernel_size"]) is not expected
+        verdicts.append(expected)
+    assert {True, False} == set(verdicts)
+
+
+def test_strides_become_the_dilations_of_dilate() -> None:
+    for case, (strides, dilations) in _drawn("ex12_3"):
+        convs = (nn.Conv1d(1, 1, 3, s, padding=d, dilation=d) for s, d in case["layers"])
+        made = md.analysis.dilate(nn.Sequential(*convs), case["output_stride"], (1, 400)).model
+        assert isinstance(made, nn.Sequential)
+        assert tuple(conv.stride[0] for conv in made) == strides
+        assert tuple(conv.dilation[0] for conv in made) == dilations
+
+
+def test_optimizers_and_schedule_are_the_librarys() -> None:
+    for case, (theta, velocity) in _drawn("ex07_1"):
+        if not case["momentum"]:
+            continue
+        weight = nn.Parameter(case["theta"].copy())
+        optimizer = md.optim.SGD([weight], case["lr"], case["momentum"], nesterov=case["nesterov"])
+        weight.grad = md.tensor(case["velocity"])
+        optimizer.step()  # after which the velocity is this gradient
+        weight.data, weight.grad = case["theta"].copy(), md.tensor(case["grad"])
+        optimizer.step()
+        assert np.allclose(weight.numpy(), theta, rtol=1e-12)
+        assert np.allclose(optimizer.state_dict()["state"][0]["velocity"], velocity, rtol=1e-12)
+    rates = [exercise("ex07_3").expected(step, 1.0, 3, 9) for step in range(12)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert all(before > after for before, after in pairwise(rates[3:10]))
+    assert rates[9:] == [0, 0, 0]
+
+
+def test_crops_are_parts_of_the_padded_image() -> None:
+    for case, expected in _drawn("ex08_3"):
+        padding, images = case["padding"], case["images"]
+        straight = np.where(case["flips"][:, None, None, None], expected[..., ::-1], expected)
+        shifts = zip(straight, images, case["tops"] - padding, case["lefts"] - padding, strict=True)
+        for made, image, down, right in shifts:
+            for row, column in np.ndindex(image.shape[1:]):
+                inside = 0 <= row + down < image.shape[1] and 0 <= column + right < image.shape[2]
+                read = image[:, row + down, column + right] if inside else np.zeros(len(image))
+                assert np.array_equal(made[:, row, column], read)
+
+
+def test_the_smallest_failure_among_words_is_small() -> None:
+    """Names are compared by how many and how long they are."""
+    result = check("ex12_1", lambda names, patterns: [])
+    assert not result.passed
+    assert result.case is not None
+    assert (len(result.case["names"]), len(result.case["patterns"])) == (1, 1)
