@@ -45,7 +45,7 @@ def test_a_name_that_is_none_of_them_is_refused_and_nothing_changes():
         with pytest.raises(OptionError, match=r"^colour: 'green' is none of 'red', 'blue'$"):
             colour("green")
         assert colour.chosen() == "blue"
-    with pytest.raises(OptionError, match=r"^conv_algorithm: 'fft' is none of 'auto', 'im2col', 'winograd'$"):
+    with pytest.raises(OptionError, match=r"^conv_algorithm: 'fft' is none of 'auto', 'im2col', 'direct', 'winograd'$"):
         md.conv_algorithm("fft")
 
 

@@ -108,7 +108,8 @@ def test_ordinary_and_sparse_numbers_take_the_fast_way(monkeypatch):
         for name in NAMES:
             a, b = factors(name, window, np.float32)
             for scaled in (a, np.maximum(a, 0), a * (rng.random(a.shape) < 0.01), 0 * a, np.float32(1e-12) * a):
-                getattr(cpu, name)(scaled, b, window)
+                with conv_algorithm("auto" if kind == "two by two" else "winograd"):
+                    getattr(cpu, name)(scaled, b, window)
 
 
 @pytest.mark.parametrize("kind", ["winograd", "uneven", "no padding", "wide", "volume"])
@@ -187,10 +188,11 @@ def test_a_transposed_convolution_watches_its_forward_pass_and_a_convolution_let
     x, weight = factors("conv_forward", WINDOWS["winograd"], np.float32)
     grad = x.copy()
     grad[0, 3, 6, 6] = 1e6
-    _, (grad_x, _, _) = conv(x, weight, padding=1)
-    fast = grad_x(grad)
+    with conv_algorithm("winograd"):
+        _, (grad_x, _, _) = conv(x, weight, padding=1)
+        fast = grad_x(grad)
+        found, _ = conv_transpose(grad, weight, padding=1)
     assert_array_equal(fast, winograd.conv_grad_input(grad, weight, WINDOWS["winograd"]))
-    found, _ = conv_transpose(grad, weight, padding=1)
     assert_array_equal(found[:1], im2col.conv_grad_input(grad[:1], weight, WINDOWS["winograd"]))
     assert_array_equal(found[1], fast[1])
     assert np.any(found[0] != fast[0])
