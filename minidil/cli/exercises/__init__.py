@@ -5,12 +5,12 @@ Each subcommand is a module with `add(commands)`, which declares its options, an
 
 from typing import TYPE_CHECKING
 
-from minidil.cli.exercises import check, listing, progress, start
+from minidil.cli.exercises import check, grade, listing, progress, release, start
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
-_SUBCOMMANDS = (listing, start, check, progress)
+_SUBCOMMANDS = (listing, start, check, progress, release, grade)
 
 
 def add(commands: "Commands") -> None:
