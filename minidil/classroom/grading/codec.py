@@ -139,7 +139,13 @@ class _Reader:
             return complex(*map(float.fromhex, rest))
         if tag in ("list", "tuple", "slice", "range"):
             parts = [self.value(part, depth + 1) for part in rest[0]]
-            return parts if tag == "list" else {"tuple": tuple, "slice": _slice, "range": _range}[tag](parts)
+            made: dict[str, Callable[[list[Any]], Any]] = {
+                "list": list,
+                "tuple": tuple,
+                "slice": _slice,
+                "range": _range,
+            }
+            return made[tag](parts)
         if tag == "dict":
             return {self.value(key, depth + 1): self.value(part, depth + 1) for key, part in rest[0]}
         if tag == "array":

@@ -26,7 +26,10 @@ class Submission:
 
 
 def submissions(folder: Path) -> list[Submission]:
-    """In the order of their names. `Ann.ipynb` and the folder `Ann` are one. Raises: OptionError if there is no such folder, or nothing in it."""
+    """In the order of their names. `Ann.ipynb` and the folder `Ann` are one.
+
+    Raises: OptionError if there is no such folder, or nothing in it.
+    """
     if not folder.is_dir():
         raise OptionError(f"grade {folder}: is no folder; it is to hold one notebook, or one folder, for each student")
     places: dict[str, list[Path]] = {}
@@ -94,6 +97,5 @@ def _may_be_notebook(file: Path) -> bool:
             head = opened.read(4096)
     except OSError:
         return False
-    return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and (
-        b'"cells"' in head or b'"worksheets"' in head or b'"nbformat' in head
-    )
+    words = (b'"cells"', b'"worksheets"', b'"nbformat')
+    return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and any(word in head for word in words)

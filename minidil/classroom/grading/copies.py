@@ -1,4 +1,4 @@
-"""Which submissions are nearly the same? Programs as multisets of short runs of tokens, as in MOSS (Schleimer, Wilkerson, Aiken 2003).
+"""Which submissions are nearly the same? Programs as multisets of runs of tokens, as in MOSS (Schleimer, Wilkerson, Aiken 2003).
 
 Before they are compared, comments and docstrings are dropped, and all names but Python's own and those behind a dot become one
 word: renaming, re-commenting and moving functions changes nothing. What the exercise itself supplies does not count. Two who

@@ -21,18 +21,9 @@ _ALL_OF_VERSION = {
 }  # later versions add what is asked for elsewhere
 _SIGNALS_FROM, _SCOPE_SIGNAL, _SCOPE_ABSTRACT_SOCKETS = 6, 2, 1
 _TO_READ = (
-    "/usr",
-    "/bin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/opt/conda",
-    "/etc",
-    "/sys/devices/system",
-    "/proc/self",
-    "/proc/cpuinfo",
+    *("/usr", "/bin", "/lib", "/lib32", "/lib64", "/opt/conda", "/nix/store", "/snap", "/etc", "/sys/devices/system"),
+    *("/dev/random", "/dev/urandom", "/dev/zero", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"),
 )
-_TO_READ += ("/proc/meminfo", "/proc/stat", "/dev/random", "/dev/urandom", "/dev/zero", "/nix/store", "/snap")
 _TO_WRITE = ("/dev/null",)
 
 
@@ -84,7 +75,7 @@ def shut(own: Path) -> bool:
 
 
 def python_folders() -> list[Path]:
-    """Where this Python, the installed packages and minidil are; of minidil not the classroom, whose exercises hold what is expected.
+    """Where this Python, the installed packages and minidil are, but not the classroom, whose exercises hold what is expected.
 
     Any other folder of `sys.path`, such as the checkout that minidil is imported from, is left out: anything may lie there.
     """

@@ -23,7 +23,10 @@ _SCRATCH = ".scratch"
 
 @dataclass(frozen=True)
 class Graded:
-    """reports: one for each student. run, kept: how many were graded now, and how many were unchanged. chapters: how many have each."""
+    """reports: one for each student. run, kept: how many were graded now, and how many were unchanged.
+
+    chapters: how many have handed in something of each.
+    """
 
     reports: list[Report]
     run: int
@@ -47,10 +50,10 @@ def grade(
     """Grade every submission in a folder.
 
     out: the one folder that is written in: pages of feedback, grading.json, which knows what was graded, and, where `csv` says
-        no other place, grades.csv. seed: of the drawn cases; keep it to yourself. chosen: chapters; None: all that were handed in.
+        no other place, grades.csv. seed: of the drawn cases; keep it to yourself. chosen: chapters; None: all handed in.
     jobs: how many at a time. alike: see `copies`. again: grade also what is unchanged.
     progress: given the number of submissions to grade, makes what has `update(1)` and `close()`.
-    Raises: OptionError, BackendError if a package is missing, BusyError if another grades into this folder; before anything is run.
+    Raises: before anything is run, OptionError, BackendError if a package is missing, BusyError if another grades into `out`.
     """
     try:
         from minidil.classroom.grading.run import Orders, answers

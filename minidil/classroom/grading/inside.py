@@ -43,7 +43,7 @@ def serve() -> None:
 
 
 def look(name: str) -> tuple[str, list[tuple[str, int, bool]] | None]:
-    """What the student's name is, "function", "missing" or "other"; of a function also its parameters: name, kind, default or not."""
+    """What a name is: "function", "missing" or "other"; of a function also its parameters: name, kind, default or not."""
     found = _namespace().get(name, _peers)
     if found is _peers or not callable(found):
         return ("missing" if found is _peers else "other"), None

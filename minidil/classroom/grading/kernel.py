@@ -1,4 +1,4 @@
-"""The kernel that runs a submission: `python -m minidil.classroom.grading.kernel -f CONNECTION_FILE`, with its orders in $MINIDIL_GRADING.
+"""The kernel that runs a submission: `python -m minidil.classroom.grading.kernel -f FILE`, its orders in $MINIDIL_GRADING.
 
 It gives up its rights before the first cell, and shows nothing: what a student prints, were it gigabytes, goes nowhere. A result
 is never read from an output.
@@ -32,14 +32,14 @@ def main() -> None:
     inside.connect(orders["port"], orders["token"])
     del orders["token"]
     minidil.check = _checked_later
-    backend._default = _numpy  # compiling anew for every student takes longer than the exercises do
-    ZMQDisplayPublisher.publish = _shows_nothing
-    ZMQShellDisplayHook.__call__ = _shows_nothing
+    backend.__dict__["_default"] = _numpy  # compiling anew for every student takes longer than the exercises do
+    for shows, method in ((ZMQDisplayPublisher, "publish"), (ZMQShellDisplayHook, "__call__")):
+        setattr(shows, method, _shows_nothing)
     config = Config()
     config.IPKernelApp.outstream_class = None  # print goes to this process's own standard output, which is nowhere
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
-    app = IPKernelApp.instance(config=config)
+    app: Any = IPKernelApp.instance(config=config)
     app.initialize(sys.argv[1:])
     fence.limit(orders["memory"], orders["cpu_seconds"])
     fence.shut(Path(orders["own"]))

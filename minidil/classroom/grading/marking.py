@@ -256,7 +256,9 @@ def _none(exercise: Exercise) -> Mark:
 
 
 def _missing(exercise: Exercise) -> str:
-    return f"There is no {exercise.function} in this notebook. The cell of {exercise.name} is to define it: def {exercise.signature}"
+    return (
+        f"There is no {exercise.function} here. The cell of {exercise.name} is to define it: def {exercise.signature}"
+    )
 
 
 def _kind(harm: str) -> str:

@@ -21,8 +21,11 @@ _LENGTH = struct.Struct(">Q")
 _MOMENT = 0.2  # seconds
 
 
-class Gone(BaseException):  # noqa: N818
-    """No Exception, so that it passes through `except Exception` of a check, as there is nobody to ask any more: the other process has ended, or sends what is no message."""
+class Gone(BaseException):
+    """The other process has ended, or sends what is no message.
+
+    No Exception, so that it passes through `except Exception` in a check: there is nobody to ask any more.
+    """
 
 
 class Late(Gone):
@@ -202,8 +205,9 @@ def _raised(told: dict[str, Any]) -> Exception:
 
 
 _ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, FloatingPointError, IndexError, KeyError, LookupError, MemoryError, NameError,
-    NotImplementedError, OverflowError, RecursionError, RuntimeError, TypeError, UnboundLocalError, ValueError, ZeroDivisionError,
+    ArithmeticError, AssertionError, AttributeError, FloatingPointError, IndexError, KeyError, LookupError, MemoryError,
+    NameError, NotImplementedError, OverflowError, RecursionError, RuntimeError, TypeError, UnboundLocalError, ValueError,
+    ZeroDivisionError,
 )  # fmt: skip
 
 

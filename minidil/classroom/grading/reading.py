@@ -51,16 +51,16 @@ def cells(text: bytes) -> list[tuple[str, dict[str, Any]]]:
     try:
         tree = json.loads(text.decode("utf-8-sig"))
         if not isinstance(tree, dict) or not ("cells" in tree or "worksheets" in tree):
-            raise DataError("this is no notebook: a notebook is JSON with cells")
+            raise ValueError("a notebook is JSON with cells")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells without ids, and other things that older notebooks lack
             if tree.get("nbformat", 4) < 4:
-                tree = nbformat.convert(nbformat.from_dict(tree), 4)
+                tree = nbformat.convert(nbformat.from_dict(tree), 4)  # type: ignore[no-untyped-call]
         found = [
             (_text(cell.get("source", "")), _nbgrader(cell)) for cell in tree["cells"] if cell["cell_type"] == "code"
         ]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, nbformat.ValidationError) as error:
-        raise DataError(f"this is no notebook: {type(error).__name__}: {str(error)[:200]}") from None
+        raise DataError(f"this is no notebook ({type(error).__name__}: {str(error)[:200]})") from None
     return found
 
 

@@ -14,8 +14,8 @@ README = """# Exercises
 2. `jupyter lab` in this folder, and open a notebook.
 3. Fill in the functions where it says `raise NotImplementedError()`. The cell below each one checks it, as often as you like:
    it shows the smallest case that fails, and `minidil.check("{name}", hint=1)` gives a hint (there are three).
-4. Before you hand it in: "Restart kernel and run all cells". Keep the functions' names, and leave the checks as they are: they are
-   replaced by others of the same kind.
+4. Before you hand it in: "Restart kernel and run all cells". Keep the functions' names, and leave the checks as they are: others
+   of the same kind take their place.
 
 {table}
 """

@@ -1,4 +1,4 @@
-"""One kernel at work on one submission: started behind the fence, given cells, asked for values, and ended with all its children."""
+"""One kernel at work on one submission: started behind the fence, given cells, asked for values, ended with all its children."""
 
 import contextlib
 import hmac
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import zmq
 import zmq.asyncio
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 
 from minidil.classroom.grading import kernel
 from minidil.classroom.grading.peer import Gone, Late, Peer
@@ -55,6 +56,16 @@ class _Quiet(NotebookClient):
         return super().process_message(msg, cell, cell_index) if msg["msg_type"] == "status" else None
 
 
+class _Manager(AsyncKernelManager):
+    """Starts our kernel, whatever the notebook says and whichever are installed."""
+
+    kernel_spec = KernelSpec(
+        argv=[sys.executable, "-m", kernel.__name__, "-f", "{connection_file}"],
+        display_name="grading",
+        language="python",
+    )
+
+
 class Session:
     """A kernel. own: the one folder that it may write in. checks: whether some checks run in there."""
 
@@ -63,11 +74,11 @@ class Session:
         self._token = secrets.token_hex(16)
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, _LONGEST_MESSAGE)
-        self._manager = AsyncKernelManager(context=context, connection_file=str(own / "kernel.json"))
-        self._manager.kernel_spec_manager.ensure_native_kernel = True
-        self._manager.kernel_spec.argv = [sys.executable, "-m", kernel.__name__, "-f", "{connection_file}"]
-        self._notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()])
-        self._client = _Quiet(self._notebook, km=self._manager, timeout=limits.seconds, log=_silent(), iopub_timeout=1)
+        self._manager = _Manager(context=context, connection_file=str(own / "kernel.json"))
+        notebook = NotebookNode(cells=[_cell("")], metadata=NotebookNode())
+        self._client = _Quiet(
+            notebook, km=self._manager, timeout_func=lambda _: limits.seconds, log=_silent(), iopub_timeout=1
+        )
         with socket.create_server(("127.0.0.1", 0)) as server:
             self._client.start_new_kernel(
                 env=self._environment(server.getsockname()[1], checks),
@@ -78,15 +89,14 @@ class Session:
             self._pid = getattr(self._manager.provisioner, "pid", None)
             try:
                 self.peer = Peer(self._accepted(server))
-                self._client.start_new_kernel_client()
+                self._kernel_client: Any = self._client.start_new_kernel_client()
             except BaseException:
                 self.end()
                 raise
 
     def run(self, source: str) -> Ran:
         """Run a cell; afterwards, if it was late or died, this session is of no more use."""
-        cell = nbformat.v4.new_code_cell(source)
-        self._client.timeout = self._limits.seconds
+        cell = _cell(source)
         try:
             self._client.execute_cell(cell, 0, store_history=False)
         except CellExecutionError as error:
@@ -100,7 +110,7 @@ class Session:
     def serve(self) -> None:
         """Have the kernel answer `peer`, for as long as a check may take."""
         self.peer.deadline = time.monotonic() + self._limits.seconds
-        self._client.kc.execute(_SERVE, store_history=False)
+        self._kernel_client.execute(_SERVE, store_history=False)
 
     def served(self) -> None:
         """The kernel takes cells again."""
@@ -153,6 +163,10 @@ class Session:
         rest = {"MPLBACKEND": "Agg", "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
         rest |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", kernel.ORDERS: json.dumps(orders)}
         return kept | homes | threads | rest
+
+
+def _cell(source: str) -> NotebookNode:
+    return NotebookNode(cell_type="code", source=source, metadata=NotebookNode(), outputs=[], execution_count=None)
 
 
 def _nowhere() -> int:

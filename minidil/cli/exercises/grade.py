@@ -21,8 +21,8 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser(
         "grade",
         help="for teachers: mark a folder of submissions",
-        description="Run and mark every submission: each file or folder in SUBMISSIONS is one, named after it. What is unchanged since "
-        "the last time is not run again. chapters/GRADING.md says what is promised, and what is not.",
+        description="Run and mark every submission: each file or folder in SUBMISSIONS is one, named after it. What is unchanged "
+        "since the last time is not run again. chapters/GRADING.md says what is promised, and what is not.",
     )
     parser.set_defaults(run=run)
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder")
