@@ -1,12 +1,27 @@
 """What wrong numbers look like, where no mistake of the catalogue explains them: a factor, a sign, a flip, another order."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.classroom.compare import close
+from minidil.classroom.compare import Difference, close
 from minidil.classroom.show import number
+
+
+def common_clue(differences: Sequence[Difference], smallest: Difference | None) -> str:
+    """What all failures look like that are large enough to look like something; else what the smallest one does."""
+    if smallest is None or smallest.kind not in ("value", "shape"):
+        return ""
+    differences = [each for each in differences if each.kind == smallest.kind and each.part == smallest.part]
+    seen = [clue(each.expected, each.actual, each.wrong) for each in differences]
+    telling = set(filter(None, seen))
+    silent = [each for each, text in zip(differences, seen, strict=True) if not text and np.size(each.expected) > 1]
+    if len(telling) == 1 and not silent:
+        text = telling.pop()
+        return f"In every case that fails: {text[0].lower()}{text[1:]}" if len(seen) > 2 else text
+    return clue(smallest.expected, smallest.actual, smallest.wrong)
 
 
 def clue(expected: Any, actual: Any, wrong: NDArray[np.bool_] | None) -> str:

@@ -46,7 +46,7 @@ def _of_parts(expected: tuple[Any, ...], actual: Any, parts: Sequence[str], tole
     for name, right, found in zip(parts, expected, actual, strict=True):
         different = difference(right, found, (), tolerance)
         if different:
-            says = different.says.replace("returns", f"returns for {name}", 1)
+            says = different.says.replace("returns", f"returns, for {name},", 1)
             return Difference(different.kind, says, name, different.expected, different.actual, different.wrong)
     return None
 

@@ -18,7 +18,10 @@ class Source(Protocol):
 
 
 class Draw:
-    """What an exercise draws its cases with. Whatever fails is drawn again smaller: towards `low`, the first choice, 1, 2, 3, ..."""
+    """What an exercise draws its cases with.
+
+    A case that fails is made smaller: towards `low`, the first choice, and arrays of 1, 2, 3, ...
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source

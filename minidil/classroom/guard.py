@@ -1,35 +1,27 @@
 """Calling a student's function so that nothing it does reaches the notebook raw: loops without end, errors, prints, warnings.
 
-What stops a loop: a second thread asks the interpreter to raise `TimedOut` in the thread that runs the function. This works in
-notebooks, in any thread and on every system, between two bytecodes of Python. It cannot interrupt a single call of compiled
-code (a huge matrix product, `time.sleep`): that one ends first; and a loop that catches everything (`except:` or `except
-BaseException:` inside `while True:`) outlives it. A grader therefore runs submissions in processes of their own.
+How a loop is stopped, and what cannot be, is said in watch.py.
 """
 
 import contextlib
 import copy
-import ctypes
 import io
 import linecache
 import sysconfig
-import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minidil.classroom.watch import TimedOut, interrupted_after
+
 _MOST_PRINTED = 2_000  # characters that are kept
-_AGAIN = 0.25  # seconds until a loop that swallowed the exception is asked again
 _OURS = (str(Path(__file__).parents[1]), *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")))
-
-
-class TimedOut(BaseException):
-    """Raised inside a function that runs too long; no Exception, so that `except Exception` lets it pass."""
 
 
 @dataclass(frozen=True)
@@ -87,32 +79,11 @@ def own_line(error: BaseException) -> Place | None:
 
 
 def _timed(function: Callable[[], Any], seconds: float) -> tuple[Any, float]:
-    """What the function returns, and the seconds it took. Raises: TimedOut, in the function, after so many seconds, and again while it goes on."""
-    done, caller = threading.Event(), ctypes.c_ulong(threading.get_ident())
-    interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
-
-    def watch() -> None:
-        patience = seconds
-        while not done.wait(patience):
-            interrupt(caller, ctypes.py_object(TimedOut))
-            patience = _AGAIN
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    """What the function returns, and the seconds it took. Raises: TimedOut, in the function, where it takes longer."""
+    with interrupted_after(seconds):
         started = time.perf_counter()
         value = function()
         return value, time.perf_counter() - started
-    finally:
-        # The function may have ended just when it was interrupted: the exception then arrives in these lines.
-        while True:
-            try:
-                done.set()
-                watcher.join()
-                interrupt(caller, None)
-                break
-            except TimedOut:
-                continue
 
 
 def _same(before: Any, after: Any) -> bool:

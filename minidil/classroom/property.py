@@ -8,15 +8,20 @@ import numpy as np
 
 from minidil.classroom.budget import Budget
 from minidil.classroom.catalogue import recognised
+from minidil.classroom.clues import common_clue
 from minidil.classroom.compare import Difference, difference
 from minidil.classroom.exercise import Exercise
-from minidil.classroom.guard import Outcome, TimedOut, call
+from minidil.classroom.guard import Outcome, call
 from minidil.classroom.ranges import ranges
-from minidil.classroom.result import Result
 from minidil.classroom.report import Say
+from minidil.classroom.result import Result
 from minidil.classroom.search import search
 from minidil.classroom.signature import called_by_name
 from minidil.classroom.verdict import failed, not_callable_so, open_still
+from minidil.classroom.watch import TimedOut
+
+_MORE = 20  # cases that are drawn when one has failed
+_SECONDS = 1.0  # for them
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,28 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
             return "stop"
         return "wrong" if tried[-1].difference else "right"
 
-    search(exercise.cases, attempt, budget)
+    late = search(exercise.cases, attempt, budget)
     if refused:
         return not_callable_so(exercise, refused)
     failures = [each for each in tried if each.difference]
     if not failures:
-        return _passed(exercise, tried)
+        return _passed(exercise, tried, late)
     smallest = min(failures, key=lambda each: size(each.case))
     if isinstance(smallest.outcome.error, NotImplementedError):
         return open_still(exercise, smallest.outcome)
+    again = _again(function, smallest, bool(by_name), budget)
+    count = len(tried)
+    if not isinstance(smallest.outcome.error, TimedOut):
+        # The cases so far crowd around the smallest. Others tell better what failures look like and which mistake explains them.
+        search(
+            exercise.cases,
+            lambda case: attempt(case).replace("wrong", "right"),
+            Budget(_SECONDS, budget.seed + 1),
+            _MORE,
+        )
     mistake = recognised(exercise, smallest, tried)
-    return failed(exercise, smallest, mistake, len(tried), again=_again(function, smallest, bool(by_name), budget))
+    look = "" if mistake else common_clue([each.difference for each in tried if each.difference], smallest.difference)
+    return failed(exercise, smallest, mistake, look, count, again)
 
 
 def size(case: Mapping[str, Any]) -> tuple[int, float]:
@@ -101,13 +117,13 @@ def _again(function: Callable[..., Any], smallest: Tried, by_name: bool, budget:
         return True
 
 
-def _passed(exercise: Exercise, tried: Sequence[Tried]) -> Result:
+def _passed(exercise: Exercise, tried: Sequence[Tried], late: bool) -> Result:
     lines = ranges([each.case for each in tried])
     blocks = [
         Say(
             f"{exercise.name} {exercise.title}: {exercise.function} does what is asked in {len(tried)} cases.", "passed"
         ),
-        Say("Checked were " + "; ".join(lines) + "."),
+        Say("Checked were " + "; ".join(lines) + "." + (" Then the time was up." if late else "")),
     ]
     if any(each.outcome.printed for each in tried):
         blocks.append(Say("It prints while it computes: remove the print, or every call will."))

@@ -39,12 +39,13 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
     except ImportError as error:
         raise BackendError("running a notebook needs nbclient: pip install 'minidil[classroom]'") from error
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except Exception as error:  # nbformat lets out whatever it stumbles over
         raise DataError(f"{path} is no notebook: {type(error).__name__}") from error
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code" and not _only_checks(cell)]
     names = [(each.name, each.function) for each in exercises(chapter)]
-    notebook.cells.append(nbformat.v4.new_code_cell(_CHECKS.format(mark=_MARK, names=names)))
+    last = nbformat.v4.new_code_cell(_CHECKS.format(mark=_MARK, names=names))  # type: ignore[no-untyped-call]
+    notebook.cells.append(last)
     client = NotebookClient(
         notebook,
         timeout=_SECONDS,
@@ -57,7 +58,7 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
         client.execute()
     except (CellTimeoutError, DeadKernelError) as error:
         raise TrainingError(f"{path}: its kernel died or did not answer within {_SECONDS} s in a cell") from error
-    printed = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
+    printed = "".join(output.get("text", "") for output in last.outputs)
     line = next((line for line in printed.splitlines() if line.startswith(_MARK)), None)
     if line is None:
         raise TrainingError(f"{path}: the checks did not run to their end in its kernel")

@@ -1,5 +1,6 @@
 """Drawing cases with hypothesis, and making one that fails smaller, until the time is up."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ class _Enough(BaseException):
     """Leaves hypothesis, which lets through what is no Exception."""
 
 
-class _Wrong(Exception):
+class _WrongError(Exception):
     """Tells hypothesis that a case fails."""
 
 
@@ -26,10 +27,15 @@ def ready() -> None:
         raise BackendError("check draws its cases with hypothesis: pip install 'minidil[classroom]'") from error
 
 
-def search(cases: Callable[[Draw], dict[str, Any]], attempt: Callable[[dict[str, Any]], str], budget: Budget) -> None:
-    """Draw cases and try them. attempt: "right", "wrong" (so make it smaller) or "stop".
+def search(
+    cases: Callable[[Draw], dict[str, Any]],
+    attempt: Callable[[dict[str, Any]], str],
+    budget: Budget,
+    count: int = CASES,
+) -> bool:
+    """Draw `count` cases and try them. attempt: "right", "wrong" (so make it smaller) or "stop".
 
-    The same seed draws the same cases.
+    The same seed draws the same cases. Returns whether the time was up before all were tried.
     """
     import hypothesis
     from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -38,7 +44,7 @@ def search(cases: Callable[[Draw], dict[str, Any]], attempt: Callable[[dict[str,
     # A hypothesis error is the student's function changing its mind from call to call; what was tried is on record.
     @hypothesis.seed(budget.seed)
     @settings(
-        max_examples=CASES,
+        max_examples=count,
         derandomize=False,
         database=None,
         deadline=None,
@@ -56,9 +62,8 @@ def search(cases: Callable[[Draw], dict[str, Any]], attempt: Callable[[dict[str,
         if verdict == "stop":
             raise _Enough
         if verdict == "wrong":
-            raise _Wrong
+            raise _WrongError
 
-    try:
+    with contextlib.suppress(_WrongError, _Enough, hypothesis.errors.HypothesisException):
         one()
-    except (_Wrong, _Enough, hypothesis.errors.HypothesisException):
-        return
+    return budget.left < 0

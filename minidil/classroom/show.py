@@ -92,7 +92,8 @@ def panel(
 def number(value: Any) -> str:
     """As short as it can be told apart: whole numbers without a point, others with four digits."""
     if isinstance(value, float | np.floating):
-        return f"{value:.0f}" if np.isfinite(value) and value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
+        plain = float(value)
+        return f"{plain:.0f}" if plain.is_integer() and abs(plain) < 1e6 else f"{plain:.4g}"
     return str(value)
 
 

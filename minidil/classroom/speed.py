@@ -12,12 +12,13 @@ from typing import Any
 
 from minidil.classroom.budget import Budget
 from minidil.classroom.exercise import Check, Exercise
-from minidil.classroom.guard import TimedOut, call
+from minidil.classroom.guard import call
 from minidil.classroom.property import property_check
 from minidil.classroom.report import Say
 from minidil.classroom.result import Result
 from minidil.classroom.signature import called_by_name
 from minidil.classroom.verdict import too_slow
+from minidil.classroom.watch import TimedOut
 
 _TURNS = 5
 _TRIES = 3

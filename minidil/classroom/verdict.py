@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from minidil.classroom.clues import clue
 from minidil.classroom.compare import Difference
 from minidil.classroom.exercise import Exercise, Mistake
-from minidil.classroom.guard import Outcome, TimedOut
+from minidil.classroom.guard import Outcome
 from minidil.classroom.report import Block, Say
 from minidil.classroom.result import Result
 from minidil.classroom.show import case_blocks, result_blocks
+from minidil.classroom.watch import TimedOut
 
 _MEANS = {
     "IndexError": "An index lies beyond the end of something: does a loop run one step too far, or is a size computed too large?",
@@ -20,6 +20,10 @@ _MEANS = {
     "KeyError": "This key is not in the dictionary.",
     "MemoryError": "It asks for more memory than there is: is a size computed wrongly?",
     "SystemExit": "exit() ends the whole program: use return.",
+}
+_ODD = {
+    "nan": "nan comes from 0/0, inf - inf or the logarithm of a negative number.",
+    "inf": "inf comes from a division by 0, the logarithm of 0 or a number that is too large.",
 }
 _SHAPES = ("broadcast", "shape", "reshape", "dimension", "mismatch", "aligned")
 
@@ -35,8 +39,8 @@ class _Tried(Protocol):
     def difference(self) -> Difference | None: ...
 
 
-def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, tried: int, again: bool = True) -> Result:
-    """The message about the smallest failure."""
+def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, look: str, tried: int, again: bool) -> Result:
+    """The message about the smallest failure. look: how right and wrong hang together. again: whether it fails each time."""
     different, outcome = smallest.difference, smallest.outcome
     assert different is not None  # a failure has one
     kind = different.kind
@@ -53,8 +57,8 @@ def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, tried:
         blocks.append(_of_change(exercise, outcome, alone=kind == "in place"))
     if mistake is not None:
         blocks.append(Say(f"{mistake.name}. {mistake.says}", "cause"))
-    elif kind in ("value", "shape") and (text := clue(different.expected, different.actual, different.wrong)):
-        blocks.append(Say(text))
+    elif look:
+        blocks.append(Say(look))
     if not again:
         blocks.append(
             Say(
@@ -118,7 +122,7 @@ def _of_value(exercise: Exercise, different: Difference, outcome: Outcome) -> li
         blocks.append(Say(f"{exercise.function} {different.says}."))
     blocks += result_blocks(different)
     if different.kind == "nan":
-        text = "nan comes from 0/0, inf - inf or the logarithm of a negative number, inf from a division by 0 or a number too large."
+        text = " ".join(means for word, means in _ODD.items() if word in different.says)
         warned = f" NumPy warned: {'; '.join(outcome.warned)}." if outcome.warned else ""
         blocks.append(Say(text + warned))
     return blocks
@@ -136,8 +140,8 @@ def _of_change(exercise: Exercise, outcome: Outcome, alone: bool) -> Block:
     lead = "The result is right, but" if alone else "Besides,"
     return Say(
         f"{lead} {exercise.function} changes its argument {name} in place, so whoever calls it finds {name} altered. "
-        f"{name} -= ..., {name}[...] = ... and {name}.sort() write into the caller's array; {name} = {name} - ... makes a new one, "
-        f"and {name}.copy() is yours to change."
+        f"{name} -= ..., {name}[...] = ... and {name}.sort() write into the caller's array; "
+        f"{name} = {name} - ... makes a new one, and {name}.copy() is yours to change."
     )
 
 

@@ -229,10 +229,10 @@ EXERCISES = (
         expected=columns_shape,
         hints=(
             "A column holds everything that one output reads. How many outputs are there, and how many numbers does one read?",
-            "The number of outputs along an axis is that of chapter 2: the dilated kernel spans d(K - 1) + 1 positions, "
-            "and the padding stands on both sides.",
-            "rows = C * K * K; columns = outputs along the height times outputs along the width, each "
-            "(size + 2 * padding - span) // stride + 1.",
+            "The number of outputs along an axis is that of chapter 2: the dilated kernel spans d(K - 1) + 1 "
+            "positions, and the padding stands on both sides.",
+            "rows = C * K * K; columns = outputs along the height times outputs along the width, each (size + 2 * "
+            "padding - span) // stride + 1.",
         ),
         mistakes=(
             Mistake(
@@ -266,12 +266,13 @@ EXERCISES = (
         cases=_im2col_cases,
         expected=im2col,
         hints=(
-            "Begin with loops: for every row of the result (a channel c and a tap u, v) and every column (an output i, j) there "
-            "is exactly one entry of x. Which?",
-            "It is x[c, i * stride + u * dilation, j * stride + v * dilation]. In the rows v runs fastest, then u, then c; in the "
-            "columns j runs fastest, then i.",
-            "Fill an array of shape (C, K, K, H', W'), where H' and W' are the outputs along the axes, and reshape it at the "
-            "end to (C * K * K, H' * W'). For one tap all outputs are one slice: x[:, u*d : u*d + stride*(H'-1) + 1 : stride, ...].",
+            "Begin with loops: for every row of the result (a channel c and a tap u, v) and every column (an output "
+            "i, j) there is exactly one entry of x. Which?",
+            "It is x[c, i * stride + u * dilation, j * stride + v * dilation]. In the rows v runs fastest, then u, "
+            "then c; in the columns j runs fastest, then i.",
+            "Fill an array of shape (C, K, K, H', W'), where H' and W' are the outputs along the axes, and reshape "
+            "it at the end to (C * K * K, H' * W'). For one tap all outputs are one slice of x: along the height it "
+            "is u*d : u*d + stride*(H'-1) + 1 : stride.",
         ),
         mistakes=(
             Mistake(
@@ -287,8 +288,8 @@ EXERCISES = (
             Mistake(
                 "taps before channels in the rows",
                 _taps_first,
-                "All entries are there, but the rows are in the order tap, channel. The weight (F, C, K, K), reshaped to "
-                "(F, C*K*K), has the channel outermost, and the rows must stand as its entries do.",
+                "All entries are there, but the rows are in the order tap, channel. The weight (F, C, K, K), "
+                "reshaped to (F, C*K*K), has the channel outermost, and the rows must stand as its entries do.",
             ),
             Mistake(
                 "transposed: one row per output",
@@ -298,8 +299,8 @@ EXERCISES = (
             Mistake(
                 "height and width exchanged",
                 _columns_by_column,
-                "The image is read with its two axes exchanged. In the columns the position along the width runs fastest, "
-                "and so does the tap v in the rows.",
+                "The image is read with its two axes exchanged. In the columns the position along the width runs "
+                "fastest, and so does the tap v in the rows.",
             ),
         ),
         points=4,
@@ -318,30 +319,32 @@ EXERCISES = (
         cases=_col2im_cases,
         expected=col2im,
         hints=(
-            "im2col copies: it writes cols[r, o] = x[place]. Its adjoint sends every entry back to the place it was copied "
-            "from. What if several entries come from one place?",
-            "Start with an image of zeros of the given shape and add every entry: image[place] += cols[r, o], with the same "
-            "place as in im2col.",
-            "Reshape cols to (C, K, K, H', W'). For every tap (u, v): image[:, u*d : u*d + stride*(H'-1) + 1 : stride, (the same "
-            "with v and W')] += cols[:, u, v]. Within one tap no place is met twice, so += on a slice is safe.",
+            "im2col copies: it writes cols[r, o] = x[place]. Its adjoint sends every entry back to the place it was "
+            "copied from. What if several entries come from one place?",
+            "Start with an image of zeros of the given shape and add every entry: image[place] += cols[r, o], with "
+            "the same place as in im2col.",
+            "Reshape cols to (C, K, K, H', W'). For every tap (u, v): image[:, u*d : u*d + stride*(H'-1) + 1 : "
+            "stride, (the same with v and W')] += cols[:, u, v]. Within one tap no place is met twice, so += on a "
+            "slice is safe.",
         ),
         mistakes=(
             Mistake(
                 "= for +=",
                 _overwritten,
-                "Where windows overlap, an image entry comes back from several columns. With = the last one wins, and the "
-                "others are lost: their contributions must be added up.",
+                "Where windows overlap, an image entry comes back from several columns. With = the last one wins, "
+                "and the others are lost: their contributions must be added up.",
             ),
             Mistake(
                 "= for +=, output by output",
                 _overwritten_by_position,
-                "Where windows overlap, an image entry comes back from several columns. With = the last one wins, and the "
-                "others are lost: their contributions must be added up.",
+                "Where windows overlap, an image entry comes back from several columns. With = the last one wins, "
+                "and the others are lost: their contributions must be added up.",
             ),
             Mistake(
                 "divided by how often a place is read",
                 _averaged,
-                "That undoes im2col (its inverse), but the adjoint only adds up: <im2col(x), c> = <x, col2im(c)> has no division.",
+                "That undoes im2col (its inverse), but the adjoint only adds up: in <im2col(x), c> = <x, col2im(c)> "
+                "nothing is divided.",
             ),
             Mistake(
                 "the dilation is ignored",
@@ -371,8 +374,8 @@ EXERCISES = (
         expected=conv_by_loops,
         hints=(
             "Python's loops are what takes the time. Which of the six can NumPy run for you in one call?",
-            "For a fixed tap (u, v) the products of all outputs, filters and channels are one matrix product of weight[:, :, u, v] "
-            "with a slice of x: only K * K steps of a Python loop remain.",
+            "For a fixed tap (u, v) the products of all outputs, filters and channels are one matrix product of "
+            "weight[:, :, u, v] with a slice of x: only K * K steps of a Python loop remain.",
             "cols = my_im2col(x, K, 1, dilation); y = weight.reshape(F, -1) @ cols; then reshape y to (F, H', W').",
         ),
         mistakes=(
