@@ -70,7 +70,9 @@ def _shortest(
 
 
 def _lines(function: Callable[..., Any], case: dict[str, Any], by_name: bool) -> int:
-    """How many lines of Python one call executes, until it takes too long."""
+    """How many lines of Python one call executes, until it takes too long; 0 if it runs in another process."""
+    if getattr(function, "elsewhere", False):
+        return 0
     count = 0
 
     def trace(frame: Any, event: str, argument: Any) -> Any:

@@ -35,7 +35,7 @@ def called(seen: Iterable[str], forbidden: Iterable[str]) -> list[str]:
 
 
 def where(dotted: str) -> str:
-    """The file and the name of the Python function that a dotted name of minidil stands for; "" if it is none."""
+    """File and name of the Python function, or of the class's `__init__`, that a dotted name of minidil stands for; or ""."""
     module, _, rest = dotted.partition(".")
     found: Any = importlib.import_module(module)
     for name in rest.split("."):
@@ -45,6 +45,8 @@ def where(dotted: str) -> str:
             except ImportError:
                 return ""
         found = getattr(found, name, None)
+    if inspect.isclass(found):
+        found = found.__init__
     code = getattr(inspect.unwrap(found) if callable(found) else None, "__code__", None)
     path = Path(code.co_filename) if code else Path()
     return (

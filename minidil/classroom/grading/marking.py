@@ -8,17 +8,19 @@ memory that another cell holds) is tried once more by itself. Nothing passes but
 import hashlib
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from minidil.classroom.budget import Budget
 from minidil.classroom.exercise import Exercise
-from minidil.classroom.grading.peer import Gone, Late
+from minidil.classroom.grading.peer import Gone
 from minidil.classroom.grading.reading import Plan
 from minidil.classroom.grading.session import Limits, Session
 from minidil.classroom.property import property_check
+from minidil.classroom.report import Block, Say, as_html, as_text
+from minidil.classroom.show import case_blocks
 from minidil.errors import MinidilError
 
 _AGAIN = ("exception", "died", "raised", "missing")  # kinds of failure that another cell may be the reason of
@@ -80,6 +82,7 @@ class _Run:
         self._session: Session | None = None
         self._harmful: dict[int, str] = {}  # cells that are not run again, and why: "late", "died" or "memory"
         self._raised: dict[int, str] = {}
+        self._call: Mapping[str, Any] = {}  # what the student's function was called with last
         self.marks: dict[str, Mark] = {}
 
     def end(self) -> None:
@@ -158,17 +161,17 @@ class _Run:
         mine = [at for at, step in enumerate(self._plan.steps) if exercise.name in step.answers]
         if all(at in self._harmful for at in mine):
             return _fails(exercise, _kind(self._harmful[mine[-1]]), _harm(self._harmful[mine[-1]], self._limits))
-        session = self._ready(done)
+        session, self._call = self._ready(done), {}
         peer = session.peer
         session.serve()
         try:
             made = self._judged(exercise, session)
             calls = tuple(map(str, peer.call("called", (), {})))
             session.served()
-        except Gone as gone:
+        except Gone:
+            kind = session.ended
             self.end()
-            kind = "late" if isinstance(gone, Late) else "died"
-            return _fails(exercise, kind, _harm(kind, self._limits))
+            return _stopped(exercise, kind, _harm(kind, self._limits), self._call)
         if made is None:
             raised = [self._raised[at] for at in mine if at in self._raised]
             harmed = [self._harmful[at] for at in mine if at in self._harmful]
@@ -193,20 +196,31 @@ class _Run:
             return _fails(exercise, "call", f"{exercise.function} is to be a function, and is something else.")
         if not _by_values(exercise):
             return self._judged_inside(exercise, session)
-        remote = _remote(session, exercise.function, parameters)
-        budget = Budget(self._limits.seconds, seed_of(self._seed, exercise.name))
+        remote = self._remote(exercise, session, parameters)
+        budget = Budget(10 * self._limits.total, seed_of(self._seed, exercise.name))  # the watchdog is stricter
         result = (exercise.check or property_check)(exercise, remote, budget)
-        if peer.broken is not None and result.kind != "timeout":
+        if peer.broken is not None:  # a check that went on without it has judged what is not the student's
             raise peer.broken
-        if peer.broken is not None:
-            self.end()
-            return _fails(exercise, "late", result.message, result._repr_html_())
         points = exercise.points if result.passed else 0
         return Mark(exercise.name, points, exercise.points, result.kind, result.message, result._repr_html_())
 
+    def _remote(self, exercise: Exercise, session: Session, parameters: Any) -> Callable[..., Any]:
+        """The student's function, to be called from here as if it were here; its last call is kept."""
+        signature = _signature(parameters)
+
+        def remote(*args: Any, **named: Any) -> Any:
+            self._call = {**dict(zip(signature.parameters if signature else (), args, strict=False)), **named}
+            return session.peer.call("student", (exercise.function, args, named), {})
+
+        remote.__name__ = remote.__qualname__ = exercise.function
+        remote.elsewhere = True  # type: ignore[attr-defined]  # a check that counts its lines would count ours
+        if signature is not None:
+            remote.__signature__ = signature  # type: ignore[attr-defined]
+        return remote
+
     def _judged_inside(self, exercise: Exercise, session: Session) -> Mark:
         """By a check that has to run beside the student's code. What comes back is taken as text, never as HTML."""
-        asked = (exercise.name, exercise.function, seed_of(self._seed, exercise.name), self._limits.seconds / 2)
+        asked = (exercise.name, exercise.function, seed_of(self._seed, exercise.name), self._limits.seconds)
         try:
             told = session.peer.call("check", asked, {})
         except Exception as error:  # whatever the other process says has happened there
@@ -223,26 +237,24 @@ def _by_values(exercise: Exercise) -> bool:
     return exercise.check is None or getattr(exercise.check, "by_values", False)
 
 
-def _remote(session: Session, name: str, parameters: Any) -> Callable[..., Any]:
-    """The student's function, to be called from here as if it were here."""
+def _signature(parameters: Any) -> inspect.Signature | None:
+    """Of what `inside.look` says about a student's function; None where that is nothing that Python knows."""
+    empty = inspect.Parameter.empty
+    try:
+        found = [(str(word), inspect._ParameterKind(kind), default) for word, kind, default in parameters]
+        return inspect.Signature(
+            [inspect.Parameter(word, kind, default=None if given else empty) for word, kind, given in found]
+        )
+    except (ValueError, TypeError):
+        return None
 
-    def remote(*args: Any, **named: Any) -> Any:
-        return session.peer.call("student", (name, args, named), {})
 
-    remote.__name__ = remote.__qualname__ = name
-    if isinstance(parameters, list):
-        try:
-            remote.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-                [
-                    inspect.Parameter(
-                        word, inspect._ParameterKind(kind), default=None if default else inspect.Parameter.empty
-                    )
-                    for word, kind, default in parameters
-                ]
-            )
-        except (ValueError, TypeError):
-            return remote
-    return remote
+def _stopped(exercise: Exercise, kind: str, says: str, call: Mapping[str, Any]) -> Mark:
+    """With the call that was under way."""
+    blocks: list[Block] = [Say(f"{exercise.name} {exercise.title}", "failed"), Say(says)]
+    if call:
+        blocks += [Say("It was called with:"), *case_blocks(call)]
+    return _fails(exercise, kind, as_text(blocks), as_html(blocks))
 
 
 def _fails(exercise: Exercise, kind: str, message: str, html: str = "") -> Mark:

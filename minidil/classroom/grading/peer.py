@@ -2,13 +2,12 @@
 
 Either side may call; while it waits for the answer it serves calls of the other, so that a student's function can be given
 functions. Values travel by `codec`, so that nothing a student's process sends is run here, and what was changed in place is
-changed here too. Who calls sets the time; a peer that misses it, or that is gone, is not called again.
+changed here too. A peer that is gone is not called again.
 """
 
 import linecache
 import socket
 import struct
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,25 +27,20 @@ class Gone(BaseException):
     """
 
 
-class Late(Gone):
-    """The other process did not answer in time."""
-
-
 class Peer:
-    """One end. deadline: by `time.monotonic`, when the other has to have answered; None: it has all the time."""
+    """One end. broken: why there is nobody at the other; whoever ends it may say so here, and no call waits longer for it."""
 
     def __init__(
         self, connection: socket.socket, describe: Callable[[BaseException], dict[str, Any]] | None = None
     ) -> None:
         self._socket, self._describe = connection, describe or _described
         self._kept: list[Any] = []
-        self.deadline: float | None = None
         self.broken: Gone | None = None
 
     def call(self, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """What the other's function returns; function: its handle, or its name.
 
-        Raises: what it raised, under the name that it had there; Gone or Late.
+        Raises: what it raised, under the name that it had there; Gone.
         """
         which = function.number if isinstance(function, codec.Handle) else function
         try:
@@ -54,7 +48,7 @@ class Peer:
         except (
             BaseException
         ):  # such as TimedOut, in the middle of a message: the next one would be read from its middle
-            self.broken = self.broken or Late("a call was given up")
+            self.broken = self.broken or Gone("a call was given up")
             raise
         if kind == "raise":
             raise _raised(rest[0])
@@ -159,11 +153,9 @@ class Peer:
         return bytes(parts)
 
     def _wait(self) -> None:
-        """Before every wait: for a moment only, so that a thread can interrupt this one."""
+        """Before every wait: for a moment only, so that other threads can end it."""
         if self.broken:
             raise self.broken
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise self._break(Late("no answer in time"))
         self._socket.settimeout(_MOMENT)
 
     def _break(self, error: Gone) -> Gone:

@@ -18,11 +18,12 @@ import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import from_dict
 
 from minidil.classroom.grading import kernel
-from minidil.classroom.grading.peer import Gone, Late, Peer
+from minidil.classroom.grading.peer import Gone, Peer
+from minidil.classroom.grading.watchdog import Watchdog
 from minidil.errors import MinidilError
 
 _START_SECONDS = 60.0
@@ -33,9 +34,12 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL", "PYTHONPATH"
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds: of one cell or one check. total: seconds of one submission. memory: bytes of one process."""
+    """seconds: that the processor may work for one cell or one check. total: seconds by the clock for one notebook.
 
-    seconds: float = 30.0
+    memory: bytes of one process.
+    """
+
+    seconds: float = 20.0
     total: float = 300.0
     memory: int = 4 << 30
 
@@ -75,10 +79,8 @@ class Session:
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, _LONGEST_MESSAGE)
         self._manager = _Manager(context=context, connection_file=str(own / "kernel.json"))
-        notebook = NotebookNode(cells=[_cell("")], metadata=NotebookNode())
-        self._client = _Quiet(
-            notebook, km=self._manager, timeout_func=lambda _: limits.seconds, log=_silent(), iopub_timeout=1
-        )
+        notebook = from_dict({"cells": [{}], "metadata": {}})  # type: ignore[no-untyped-call]
+        self._client = _Quiet(notebook, km=self._manager, timeout=None, log=_silent(), iopub_timeout=1)
         with socket.create_server(("127.0.0.1", 0)) as server:
             self._client.start_new_kernel(
                 env=self._environment(server.getsockname()[1], checks),
@@ -87,6 +89,7 @@ class Session:
                 stderr=_nowhere(),
             )
             self._pid = getattr(self._manager.provisioner, "pid", None)
+            self._watchdog = Watchdog(self._pid, limits.seconds, self._kill)
             try:
                 self.peer = Peer(self._accepted(server))
                 self._kernel_client: Any = self._client.start_new_kernel_client()
@@ -97,33 +100,47 @@ class Session:
     def run(self, source: str) -> Ran:
         """Run a cell; afterwards, if it was late or died, this session is of no more use."""
         cell = _cell(source)
+        self._watchdog.begin()
         try:
             self._client.execute_cell(cell, 0, store_history=False)
         except CellExecutionError as error:
             return Ran("raised", error.ename, error.evalue[:1000])
-        except CellTimeoutError:
-            return Ran("late")
         except (DeadKernelError, RuntimeError):
-            return Ran("died")
+            return Ran(self.ended)
+        finally:
+            self._watchdog.end()
         return Ran("ran")
+
+    @property
+    def ended(self) -> str:
+        """How a kernel that is gone came to its end: "late", as the watchdog killed it, or "died"."""
+        return "late" if self._watchdog.bit else "died"
 
     def serve(self) -> None:
         """Have the kernel answer `peer`, for as long as a check may take."""
-        self.peer.deadline = time.monotonic() + self._limits.seconds
+        self._watchdog.begin()
         self._kernel_client.execute(_SERVE, store_history=False)
 
     def served(self) -> None:
         """The kernel takes cells again."""
+        self._watchdog.end()
         self.peer.done()
-        self.peer.deadline = None
 
     def end(self) -> None:
         """Kill the kernel and whatever it started that is still in its process group or carries its environment."""
-        _kill(self._pid)
-        kill_strays(self._own)
+        self._watchdog.stop()
+        self._kill()
         with contextlib.suppress(Exception):  # it is dead, and says so in various ways
             self._client.shutdown_kernel = "immediate"
             self._client._cleanup_kernel()
+
+    def _kill(self) -> None:
+        if self._pid is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+        kill_strays(self._own)
+        if hasattr(self, "peer"):
+            self.peer.broken = self.peer.broken or Gone("its process was ended")
 
     def _accepted(self, server: socket.socket) -> socket.socket:
         """The kernel's connection: the one that knows the token."""
@@ -150,7 +167,7 @@ class Session:
             "own": own,
             "checks": checks,
             "memory": self._limits.memory,
-            "cpu_seconds": int(2 * self._limits.total) + 60,  # of all its threads together
+            "cpu_seconds": int(4 * self._limits.total) + 60,  # of all its threads together
         }
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TMP", "TEMP", "IPYTHONDIR", "MPLCONFIGDIR"), own)
@@ -165,8 +182,15 @@ class Session:
         return kept | homes | threads | rest
 
 
-def _cell(source: str) -> NotebookNode:
-    return NotebookNode(cell_type="code", source=source, metadata=NotebookNode(), outputs=[], execution_count=None)
+def _cell(source: str) -> Any:
+    content: dict[str, Any] = {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    return from_dict(content)  # type: ignore[no-untyped-call]
 
 
 def _nowhere() -> int:
@@ -177,13 +201,6 @@ def _nowhere() -> int:
 
 
 _null: int | None = None
-
-
-def _kill(pid: int | None) -> None:
-    """Kill a process and its group."""
-    if pid is not None and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
 
 
 def kill_strays(own: Path) -> None:
@@ -213,6 +230,3 @@ def _silent() -> Any:
     log.addHandler(logging.NullHandler())
     log.propagate = False
     return log
-
-
-__all__ = ["Gone", "Late", "Limits", "Ran", "Session"]
