@@ -1,11 +1,11 @@
-"""A class of sixty that answers chapter 3's exercises: twenty right, twenty wrong in known ways, twenty that do what no student should.
+"""A class of sixty with chapter 3's exercises: twenty are right, twenty wrong in known ways, twenty do what no student should.
 
-`CLASS` says what each hands in and what it must get. The right ones are five ways to write each function, combined so that no two
-submissions have more than one longer function in common.
+`everyone` says what each hands in and what it must get. The right ones are some ways to write each function, combined so that no
+two submissions have more than one longer function in common.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -112,7 +112,8 @@ _COL2IMS = [
         for u in range(kernel_size):
             for v in range(kernel_size):
                 top, left = u * dilation, v * dilation
-                image[:, top : top + stride * (oh - 1) + 1 : stride, left : left + stride * (ow - 1) + 1 : stride] += parts[:, u, v]
+                low, right = top + stride * (oh - 1) + 1, left + stride * (ow - 1) + 1
+                image[:, top:low:stride, left:right:stride] += parts[:, u, v]
         return image
     """,
     """
@@ -254,7 +255,10 @@ def older(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Student:
-    """hands_in: files by their path in SUBMISSIONS. marks: the points of the four exercises. flags: pieces of the teacher's flags."""
+    """hands_in: files by their path in SUBMISSIONS. marks: the points of the four exercises.
+
+    kinds, mistakes: by exercise, what its failure is and what the check says about it. flags: pieces of the teacher's flags.
+    """
 
     name: str
     hands_in: Mapping[str, bytes]

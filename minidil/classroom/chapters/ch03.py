@@ -308,7 +308,6 @@ EXERCISES = (
         forbidden=(
             "minidil.functional.unfold",
             "minidil.kernels.reference.conv.im2col",
-            "minidil.kernels.reference.im2col",
         ),
     ),
     Exercise(
@@ -362,7 +361,6 @@ EXERCISES = (
         forbidden=(
             "minidil.functional.fold",
             "minidil.kernels.reference.conv.col2im",
-            "minidil.kernels.reference.col2im",
         ),
     ),
     Exercise(

@@ -80,6 +80,10 @@ class Peer:
         """End the other's `serve`."""
         self._send(("done",))
 
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
     def _serve(self, request: list[Any], named: dict[str, Callable[..., Any]] | None = None) -> None:
         try:
             which, args, keywords = request

@@ -130,6 +130,8 @@ class Session:
         """Kill the kernel and whatever it started that is still in its process group or carries its environment."""
         self._watchdog.stop()
         self._kill()
+        if hasattr(self, "peer"):
+            self.peer.close()
         with contextlib.suppress(Exception):  # it is dead, and says so in various ways
             self._client.shutdown_kernel = "immediate"
             self._client._cleanup_kernel()

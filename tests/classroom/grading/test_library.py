@@ -1,0 +1,52 @@
+"""Who lets the library do the exercise?"""
+
+import pytest
+
+from minidil.classroom.grading.library import called, named, where
+from minidil.classroom.register import exercises
+
+UNFOLD = "minidil.functional.unfold"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import minidil\nminidil.functional.unfold(x, 3)",
+        "import minidil as md\ny = md.functional.unfold(x, 3)",
+        "import minidil.functional as F\nF.unfold(x, 3)",
+        "from minidil import functional\nfunctional.unfold(x)",
+        "from minidil.functional import unfold",
+        "from minidil.functional import unfold as u\nu(x)",
+        "import minidil as md\nF = md.functional\ng = F.unfold\ng(x)",
+        "%matplotlib inline\n!ls\nimport minidil as md\ndef f(x):\n    return md.functional.unfold(x)",
+    ],
+)
+def test_names_are_followed_through_their_aliases(source: str) -> None:
+    assert named(source, (UNFOLD, "minidil.functional.conv")) == [UNFOLD]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numpy as np\nnp.unfold(x)",
+        "# minidil.functional.unfold",
+        "unfold = 3",
+        "def f(:",
+        "import minidil\nminidil.functional",
+        "",
+    ],
+)
+def test_what_only_looks_like_it_is_not_named(source: str) -> None:
+    assert named(source, (UNFOLD,)) == []
+
+
+def test_a_call_is_known_by_the_code_that_ran() -> None:
+    assert where(UNFOLD) == "ops/columns.py:unfold"
+    assert called(["ops/columns.py:unfold", "x.py:y"], (UNFOLD, "minidil.functional.conv")) == [UNFOLD]
+    assert where("minidil.nothing.there") == ""
+    assert called([""], ("minidil.nothing.there",)) == []
+
+
+def test_every_exercises_forbidden_names_exist() -> None:
+    missing = [(each.name, name) for each in exercises() for name in each.forbidden if not where(name)]
+    assert missing == []
