@@ -76,9 +76,9 @@ class Session:
     def __init__(self, own: Path, limits: Limits, checks: bool = False) -> None:
         self._limits, self._own = limits, own
         self._token = secrets.token_hex(16)
-        context = zmq.asyncio.Context()
-        context.setsockopt(zmq.MAXMSGSIZE, _LONGEST_MESSAGE)
-        self._manager = _Manager(context=context, connection_file=str(own / "kernel.json"))
+        self._context = zmq.asyncio.Context()
+        self._context.setsockopt(zmq.MAXMSGSIZE, _LONGEST_MESSAGE)
+        self._manager = _Manager(context=self._context, connection_file=str(own / "kernel.json"))
         notebook = from_dict({"cells": [{}], "metadata": {}})  # type: ignore[no-untyped-call]
         self._client = _Quiet(notebook, km=self._manager, timeout=None, log=_silent(), iopub_timeout=1)
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -135,6 +135,7 @@ class Session:
         with contextlib.suppress(Exception):  # it is dead, and says so in various ways
             self._client.shutdown_kernel = "immediate"
             self._client._cleanup_kernel()
+        self._context.destroy(linger=0)
 
     def _kill(self) -> None:
         if self._pid is not None and hasattr(os, "killpg"):
