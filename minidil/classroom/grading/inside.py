@@ -8,6 +8,7 @@ as one of a CUDA kernel, which has to run where the function is.
 import builtins
 import inspect
 import linecache
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -36,10 +37,13 @@ def connect(port: int, token: str) -> None:
 
 
 def serve() -> None:
-    """Answer until the grader is done; a cell of its own calls it."""
-    _called.clear()
-    _watched.clear()
-    _peers[0].serve({"look": look, "student": student, "called": called, "check": check})
+    """Answer until the grader is done; a cell of its own calls it. Ends this process if it cannot: nobody is to wait for it."""
+    try:
+        _called.clear()
+        _watched.clear()
+        _peers[0].serve({"look": look, "student": student, "called": called, "check": check})
+    except BaseException:  # no memory is left, or the student's code has taken something apart
+        os._exit(1)
 
 
 def look(name: str) -> tuple[str, list[tuple[str, int, bool]] | None]:

@@ -117,6 +117,9 @@ class _Run:
                 continue
             mine = [at for at, step in enumerate(self._plan.steps) if each.name in step.answers]
             other = [at for at, step in enumerate(self._plan.steps) if not step.answers]
+            for at in mine:
+                if self._harmful.get(at) == "memory":  # which another cell may have held
+                    del self._harmful[at]
             if set(mine) & set(self._harmful) or len(self._plan.steps) == len(mine):
                 continue
             self.end()
@@ -135,8 +138,8 @@ class _Run:
         ran = self._ready(done).run(self._plan.steps[number].source)
         if ran.how == "raised":
             self._raised[number] = f"{ran.error}: {ran.says}"
-        if ran.how in ("late", "died") or ran.error == "MemoryError":
-            self._harmful[number] = "memory" if ran.how == "raised" else ran.how
+        if ran.how in ("late", "died", "memory"):
+            self._harmful[number] = ran.how
             self.end()
 
     def _ready(self, done: list[int]) -> Session:

@@ -27,6 +27,7 @@ from minidil.classroom.grading.watchdog import Watchdog
 from minidil.errors import MinidilError
 
 _START_SECONDS = 60.0
+_FULL = 0.9  # of its memory
 _LONGEST_MESSAGE = 4 << 20  # bytes of Jupyter's protocol; a kernel that sends more is cut off
 _SERVE = "__import__('minidil.classroom.grading.inside', fromlist=['serve']).serve()"
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL", "PYTHONPATH", "CONDA_PREFIX", "VIRTUAL_ENV")
@@ -46,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a cell. how: "ran", "raised", "late" (ended at the limit) or "died" (the kernel is gone)."""
+    """What became of a cell. how: "ran", "raised", "memory" (none is left), "late" (killed at the limit) or "died"."""
 
     how: str
     error: str = ""
@@ -104,12 +105,13 @@ class Session:
         try:
             self._client.execute_cell(cell, 0, store_history=False)
         except CellExecutionError as error:
-            return Ran("raised", error.ename, error.evalue[:1000])
+            out_of_memory = error.ename == "MemoryError" or self._full()
+            return Ran("memory" if out_of_memory else "raised", error.ename, error.evalue[:1000])
         except (DeadKernelError, RuntimeError):
             return Ran(self.ended)
         finally:
             self._watchdog.end()
-        return Ran("ran")
+        return Ran("memory" if self._full() else "ran")
 
     @property
     def ended(self) -> str:
@@ -136,6 +138,10 @@ class Session:
             self._client.shutdown_kernel = "immediate"
             self._client._cleanup_kernel()
         self._context.destroy(linger=0)
+
+    def _full(self) -> bool:
+        """Whether the kernel holds nearly all the memory that it may have, so that whatever comes next would fail."""
+        return self._watchdog.memory() > _FULL * self._limits.memory
 
     def _kill(self) -> None:
         if self._pid is not None and hasattr(os, "killpg"):

@@ -4,6 +4,7 @@ By the clock there is several times as much, for what waits instead of working.
 """
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,13 @@ class Watchdog:
     def stop(self) -> None:
         """Look no more."""
         self._stopped.set()
+
+    def memory(self) -> int:
+        """Bytes of its address space, which is what is limited; 0 on systems that do not limit it."""
+        with contextlib.suppress(psutil.Error):
+            if self._process is not None and sys.platform.startswith("linux"):
+                return int(self._process.memory_info().vms)
+        return 0
 
     def _watch(self) -> None:
         while not self._stopped.wait(_LOOK):

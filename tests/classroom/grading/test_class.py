@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import os
+import resource
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,6 +58,12 @@ def assert_as_expected(graded: Graded, students: Sequence[Student]) -> None:
             assert any(flag in each for each in report.flags), student.name
 
 
+def _worked() -> float:
+    """Seconds of the processor that ended children have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.long
 def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not fence.version():
@@ -71,7 +79,11 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     folder, out = hand_in(students, tmp_path / "submissions"), tmp_path / "out"
     before = snapshot(tmp_path)
 
+    began, clock = _worked(), time.monotonic()
     first = grade(folder, out, seed=SEED, limits=LIMITS, jobs=2)
+    worked = _worked() - began
+    print(f"graded in {time.monotonic() - clock:.0f} s by the clock, {worked:.0f} s of processors")
+    assert worked < 2 * 300  # under five minutes on two of them, where nothing else runs
     assert (first.run, first.kept) == (60, 0)
     assert_as_expected(first, students)
     assert {name: kept for name, kept in snapshot(tmp_path).items() if Path(name).parts[0] != "out"} == before
