@@ -137,7 +137,7 @@ class _Run:
         """Run a cell after those that are done."""
         ran = self._ready(done).run(self._plan.steps[number].source)
         if ran.how == "raised":
-            self._raised[number] = f"{ran.error}: {ran.says}"
+            self._raised[number] = f"{ran.error}: {ran.says}" if ran.says else ran.error
         if ran.how in ("late", "died", "memory"):
             self._harmful[number] = ran.how
             self.end()
@@ -174,7 +174,7 @@ class _Run:
         except Gone:
             kind = session.ended
             self.end()
-            return _stopped(exercise, kind, _harm(kind, self._limits), self._call)
+            return _fails(exercise, kind, _harm(kind, self._limits), call=self._call)
         if made is None:
             raised = [self._raised[at] for at in mine if at in self._raised]
             harmed = [self._harmful[at] for at in mine if at in self._harmful]
@@ -252,16 +252,12 @@ def _signature(parameters: Any) -> inspect.Signature | None:
         return None
 
 
-def _stopped(exercise: Exercise, kind: str, says: str, call: Mapping[str, Any]) -> Mark:
-    """With the call that was under way."""
-    blocks: list[Block] = [Say(f"{exercise.name} {exercise.title}", "failed"), Say(says)]
+def _fails(exercise: Exercise, kind: str, *says: str, call: Mapping[str, Any] | None = None) -> Mark:
+    """No points, and what is said about it; call: what the function was called with."""
+    blocks: list[Block] = [Say(f"{exercise.name} {exercise.title}", "failed"), *map(Say, says)]
     if call:
         blocks += [Say("It was called with:"), *case_blocks(call)]
-    return _fails(exercise, kind, as_text(blocks), as_html(blocks))
-
-
-def _fails(exercise: Exercise, kind: str, message: str, html: str = "") -> Mark:
-    return Mark(exercise.name, 0, exercise.points, kind, message, html)
+    return Mark(exercise.name, 0, exercise.points, kind, as_text(blocks), as_html(blocks))
 
 
 def _none(exercise: Exercise) -> Mark:

@@ -9,6 +9,7 @@ import linecache
 import socket
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -182,12 +183,7 @@ def words(error: BaseException) -> str:
 def _raised(told: dict[str, Any]) -> Exception:
     """The error as it was in the other process: same name, same words, and a traceback that ends in the student's line."""
     kind, says = str(told.get("kind", ""))[:100], str(told.get("says", ""))[:1000]
-    known = {each.__name__: each for each in _ERRORS}
-    error: Exception
-    if kind in known:
-        error = known[kind](says)
-    else:
-        error = type(kind if kind.isidentifier() else "Exception", (Exception,), {})(says)
+    error: Exception = _class(kind if kind.isidentifier() else "Exception")(says)
     file, line, source = str(told.get("file", ""))[:200], told.get("line", 0), str(told.get("source", ""))[:100_000]
     if not (file and isinstance(line, int) and 0 < line < 10_000 and "\n" not in file):
         return error
@@ -198,6 +194,13 @@ def _raised(told: dict[str, Any]) -> Exception:
     except Exception as with_traceback:
         return with_traceback
     return error
+
+
+@lru_cache(maxsize=1000)
+def _class(name: str) -> type[Exception]:
+    """Python's own class of that name, or one that is called so: always the same, as two errors are compared by it."""
+    known: dict[str, type[Exception]] = {each.__name__: each for each in _ERRORS}
+    return known.get(name) or type(name, (Exception,), {})
 
 
 _ERRORS = (

@@ -42,7 +42,7 @@ def test_each_fault_costs_its_own_exercise(tmp_path: Path) -> None:
     assert [each.points for each in marks.values()] == [0, 4, 0, 3]
     assert "This did not end within 4 s" in marks["ex03_3"].message
     assert "kernel_size = " in marks["ex03_3"].message  # the call that was under way
-    assert marks["ex03_3"].html.startswith("<div")
+    assert all(each.html.startswith("<div") for each in marks.values())
     assert marks["ex03_2"].calls == ()
 
 

@@ -78,6 +78,8 @@ def test_errors_keep_their_names_and_the_line_stays_open(peer: Peer) -> None:
     with pytest.raises(Exception, match="in its own words") as own:
         peer.call("own", (), {})
     assert type(own.value).__name__ == "OwnError"
+    with pytest.raises(type(own.value), match="in its own words"):  # the same class, call after call
+        peer.call("own", (), {})
     with pytest.raises(Exception, match="3") as left:
         peer.call("leaves", (), {})
     assert type(left.value).__name__ == "SystemExit"
