@@ -24,6 +24,8 @@ class _Tried(Protocol):
 
 def recognised(exercise: Exercise, smallest: _Tried, tried: Sequence[_Tried]) -> Mistake | None:
     """The first mistake of the catalogue that gives what the student's function gave, in the failure and in other cases."""
+    if smallest.difference and smallest.difference.kind == "in place":  # what it returns is right
+        return None
     failures = [each for each in tried if each.difference and each is not smallest]
     others = [each for each in tried if not each.difference]
     compared = [smallest, *_spread(failures, COMPARED // 2), *_spread(others, COMPARED // 2)]

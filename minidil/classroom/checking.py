@@ -30,10 +30,11 @@ def check(
     was expected and what came, and with the probable cause. `bool(result)` says whether it passed, `result.must_pass()` raises.
 
     name: "ex03_2" is the second exercise of chapter 3. hint: 1, 2 or 3, each says more; the function may then be left out.
-    seed: other cases than usual, the same ones for the same seed. seconds: after which no more cases are drawn.
+    seed: other cases than usual, the same ones for the same seed and version of hypothesis.
+    seconds: after which no more cases are drawn; a grader gives more than a student waits, so that the time decides nothing.
     What cannot be interrupted: a single call of compiled code, and a loop that catches every exception.
-    Raises: OptionError for an unknown exercise or hint, or if there is nothing to check. What the student's function does,
-        raises or returns never gets out; only KeyboardInterrupt does. BackendError if hypothesis is not installed.
+    Raises: BackendError if hypothesis is not installed. Nothing else: what the student's function does, raises or returns never
+        gets out, but for KeyboardInterrupt, and a call that makes no sense gets a result that says so.
     """
     from minidil.classroom import progress
     from minidil.classroom.budget import Budget
@@ -41,21 +42,42 @@ def check(
     from minidil.classroom.register import exercise
     from minidil.classroom.search import ready
 
-    asked = exercise(name)
+    try:
+        asked = exercise(name)
+    except OptionError as error:
+        return _refused(str(name), f"{_meant(name) or error}.")
+    usage = f'minidil.check("{asked.name}", {asked.function})'
     if hint not in (0, 1, 2, 3):
-        raise OptionError(f"check: hint must be 1, 2 or 3, not {hint!r}")
+        return _refused(asked.name, f"There are three hints: hint=1, hint=2 and hint=3, not hint={hint!r}.")
     if function is _NOTHING:
-        if not hint:
-            raise OptionError(
-                f'check: give it your function, without brackets: minidil.check("{name}", {asked.function})'
-            )
-        return _hint(asked, hint)
+        return (
+            _hint(asked, hint) if hint else _refused(asked.name, f"Give it your function, without brackets: {usage}.")
+        )
     if not callable(function):
         return _no_function(asked, function)
     ready()
     result = (asked.check or property_check)(asked, function, Budget(seconds, 0 if seed is None else seed))
     progress.note(result)
     return _with_hint(result, asked, hint) if hint and not result.passed else result
+
+
+def _refused(name: str, text: str) -> Result:
+    from minidil.classroom.report import Say
+    from minidil.classroom.result import Result
+
+    return Result(name, False, (Say(text, "failed"),), "call")
+
+
+def _meant(name: Any) -> str:
+    """Whoever gives the function alone, or first, is told the name of its exercise."""
+    from minidil.classroom.register import exercises
+
+    function = getattr(name, "__name__", "") if callable(name) else ""
+    found = next((each for each in exercises() if each.function == function), None)
+    if not function:
+        return ""
+    usage = f'minidil.check("{found.name}", {function})' if found else f'minidil.check("ex03_2", {function})'
+    return f"The name of the exercise comes first: {usage}"
 
 
 def _no_function(asked: Exercise, given: Any) -> Result:

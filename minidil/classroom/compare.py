@@ -27,6 +27,14 @@ def difference(expected: Any, actual: Any, parts: Sequence[str] = (), tolerance:
     """The first respect in which `actual` is not `expected`, or None. parts: names, where `expected` is a tuple of things."""
     if actual is None and expected is not None:
         return Difference("none", "returns nothing (None)", expected=expected)
+    try:
+        return _different(expected, actual, parts, tolerance)
+    except Exception as error:  # an object of a class of the student's may raise whatever it is asked
+        says = f"returns {kind_of(actual)}, which cannot be compared ({type(error).__name__})"
+        return Difference("type", says, expected=expected)
+
+
+def _different(expected: Any, actual: Any, parts: Sequence[str], tolerance: float) -> Difference | None:
     if isinstance(expected, tuple) and parts:
         return _of_parts(expected, actual, parts, tolerance)
     actual = _unwrapped(actual)
@@ -58,6 +66,7 @@ def _of_arrays(expected: NDArray[Any], actual: Any, tolerance: float) -> Differe
     if not isinstance(actual, np.ndarray):
         remedy = "; np.array(...) makes an array of a list" if isinstance(actual, list | tuple) else ""
         return differs("type", f"returns {kind_of(actual)}; asked for is an array of shape {expected.shape}{remedy}")
+    actual = np.asarray(actual)  # of its subclasses, np.matrix has ideas of its own
     if actual.shape != expected.shape:
         return differs("shape", f"returns an array of shape {actual.shape}; expected is {expected.shape}")
     if actual.dtype.kind not in "biufc":

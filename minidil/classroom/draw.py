@@ -42,9 +42,9 @@ class Draw:
         """Whole numbers as float64, so that sums are exact: 1, 2, 3, ... in the simplest case, else from -9 to 9."""
         return self._filled(shape, lambda rng: rng.integers(-9, 10, shape))
 
-    def reals(self, *shape: int) -> NDArray[np.float64]:
-        """Numbers with two decimals around 0: 1, 2, 3, ... in the simplest case."""
-        return self._filled(shape, lambda rng: rng.normal(0, 2, shape).round(2))
+    def reals(self, *shape: int, power: int = 1) -> NDArray[np.float64]:
+        """Numbers with two decimals around 0: 1, 2, 3, ... in the simplest case, or with power=2 their squares."""
+        return self._filled(shape, lambda rng: rng.normal(0, 2, shape).round(2), power)
 
     def labels(self, count: int, classes: int) -> NDArray[np.int64]:
         """Whole numbers from 0 to classes - 1: 0, 1, 2, ... in the simplest case."""
@@ -53,9 +53,11 @@ class Draw:
             return np.arange(count) % classes
         return np.random.default_rng(seed).integers(0, classes, count)
 
-    def _filled(self, shape: tuple[int, ...], random: Callable[[np.random.Generator], Any]) -> NDArray[np.float64]:
+    def _filled(
+        self, shape: tuple[int, ...], random: Callable[[np.random.Generator], Any], power: int = 1
+    ) -> NDArray[np.float64]:
         # All entries hang on one number: drawing each of them would take most of the time, and zeros say less than 1, 2, 3.
         seed = self._source(0, _SEEDS)
         if not seed:
-            return np.arange(1.0, 1 + np.prod(shape, dtype=int)).reshape(shape)
+            return np.arange(1.0, 1 + np.prod(shape, dtype=int)).reshape(shape) ** power
         return np.asarray(random(np.random.default_rng(seed)), np.float64)

@@ -1,7 +1,7 @@
 """The usual check: the function against its definition on drawn cases, the failure made as small as it can be, and its cause."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from minidil.classroom.verdict import failed, not_callable_so, open_still
 from minidil.classroom.watch import TimedOut
 
 _MORE = 20  # cases that are drawn when one has failed
-_SECONDS = 1.0  # for them
+_RESERVE = 0.25  # of the time, for them
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
             return "stop"
         return "wrong" if tried[-1].difference else "right"
 
-    late = search(exercise.cases, attempt, budget)
+    late = search(exercise.cases, attempt, budget, reserve=_RESERVE * budget.seconds)
     if refused:
         return not_callable_so(exercise, refused)
     failures = [each for each in tried if each.difference]
@@ -62,7 +62,7 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
         return _passed(exercise, tried, late)
     smallest = min(failures, key=lambda each: size(each.case))
     if isinstance(smallest.outcome.error, NotImplementedError):
-        return open_still(exercise, smallest.outcome)
+        return open_still(exercise)
     again = _again(function, smallest, bool(by_name), budget)
     count = len(tried)
     if not isinstance(smallest.outcome.error, TimedOut):
@@ -70,7 +70,7 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
         search(
             exercise.cases,
             lambda case: attempt(case).replace("wrong", "right"),
-            Budget(_SECONDS, budget.seed + 1),
+            replace(budget, seed=budget.seed + 1),
             _MORE,
         )
     mistake = recognised(exercise, smallest, tried)
@@ -78,16 +78,17 @@ def property_check(exercise: Exercise, function: Callable[..., Any], budget: Bud
     return failed(exercise, smallest, mistake, look, count, again)
 
 
-def size(case: Mapping[str, Any]) -> tuple[int, float]:
-    """What makes a case small: few entries of its arrays first, then small numbers."""
-    entries, numbers = 0, 0.0
+def size(case: Mapping[str, Any]) -> tuple[int, int, float]:
+    """What makes a case small: few entries of its arrays first, then few digits, then small numbers."""
+    entries, digits, numbers = 0, 0, 0.0
     for value in case.values():
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             continue
         entries += array.size if array.ndim else 0
+        digits += sum(len(f"{each:g}") for each in array.ravel().tolist())
         numbers += float(np.abs(array).sum())
-    return entries, numbers
+    return entries, digits, numbers
 
 
 def _try(

@@ -12,7 +12,7 @@ from minidil.errors import OptionError
 def exercise(name: str) -> Exercise:
     """Raises: OptionError, which says what there is, for an unknown name."""
     known = _all()
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
     of_chapter = [each for each in known if each.startswith(str(name)[:5])]
     there = f"chapter {str(name)[2:4]} has {', '.join(of_chapter)}" if of_chapter else f"there are {', '.join(known)}"

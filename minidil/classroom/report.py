@@ -18,12 +18,20 @@ class Say:
 
 @dataclass(frozen=True)
 class Panel:
-    """A table of numbers with a title. marked: cells (row, column) that differ. note: a line below."""
+    """A table of numbers with a title. marked: cells (row, column) that differ. note: a line below.
+
+    block: so many rows belong together, as a slice of an array; 0: all of them.
+    """
 
     title: str
     rows: Sequence[Sequence[str]]
     marked: frozenset[tuple[int, int]] = frozenset()
     note: str = ""
+    block: int = 0
+
+    def begins(self, row: int) -> bool:
+        """Whether a row is the first of a block, but for the first one."""
+        return bool(self.block and row and row % self.block == 0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,9 @@ def _panel_lines(panel: Panel) -> list[str]:
     ]
     columns = max((len(row) for row in shown), default=0)
     widths = [max((len(row[j]) for row in shown if j < len(row)), default=0) for j in range(columns)]
-    lines = ["".join(f"{cell:>{widths[j]}}" for j, cell in enumerate(row)) for row in shown]
+    lines = []
+    for i, row in enumerate(shown):
+        lines += [""] * panel.begins(i) + ["".join(f"{cell:>{widths[j]}}" for j, cell in enumerate(row))]
     return [f" {panel.title}", *lines, *([f" {panel.note}"] if panel.note else [])]
 
 
@@ -118,6 +128,7 @@ def _html_panel(panel: Panel) -> str:
         cells = []
         for j, cell in enumerate(row):
             style = "padding: 1px 7px; text-align: right; border: 1px solid rgba(128,128,128,0.35)"
+            style += "; border-top: 5px double rgba(128,128,128,0.6)" if panel.begins(i) else ""
             if (i, j) in panel.marked:
                 style += "; background: rgba(213,94,0,0.25); outline: 2px solid #d55e00; font-weight: bold"
             cells.append(f'<td style="{style}">{escape(cell)}</td>')

@@ -81,4 +81,4 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, float):
         return value if np.isfinite(value) else repr(value)
-    return value if value is None or isinstance(value, bool | int | str) else repr(value)[:200]
+    return value if value is None or isinstance(value, bool | int | str) else f"<{type(value).__name__}>"

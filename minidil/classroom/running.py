@@ -1,12 +1,14 @@
 """Running a student's notebook in a fresh kernel, and checking what it defines."""
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from minidil.classroom.notebooks import text
+from minidil.classroom.notebooks import solves, text
 from minidil.classroom.register import exercises
-from minidil.errors import BackendError, DataError, TrainingError
+from minidil.errors import BackendError, CheckFailed, DataError
 
 _SECONDS = 60  # for one cell
 _MARK = "minidil-results:"
@@ -18,8 +20,7 @@ def _minidil_results(names):
         if function in globals():
             results.append(minidil.check(name, globals()[function]).as_dict())
         else:
-            message = f"{{name}}: there is no function {{function}}; was its cell run, and does it run without an error?"
-            results.append({{"exercise": name, "passed": False, "kind": "missing", "message": message}})
+            results.append({{"exercise": name, "passed": False, "kind": "missing", "message": function}})
     print({mark!r} + json.dumps(results))
 
 _minidil_results({names!r})
@@ -30,7 +31,7 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
     """Run the cells of a notebook, whatever they raise, and check the functions of a chapter's exercises.
 
     Cells that only check are left out, since all are checked at the end, and noted in the folder's progress.
-    Raises: DataError if the file is no notebook, BackendError if nbclient is missing, TrainingError if the kernel dies.
+    Raises: DataError if the file is no notebook, BackendError if nbclient is missing, CheckFailed if the kernel dies.
     """
     try:
         import nbformat
@@ -55,15 +56,32 @@ def results(path: Path, chapter: str) -> list[dict[str, Any]]:
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # what a kernel says of its own
     except (CellTimeoutError, DeadKernelError) as error:
-        raise TrainingError(f"{path}: its kernel died or did not answer within {_SECONDS} s in a cell") from error
+        raise CheckFailed(f"{path}: its kernel died or did not answer within {_SECONDS} s in a cell") from error
     printed = "".join(output.get("text", "") for output in last.outputs)
     line = next((line for line in printed.splitlines() if line.startswith(_MARK)), None)
     if line is None:
-        raise TrainingError(f"{path}: the checks did not run to their end in its kernel")
+        raise CheckFailed(f"{path}: the checks did not run to their end in its kernel")
     found: list[dict[str, Any]] = json.loads(line.removeprefix(_MARK))
+    errors = {solves(cell): _error(cell) for cell in notebook.cells}
+    for each in found:
+        if each["kind"] == "missing":
+            name, function = each["exercise"], each["message"]
+            why = (
+                f"its cell stops with {errors[name]}" if errors.get(name) else "is it called so, and is its cell there?"
+            )
+            each["message"] = f"not yet: {name}\nThere is no function {function}: {why}"
     return found
+
+
+def _error(cell: Any) -> str:
+    """The last line of what a cell raised, or nothing."""
+    raised = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+    if not raised:
+        return ""
+    said = re.sub(r"\(\d+\.py, line", "(line", raised[0].evalue)  # a cell's file is known to its kernel only
+    return f"{raised[0].ename}: {said}"
 
 
 def _only_checks(cell: Any) -> bool:

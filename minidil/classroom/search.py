@@ -1,7 +1,7 @@
 """Drawing cases with hypothesis, and making one that fails smaller, until the time is up."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minidil.classroom.budget import Budget
@@ -9,6 +9,11 @@ from minidil.classroom.draw import Draw
 from minidil.errors import BackendError
 
 CASES = 100  # that are drawn; a failure is made smaller with some more
+
+
+# Numbers are drawn from here on: hypothesis prefers numbers that stand in the files of a program, and none stand here. So the
+# cases do not depend on what else is imported.
+_FAR = 3_141_592_653_589_793
 
 
 class _Enough(BaseException):
@@ -32,10 +37,12 @@ def search(
     attempt: Callable[[dict[str, Any]], str],
     budget: Budget,
     count: int = CASES,
+    reserve: float = 0.0,
 ) -> bool:
     """Draw `count` cases and try them. attempt: "right", "wrong" (so make it smaller) or "stop".
 
-    The same seed draws the same cases. Returns whether the time was up before all were tried.
+    The same seed draws the same cases. reserve: seconds that are to be left of the budget.
+    Returns whether the time was up before all were tried.
     """
     import hypothesis
     from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -56,14 +63,30 @@ def search(
     )
     @hypothesis.given(st.data())
     def one(data: Any) -> None:
-        if budget.left < 0:
+        if budget.left < reserve:
             raise _Enough
-        verdict = attempt(cases(Draw(lambda low, high: int(data.draw(st.integers(low, high))))))
+        verdict = attempt(cases(Draw(lambda low, high: int(data.draw(st.integers(_FAR + low, _FAR + high))) - _FAR)))
         if verdict == "stop":
             raise _Enough
         if verdict == "wrong":
             raise _WrongError
 
-    with contextlib.suppress(_WrongError, _Enough, hypothesis.errors.HypothesisException):
+    with _reading_no_files(), contextlib.suppress(_WrongError, _Enough, hypothesis.errors.HypothesisException):
         one()
-    return budget.left < 0
+    return budget.left < reserve
+
+
+@contextlib.contextmanager
+def _reading_no_files() -> Iterator[None]:
+    """Keep hypothesis from reading the program's files for numbers, which takes a second and leaves a folder behind."""
+    from hypothesis.internal.conjecture import providers
+
+    read, known = (getattr(providers, name, None) for name in ("_get_local_constants", "_local_constants"))
+    if read is None or known is None:  # another version, which may do without it
+        yield
+        return
+    providers._get_local_constants = lambda: known
+    try:
+        yield
+    finally:
+        providers._get_local_constants = read

@@ -47,7 +47,7 @@ def result_blocks(different: Difference, yours: str = "yours") -> list[Block]:
 def worst_entry(different: Difference) -> tuple[int, ...]:
     """Where the results are farthest apart; what is not a number is farther than everything."""
     with np.errstate(all="ignore"):
-        apart = np.abs(np.asarray(different.actual, float) - np.asarray(different.expected, float))
+        apart = np.abs(1.0 * different.actual - 1.0 * different.expected)
     apart[np.isnan(apart)] = np.inf
     assert different.wrong is not None  # the caller has seen to it
     apart[~different.wrong] = -1
@@ -65,12 +65,13 @@ def panel(
     shape = array.shape
     wrong = np.zeros(shape, bool) if wrong is None else wrong
     around = around or (0,) * array.ndim
-    notes = []
+    notes, block = [], 0
     if not array.size:
         return Panel(f"{title}  {shape}", [["empty"]])
     leading = shape[:-2]
     if leading and np.prod(leading) * shape[-2] <= _MOST_ROWS:  # all slices below each other
         if np.prod(leading) > 1:
+            block = shape[-2]
             notes.append(f"{int(np.prod(leading))} slices of {shape[-2]} x {shape[-1]}, one below the other")
         array, wrong = array.reshape(-1, shape[-1]), wrong.reshape(-1, shape[-1])
         around = (int(np.ravel_multi_index(around[:-1], shape[:-1])), around[-1])
@@ -86,7 +87,7 @@ def panel(
         notes.append(f"columns {columns[0]} to {columns[-1]}")
     cells = [[number(array[i, j]) for j in columns] for i in rows]
     marked = frozenset((i, j) for i, row in enumerate(rows) for j, column in enumerate(columns) if wrong[row, column])
-    return Panel(f"{title}  {shape}", cells, marked, "; ".join(notes))
+    return Panel(f"{title}  {shape}", cells, marked, "; ".join(notes), block)
 
 
 def number(value: Any) -> str:
@@ -107,5 +108,8 @@ def _is_array(value: Any) -> bool:
 
 
 def _brief(value: Any) -> str:
-    text = number(value) if isinstance(value, float | np.floating) else repr(value)
+    try:
+        text = number(value) if isinstance(value, float | np.floating) else repr(value)
+    except Exception:  # whatever a class of the student's makes of it
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 200 else text[:200] + " ..."

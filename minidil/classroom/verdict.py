@@ -25,6 +25,7 @@ _ODD = {
     "nan": "nan comes from 0/0, inf - inf or the logarithm of a negative number.",
     "inf": "inf comes from a division by 0, the logarithm of 0 or a number that is too large.",
 }
+_MOST_LINES = 8  # of what a function prints
 _SHAPES = ("broadcast", "shape", "reshape", "dimension", "mismatch", "aligned")
 
 
@@ -66,7 +67,7 @@ def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, look: 
             )
         )
     if outcome.printed and kind != "none":
-        blocks += [Say("In this case it printed:"), Say(outcome.printed.rstrip(), "code")]
+        blocks += [Say("In this case it printed:"), Say(_beginning(outcome.printed), "code")]
     blocks.append(_offer(exercise))
     return Result(
         exercise.name,
@@ -81,10 +82,9 @@ def failed(exercise: Exercise, smallest: _Tried, mistake: Mistake | None, look: 
     )
 
 
-def open_still(exercise: Exercise, outcome: Outcome) -> Result:
+def open_still(exercise: Exercise) -> Result:
     """The function is as it was handed out."""
-    where = f" ({outcome.place})" if outcome.place else ""
-    text = f"{exercise.function} still raises NotImplementedError{where}: put your own lines in its place."
+    text = f"{exercise.function} is still to be written: put your own lines in place of raise NotImplementedError()."
     return _refusal(exercise, "open", text)
 
 
@@ -131,10 +131,15 @@ def _of_value(exercise: Exercise, different: Difference, outcome: Outcome) -> li
     return blocks
 
 
+def _beginning(printed: str) -> str:
+    lines = printed.rstrip().splitlines()
+    return "\n".join(lines[:_MOST_LINES] + ["..."] * (len(lines) > _MOST_LINES))
+
+
 def _of_nothing(exercise: Exercise, outcome: Outcome) -> list[Block]:
     if outcome.printed:
         text = f"{exercise.function} prints something but returns nothing (None): write return where it says print."
-        return [Say(text), Say(outcome.printed.rstrip(), "code")]
+        return [Say(text), Say(_beginning(outcome.printed), "code")]
     return [Say(f"{exercise.function} returns nothing (None): is `return` missing, or does an `if` leave without it?")]
 
 

@@ -212,6 +212,7 @@ EXERCISES = (
         ),
         points=2,
         minutes=15,
+        forbidden=("numpy.correlate", "numpy.convolve"),
     ),
     Exercise(
         name="ex01_3",

@@ -113,6 +113,11 @@ def _causal_undilated(x: Array, w: Array, dilation: int) -> Array:
     return dilated(np.pad(x, (len(w) - 1, 0)), w, dilation)
 
 
+def _causal_undilated_beyond(x: Array, w: Array, dilation: int) -> Array:
+    padded = np.pad(x, (len(w) - 1, 0))
+    return np.array([sum(float(w[k] * padded[t + k * dilation]) for k in range(len(w))) for t in range(len(x))])
+
+
 def _causal_both_sides(x: Array, w: Array, dilation: int) -> Array:
     total = dilation * (len(w) - 1)
     return dilated(np.pad(x, (total // 2, total - total // 2)), w, dilation)
@@ -246,6 +251,11 @@ EXERCISES = (
             Mistake(
                 "k - 1 zeros, whatever the dilation",
                 _causal_undilated,
+                "So many zeros are enough for dilation 1. How far back does the first tap reach with dilation d?",
+            ),
+            Mistake(
+                "k - 1 zeros, and windows beyond the end",
+                _causal_undilated_beyond,
                 "So many zeros are enough for dilation 1. How far back does the first tap reach with dilation d?",
             ),
             Mistake(

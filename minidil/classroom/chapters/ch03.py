@@ -159,6 +159,21 @@ def _exchanged(x: Array, kernel_size: int, stride: int, dilation: int) -> Array:
     return np.array(taps)
 
 
+def _unstrided(x: Array, kernel_size: int, stride: int, dilation: int) -> Array:
+    window = Window.of(x.shape[1:], kernel_size, stride, 0, dilation)
+    dense = im2col(x, kernel_size, 1, dilation)
+    outputs = Window.of(x.shape[1:], kernel_size, 1, 0, dilation).out
+    return dense.reshape(len(dense), *outputs)[:, : window.out[0], : window.out[1]].reshape(len(dense), -1)
+
+
+def _span_kd(x: Array, kernel_size: int, stride: int, dilation: int) -> Array:
+    outputs = [(size - kernel_size * dilation) // stride + 1 for size in x.shape[1:]]
+    cols = np.zeros((len(x), kernel_size, kernel_size, *outputs))  # which are negative where only the true span fits
+    for u, v, i, j in np.ndindex(kernel_size, kernel_size, *outputs):
+        cols[:, u, v, i, j] = x[:, i * stride + u * dilation, j * stride + v * dilation]
+    return cols.reshape(len(x) * kernel_size**2, outputs[0] * outputs[1])
+
+
 def _scattered(cols: Array, shape: Any, kernel_size: int, stride: int, dilation: int, add: bool) -> Array:
     """col2im in the order of rows, then of columns, with += or with =."""
     window = Window.of(shape[1:], kernel_size, stride, 0, dilation)
@@ -198,6 +213,15 @@ def _back_undilated(cols: Array, shape: Any, kernel_size: int, stride: int, dila
     for u, v in np.ndindex(kernel_size, kernel_size):
         for i, j in np.ndindex(*window.out):
             image[:, i * stride + u, j * stride + v] += spread[:, u, v, i, j]
+    return image
+
+
+def _back_unstrided(cols: Array, shape: Any, kernel_size: int, stride: int, dilation: int) -> Array:
+    window = Window.of(shape[1:], kernel_size, stride, 0, dilation)
+    image = np.zeros(shape)
+    spread = cols.reshape(shape[0], kernel_size, kernel_size, *window.out)
+    for u, v, i, j in np.ndindex(kernel_size, kernel_size, *window.out):
+        image[:, i + u * dilation, j + v * dilation] += spread[:, u, v, i, j]
     return image
 
 
@@ -292,6 +316,17 @@ EXERCISES = (
                 "reshaped to (F, C*K*K), has the channel outermost, and the rows must stand as its entries do.",
             ),
             Mistake(
+                "the stride does not move the window",
+                _unstrided,
+                "There are as many columns as there should be, but neighbouring windows are one position apart. Where does "
+                "window i begin?",
+            ),
+            Mistake(
+                "span k*d",
+                _span_kd,
+                "Outputs are missing: the kernel seems to span K * d positions. Nothing follows the last tap.",
+            ),
+            Mistake(
                 "transposed: one row per output",
                 _outputs_first,
                 "Every output has a row here; it is to have a column, so that weight @ cols is a matrix product.",
@@ -349,6 +384,11 @@ EXERCISES = (
                 "the dilation is ignored",
                 _back_undilated,
                 "The entries come back to places next to each other, but they were taken from places that are d apart.",
+            ),
+            Mistake(
+                "the stride does not move the window",
+                _back_unstrided,
+                "The columns come back to windows that are one position apart, but they were taken stride apart.",
             ),
             Mistake(
                 "taps before channels in the rows",

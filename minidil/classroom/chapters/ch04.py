@@ -76,8 +76,12 @@ def _linear_cases(draw: Draw) -> dict[str, Any]:
 
 
 def _norm_cases(draw: Draw) -> dict[str, Any]:
-    images, channels = draw.integer(2, 5), draw.integer(1, 3)
-    return {"x": draw.reals(images, channels), "gamma": draw.reals(channels), "upstream": draw.reals(images, channels)}
+    images, channels = draw.integer(3, 6), draw.integer(1, 3)  # of two images, and of upstream = x, dx is nearly 0
+    return {
+        "x": draw.reals(images, channels),
+        "gamma": draw.reals(channels),
+        "upstream": draw.reals(images, channels, power=2),
+    }
 
 
 def _entropy_cases(draw: Draw) -> dict[str, Any]:
