@@ -15,16 +15,12 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _LONGEST = 200_000  # characters of a source that are looked at
 
 
-def named(source: str, forbidden: Iterable[str]) -> list[str]:
-    """Which of the forbidden dotted names a source uses, under whatever alias it imports them."""
-    if len(source) > _LONGEST:
-        return []
-    try:
-        tree = ast.parse(_without_magics(source))
-        aliases, used = _aliases(tree), set(_dotted(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    full = {_spelt_out(name, aliases) for name in used} | set(aliases.values())
+def named(cells: Iterable[str], forbidden: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+    """Which of the forbidden dotted names some cells use, under whatever alias they, or the other cells, import them."""
+    own = [_read(cell) for cell in cells]
+    aliases = {alias: name for found, _ in [*map(_read, others), *own] for alias, name in found.items()}
+    full = {_spelt_out(name, aliases) for _, used in own for name in used}
+    full |= {name for found, _ in own for name in found.values()}
     return [name for name in forbidden if name in full]
 
 
@@ -52,6 +48,17 @@ def where(dotted: str) -> str:
     return (
         f"{path.relative_to(_PACKAGE).as_posix()}:{code.co_qualname}" if code and path.is_relative_to(_PACKAGE) else ""
     )
+
+
+def _read(cell: str) -> tuple[dict[str, str], set[str]]:
+    """What its aliases stand for, and the dotted names in it; nothing of what is not Python."""
+    if len(cell) > _LONGEST:
+        return {}, set()
+    try:
+        tree = ast.parse(_without_magics(cell))
+        return _aliases(tree), set(_dotted(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}, set()
 
 
 def _without_magics(source: str) -> str:

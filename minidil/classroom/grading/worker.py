@@ -72,7 +72,7 @@ def grade(
                 marks[each.exercise] = each
         for exercise in steps.exercises:
             source = steps.source(exercise.name)
-            used |= {f"{exercise.name}: {name}" for name in _library(exercise, source, marks[exercise.name])}
+            used |= {f"{exercise.name}: {name}" for name in _library(exercise, steps, marks[exercise.name])}
             programs[exercise.name] = copies.without(copies.runs(source), given.get(exercise.name, {}))
     return {
         "marks": [marks[name].as_dict() for name in sorted(marks)],
@@ -87,9 +87,11 @@ def _marks(steps: Plan, scratch: Path, limits: Limits, seed: int) -> list[Mark]:
         return mark(steps, Path(own), limits, seed)
 
 
-def _library(exercise: Exercise, source: str, given: Mark) -> list[str]:
+def _library(exercise: Exercise, steps: Plan, given: Mark) -> list[str]:
+    own = [step.source for step in steps.steps if exercise.name in step.answers]
+    shared = [step.source for step in steps.steps if not step.answers]
     seen = library.called(given.calls, exercise.forbidden)
-    return list(dict.fromkeys([*library.named(source, exercise.forbidden), *seen]))
+    return list(dict.fromkeys([*library.named(own, exercise.forbidden, shared), *seen]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Who lets the library do the exercise?"""
 
+import numpy as np
 import pytest
 
 from minidil.classroom.grading.library import called, named, where
@@ -22,7 +23,7 @@ UNFOLD = "minidil.functional.unfold"
     ],
 )
 def test_names_are_followed_through_their_aliases(source: str) -> None:
-    assert named(source, (UNFOLD, "minidil.functional.conv")) == [UNFOLD]
+    assert named([source], (UNFOLD, "minidil.functional.conv")) == [UNFOLD]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,14 @@ def test_names_are_followed_through_their_aliases(source: str) -> None:
     ],
 )
 def test_what_only_looks_like_it_is_not_named(source: str) -> None:
-    assert named(source, (UNFOLD,)) == []
+    assert named([source], (UNFOLD,)) == []
+
+
+def test_aliases_may_be_made_in_other_cells_and_uses_there_do_not_count() -> None:
+    imports = "import minidil as md\nfrom minidil.functional import unfold as u"
+    assert named(["def f(x):\n    return md.functional.unfold(x)", "not Python:"], (UNFOLD,), [imports]) == [UNFOLD]
+    assert named(["def f(x):\n    return u(x)"], (UNFOLD,), [imports, "def g(:"]) == [UNFOLD]
+    assert named(["def f(x):\n    return x"], (UNFOLD,), [imports, "md.functional.unfold(x)"]) == []
 
 
 def test_a_call_is_known_by_the_code_that_ran() -> None:
@@ -48,5 +56,7 @@ def test_a_call_is_known_by_the_code_that_ran() -> None:
 
 
 def test_every_exercises_forbidden_names_exist() -> None:
-    missing = [(each.name, name) for each in exercises() for name in each.forbidden if not where(name)]
-    assert missing == []
+    names = {name for each in exercises() for name in each.forbidden}
+    assert [name for name in sorted(names) if name.startswith("minidil.") and not where(name)] == []
+    assert [name for name in sorted(names) if name.startswith("numpy.") and not hasattr(np, name[6:])] == []
+    assert {name.partition(".")[0] for name in names} <= {"minidil", "numpy"}
