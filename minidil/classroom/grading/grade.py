@@ -64,6 +64,8 @@ def grade(
         raise BackendError(f"grade needs {error.name}: pip install 'minidil[classroom]'") from error
     limits = limits or Limits()
     _apart(folder, out)
+    if csv is not None and folder.resolve() in csv.resolve().parents:
+        raise OptionError(f"grade: {csv} would lie among the submissions, and be taken for one; put it elsewhere")
     found = submissions(folder)
     if chosen is not None:
         chosen = [exercises(each)[0].chapter for each in chosen]

@@ -14,6 +14,7 @@ from typing import Any
 from minidil.classroom.exercise import Exercise
 from minidil.errors import DataError
 
+_LONGEST = 200_000  # characters of a cell in which functions are looked for
 _CHECK = "_check"  # the end of a check's grade_id
 
 
@@ -89,7 +90,7 @@ def plan(found: Iterable[tuple[str, dict[str, Any]]], known: Iterable[Exercise])
 def makes(source: str, name: str) -> bool:
     """Whether a cell, which need not be Python, has a line that gives something this name."""
     word = re.escape(name)
-    return bool(
+    return len(source) <= _LONGEST and bool(
         re.search(rf"^[ \t]*(async[ \t]+)?(def|class)[ \t]+{word}\b", source, re.M)
         or re.search(rf"^[ \t]*{word}[ \t]*(:[^=\n]*)?=(?!=)", source, re.M)
         or re.search(rf"\bimport\b.*\b(as[ \t]+)?{word}\b", source)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import zmq
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
@@ -147,6 +148,11 @@ class Session:
         if self._pid is not None and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)
+        elif self._pid is not None:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(self._pid)
+                for each in [*process.children(recursive=True), process]:
+                    each.kill()
         kill_strays(self._own)
         if hasattr(self, "peer"):
             self.peer.broken = self.peer.broken or Gone("its process was ended")

@@ -34,6 +34,7 @@ def test_files_and_folders_are_submissions(tmp_path: Path) -> None:
     assert submissions(tmp_path)[3].notes == ("there is no notebook here, but Di.pdf",)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 def test_links_pipes_and_giants_are_not_read(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     put(tmp_path, secret_dot_ipynb=BOOK)
@@ -74,4 +75,6 @@ def test_nothing_is_begun_where_nothing_can_be_graded(tmp_path: Path) -> None:
     for out in (tmp_path / "in", tmp_path / "in" / "out", tmp_path):
         with pytest.raises(OptionError, match="must lie outside"):
             grade(tmp_path / "in", out, seed=1)
+    with pytest.raises(OptionError, match="among the submissions"):
+        grade(tmp_path / "in", tmp_path / "out", seed=1, csv=tmp_path / "in" / "g.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
