@@ -216,7 +216,7 @@ class _Run:
             return session.peer.call("student", (exercise.function, args, named), {})
 
         remote.__name__ = remote.__qualname__ = exercise.function
-        remote.elsewhere = True  # type: ignore[attr-defined]  # a check that counts its lines would count ours
+        remote.clock = session.clock  # type: ignore[attr-defined]  # for checks that ask for speed
         if signature is not None:
             remote.__signature__ = signature  # type: ignore[attr-defined]
         return remote
