@@ -95,6 +95,7 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert {name: kept for name, kept in snapshot(tmp_path).items() if Path(name).parts[0] != "out"} == before
     assert not [each for each in out.iterdir() if each.name == ".scratch"]
     assert not [place for place in (Path("/tmp"), Path("/var/tmp")) if (place / "was here").exists()]
+    assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0001234" in _content(each)]
     right = [each for each in first.reports if each.name.startswith("right")]
     assert [each.name for each in right if each.flags] == ["right 00"]  # whose work another has handed in
 
