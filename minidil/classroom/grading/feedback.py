@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from minidil.classroom.exercise import Exercise
-from minidil.classroom.grading.marking import Mark
+from minidil.classroom.grading.marks import Mark
 from minidil.classroom.grading.report import Report
 from minidil.storage.files import atomic_write
 

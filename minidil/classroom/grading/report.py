@@ -6,7 +6,7 @@ from typing import Any
 
 from minidil.classroom.exercise import Exercise
 from minidil.classroom.grading import copies
-from minidil.classroom.grading.marking import Mark
+from minidil.classroom.grading.marks import CHECK_STOPPED, Mark
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ def _report(name: str, answer: dict[str, Any], asked: Sequence[Exercise], like: 
     known = {each["exercise"]: Mark(**{**each, "calls": tuple(each["calls"])}) for each in answer.get("marks", [])}
     marks = tuple(known.get(each.name) or _not_handed_in(each, answer) for each in asked)
     flags = [f"not graded: {answer['failed']}"] if "failed" in answer else []
+    flags += [
+        f"{mark.exercise}: the check itself stopped: {mark.message}" for mark in marks if mark.kind == CHECK_STOPPED
+    ]
     flags += [f"uses the library's solution: {each}" for each in answer.get("library", [])]
     flags += [f"nearly the same as {', '.join(like)}"] if like else []
     return Report(name, marks, tuple(answer.get("notes", [])), tuple(flags))

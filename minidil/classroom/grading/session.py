@@ -79,7 +79,7 @@ class Session:
     """A kernel. own: the one folder that it may write in. checks: whether some checks run in there."""
 
     def __init__(self, own: Path, limits: Limits, checks: bool = False) -> None:
-        self._limits, self._own = limits, own
+        self.limits, self._own = limits, own
         self._token = secrets.token_hex(16)
         self._context = zmq.asyncio.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, _LONGEST_MESSAGE)
@@ -152,7 +152,7 @@ class Session:
 
     def _full(self) -> bool:
         """Whether the kernel holds nearly all the memory that it may have, so that whatever comes next would fail."""
-        return self._watchdog.memory() > _FULL * self._limits.memory
+        return self._watchdog.memory() > _FULL * self.limits.memory
 
     def _kill(self) -> None:
         if self._pid is not None and hasattr(os, "killpg"):
@@ -191,8 +191,8 @@ class Session:
             "token": self._token,
             "own": own,
             "checks": checks,
-            "memory": self._limits.memory,
-            "cpu_seconds": int(4 * self._limits.total) + 60,  # of all its threads together
+            "memory": self.limits.memory,
+            "cpu_seconds": int(4 * self.limits.total) + 60,  # of all its threads together
         }
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TMP", "TEMP", "IPYTHONDIR", "MPLCONFIGDIR"), own)

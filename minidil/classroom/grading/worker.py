@@ -14,7 +14,8 @@ from typing import Any
 from minidil.classroom.budget import Budget
 from minidil.classroom.exercise import Exercise
 from minidil.classroom.grading import copies, library
-from minidil.classroom.grading.marking import Mark, mark
+from minidil.classroom.grading.marking import mark
+from minidil.classroom.grading.marks import Mark
 from minidil.classroom.grading.reading import Plan, cells, plan
 from minidil.classroom.grading.session import Limits
 from minidil.classroom.register import exercises

@@ -11,7 +11,9 @@ pytest.importorskip("nbclient")
 
 from classroom.submissions import cell, cells, notebook, solution, written
 
-from minidil.classroom.grading.marking import Mark, mark, seed_of
+from minidil.classroom.grading.judging import seed_of
+from minidil.classroom.grading.marking import mark
+from minidil.classroom.grading.marks import Mark
 from minidil.classroom.grading.reading import Plan, plan
 from minidil.classroom.grading.reading import cells as read
 from minidil.classroom.grading.session import Limits

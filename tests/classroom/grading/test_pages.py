@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from minidil.classroom.grading import feedback, table
-from minidil.classroom.grading.marking import Mark
+from minidil.classroom.grading.marks import Mark
 from minidil.classroom.grading.report import Report, reports
 from minidil.classroom.register import exercise, exercises
 
