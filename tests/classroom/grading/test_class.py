@@ -96,8 +96,9 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not [each for each in out.iterdir() if each.name == ".scratch"]
     assert not [place for place in (Path("/tmp"), Path("/var/tmp")) if (place / "was here").exists()]
     assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0001234" in _content(each)]
-    right = [each for each in first.reports if each.name.startswith("right")]
-    assert [each.name for each in right if each.flags] == ["right 00"]  # whose work another has handed in
+    flags = {each.name: " ".join(each.flags) for each in first.reports}
+    assert "hostile copy (100%)" in flags["right 00"]
+    assert not [name for name, flag in flags.items() if name.startswith("right") and "right" in flag]
 
     table = list(csv.DictReader((out / "grades.csv").read_text("utf-8").splitlines()))
     assert len(table) == 60
@@ -106,9 +107,11 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len({page for page in pages if page.is_file()}) == 60
     assert not any("<script" in page.read_text("utf-8") for page in pages)
 
+    clock = time.monotonic()
     second = grade(folder, out, seed=SEED, limits=LIMITS, jobs=2)
     assert (second.run, second.kept) == (0, 60)
     assert second.reports == first.reports
+    print(f"looked at again in {time.monotonic() - clock:.1f} s")
 
 
 @pytest.mark.slow

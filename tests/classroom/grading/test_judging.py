@@ -56,8 +56,8 @@ def test_the_right_values_pass_and_the_last_call_is_kept() -> None:
     assert list(call) == ["shape", "kernel_size", "stride", "padding", "dilation"]
 
 
-ODD = [None, True, (0, 0), "passed", Stranger.of("Anything", "?"), np.zeros(2), [], {"passed": True}, float("nan")]
-ODD_PARAMETERS = [None, 5, [5], [("x", 99, False)], [("not a name", 1, False)], [("x", 1, True), ("y", 1, False)]]
+ODD = [None, (0, 0), Stranger.of("Anything", "?"), np.zeros(2), {"passed": True}]
+ODD_PARAMETERS = [None, [5], [("x", 99, False)]]
 
 
 @pytest.mark.parametrize("value", [*ODD, lambda: 1])
