@@ -2,8 +2,8 @@
 
 `rlimits` work on Linux and, but for memory, on macOS. `Landlock` is Linux's way for a process without any privilege to give up
 rights that it, and whatever it starts, never gets back (Salaun 2017; landlock(7)): from 5.13 on for files, from 6.12 on for
-signals to processes outside. It does not cover what is written about files, such as permissions, nor, before 6.2, truncating them.
-Elsewhere there is no such thing, and `shut` says so.
+signals to processes outside. It does not cover what is written about files, such as permissions, nor, before 6.2, cutting
+them. Elsewhere there is no such thing, and `shut` says so.
 """
 
 import ctypes
