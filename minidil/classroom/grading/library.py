@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parents[2]
+_CLASSROOM = "minidil.classroom"
 _LONGEST = 200_000  # characters of a source that are looked at
 
 
 def named(cells: Iterable[str], forbidden: Iterable[str], others: Iterable[str] = ()) -> list[str]:
-    """Which of the forbidden dotted names some cells use, under whatever alias they, or the other cells, import them."""
+    """Which of the forbidden dotted names some cells use, under whatever alias they, or the other cells, import them.
+
+    And what they use of the classroom, where the exercises and their solutions are.
+    """
     own = [_read(cell) for cell in cells]
     aliases = {alias: name for found, _ in [*map(_read, others), *own] for alias, name in found.items()}
     full = {_spelt_out(name, aliases) for _, used in own for name in used}
     full |= {name for found, _ in own for name in found.values()}
-    return [name for name in forbidden if name in full]
+    wrong = [name for name in forbidden if name in full]
+    return [*wrong, *sorted(name for name in full if name.startswith(_CLASSROOM) and name not in wrong)]
 
 
 def called(seen: Iterable[str], forbidden: Iterable[str]) -> list[str]:
