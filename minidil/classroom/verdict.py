@@ -100,7 +100,10 @@ def too_slow(exercise: Exercise, reached: float, ratio: float, lines: int, tried
         Say(
             f"{exercise.function} is right in {tried} cases, but only {reached:.1f} times faster; {ratio:g} are asked for."
         ),
-        Say(f"In the large case it executes {lines:,} lines of Python: which loop is still one of Python's?"),
+        Say(
+            (f"In the large case it executes {lines:,} lines of Python: w" if lines else "W")
+            + "hich loop is still one of Python's?"
+        ),
         _offer(exercise),
     )
     extra = {"times_faster": round(reached, 1), "lines": lines}

@@ -4,16 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise, Mistake
 from minidil.classroom.speed import speed_check
 from minidil.kernels.geometry import Window
 from minidil.kernels.reference import conv as reference
-
-Array = NDArray[Any]
-
 
 # What is expected
 

@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise, Mistake
 
-Array = NDArray[Any]
 EPS = 1e-5
 
 

@@ -4,13 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise, Mistake
 from minidil.nn import init
 
-Array = NDArray[Any]
 Layers = tuple[tuple[int, int, int], ...]
 
 

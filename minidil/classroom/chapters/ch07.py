@@ -5,15 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise, Mistake
 from minidil.kernels.reference import update
 from minidil.schedule import Cosine, Warmup
-
-Array = NDArray[Any]
-
 
 # What is expected
 

@@ -5,12 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise, Mistake
 
-Array = NDArray[Any]
 Layers = tuple[tuple[int, int, int, int], ...]
 Dilations = tuple[int, ...]
 

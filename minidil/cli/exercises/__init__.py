@@ -5,12 +5,12 @@ Each subcommand is a module with `add(commands)`, which declares its options, an
 
 from typing import TYPE_CHECKING
 
-from minidil.cli.exercises import check, listing, mutants, progress, start
+from minidil.cli.exercises import check, grade, listing, mutants, progress, release, start
 
 if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
-_SUBCOMMANDS = (listing, start, check, progress, mutants)
+_SUBCOMMANDS = (listing, start, check, progress, mutants, release, grade)
 
 
 def add(commands: "Commands") -> None:

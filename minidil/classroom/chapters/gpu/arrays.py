@@ -1,14 +1,12 @@
 """What the kernels of the exercises are given."""
 
 from math import ceil
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minidil.array import Array
 from minidil.classroom.draw import Draw
 
-Array = NDArray[Any]
 UNGUARDED = (
     "The grid has more threads than there are elements. Those beyond the end must not touch the arrays; compare the "
     "number of the thread with the size."

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minidil.classroom.chapters.gpu.arrays import Array, empty, floats, pieces
+from minidil.array import Array
+from minidil.classroom.chapters.gpu.arrays import empty, floats, pieces
 from minidil.classroom.draw import Draw
 from minidil.classroom.exercise import Exercise
 from minidil.classroom.kernel_text import Text
