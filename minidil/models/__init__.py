@@ -11,6 +11,7 @@ from minidil.errors import OptionError
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.transfer import replace_head, start_from
 from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
 
@@ -23,7 +24,9 @@ __all__ = [
     "available",
     "build",
     "pretrained_weights",
+    "replace_head",
     "resnet_small",
+    "start_from",
     "vgg16",
     "vgg_fast",
     "vgg_small",
