@@ -217,8 +217,17 @@ def test_a_maximum_over_padding_alone() -> None:
 
 def test_refusals() -> None:
     model = md.models.resnet_small(widths=(2, 2, 2), blocks=1)
-    with pytest.raises(OptionError, match="multiply to 4x4, and leaving out the last ones makes 2 or less, not 3"):
+    with pytest.raises(
+        OptionError,
+        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; layer2.0.conv1 has stride 2",
+    ):
         dilate(model, 3)
+    with pytest.raises(
+        OptionError, match=r"not 8; features.6 has stride 2 and features.13 has stride 2; the model is unch"
+    ):
+        dilate(md.models.vgg_small(), 8)
+    with pytest.raises(OptionError, match="not 2; no layer has a stride above 1"):
+        dilate(nn.Sequential(nn.Conv1d(1, 1, 1)), 2)
     with pytest.raises(OptionError, match="output_stride must be an int >= 1, not 0"):
         dilate(model, 0)
     with pytest.raises(OptionError, match="pass input_shape"):

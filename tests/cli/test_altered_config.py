@@ -52,6 +52,7 @@ FREE = {
         for name in (
             *("data", "model", "widths", "widths.0", "dilations", "dilations.0", "dilations.0.0", "batch_size"),
             *("drop_last", "momentum", "lr", "norm_bias_lr", "weight_decay", "average_every", "label_smoothing"),
+            *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
             *("clip_norm", "patience", "crop", "flip", "cutout", "validation", "tta", "size", "seed"),
         )
     ),
