@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import minidil as md
 from minidil.data.transforms import Flip, Normalize, PadCrop
 
-SEEDS, SEARCH_SEED, THREADS = (0, 1, 2), 9, 2
+Weights: TypeAlias = dict[str, np.ndarray]
+SEEDS, SEARCH_SEED, THREADS = (0, 1, 2), 9, 1
 OLD, NEW, LABELS, TESTED, NOISE = range(5), range(5, 10), 100, 2000, 0.1
 RATES, DECAY, OUTPUT_STRIDE = (0.01, 0.03, 0.1), 0.8, 2
-BEFORE = {"images": 15_000, "batch": 100, "epochs": 6, "lr": 0.1}  # what the five old classes are learnt with
-BATCH, EPOCHS, SHIPPED_EPOCHS = 50, 15, 4
+BEFORE = {"images": 12_000, "batch": 100, "epochs": 5, "lr": 0.1}  # what the five old classes are learnt with
+BATCH, EPOCHS, SHIPPED_EPOCHS = 50, 12, 4
 WIDTHS, DILATIONS = (16, 32, 64), ((1, 1), (1, 1), (1, 1))
 CONTESTANTS = (  # what starts, how it learns, and whether the last pooling's stride has become a dilation
     ("scratch", "one rate", False),
@@ -80,8 +83,12 @@ def fitted(model: md.nn.Module, groups: Any, lr: float, loader: Any, epochs: int
     return [round(row["train_loss"], 4) for row in history.rows]
 
 
-@cache
-def trained_on_old() -> tuple[dict[str, np.ndarray], float]:
+def one_thread() -> None:
+    """What a process begins with."""
+    md.set_num_threads(THREADS)
+
+
+def trained_on_old() -> tuple[Weights, float]:
     """The weights after the five old classes, and their accuracy there."""
     model, learn = small_vgg(0), some(of_classes(md.data.load("cifar10", "train"), OLD), BEFORE["images"])
     augment = [normalised(), PadCrop(4), Flip()]
@@ -127,32 +134,38 @@ def tuned(model: md.nn.Module, how: str, lr: float, loader: Any, epochs: int) ->
 
 
 def from_old(
-    start: str, how: str, dilated: bool, seed: int, lr: float, test: md.data.Dataset, learn: md.data.Dataset
+    weights: Weights,
+    start: str,
+    how: str,
+    dilated: bool,
+    seed: int,
+    lr: float,
+    test: md.data.Dataset,
+    learn: md.data.Dataset,
 ) -> Any:
     """Facts of one contestant of "classes"."""
     normalise = normalised()
-    model, old_head = small_vgg(100 + seed), small_vgg(0)
-    weights, _ = trained_on_old()
+    model, old = small_vgg(100 + seed), small_vgg(0)
     if start == "trained":
         md.models.start_from(model, weights, same_classes=False)
     if dilated:
         model = md.analysis.dilate(model, OUTPUT_STRIDE, (3, 32, 32)).model
     loader = md.data.DataLoader(learn, BATCH, shuffle=True, seed=seed, transforms=[normalise, PadCrop(4), Flip()])
-    began = time.perf_counter()
+    began = time.process_time()
     losses = tuned(model, how, lr, loader, EPOCHS)
     facts = {"start": start, "how": how, "dilated": dilated, "seed": seed, "lr": lr, "losses": losses}
-    facts |= {"seconds": round(time.perf_counter() - began, 1), "accuracy": accuracy(model, test, normalise)}
+    facts |= {"seconds": round(time.process_time() - began, 1), "accuracy": accuracy(model, test, normalise)}
     facts["noisy"] = accuracy(model, noisy(test), normalise)
-    old_head.load_state_dict(weights)
-    model.classifier = old_head.classifier  # the features of now with the head of before
+    old.load_state_dict(weights)
+    model.classifier = old.classifier  # the features of now with the head of before
     facts["old_classes"] = accuracy(model, tested(OLD), normalise)
     return facts
 
 
-def from_shipped(start: str, how: str, dilated: bool, seed: int, lr: float) -> Any:
+def from_shipped(
+    start: str, how: str, dilated: bool, seed: int, lr: float, test: md.data.Dataset, learn: md.data.Dataset
+) -> Any:
     """Facts of one contestant of "shipped"."""
-    everything, test = md.data.load("mnist", "train"), some(md.data.load("mnist", "test"), TESTED)
-    learn = md.data.few(everything, LABELS, seed)
     normalise = Normalize(learn.mean(), learn.std())
     model: md.nn.Module = md.models.vgg_small(in_channels=1, rng=np.random.default_rng(100 + seed))
     if start == "trained":
@@ -160,10 +173,10 @@ def from_shipped(start: str, how: str, dilated: bool, seed: int, lr: float) -> A
     if dilated:
         model = md.analysis.dilate(model, OUTPUT_STRIDE, (1, 28, 28)).model
     loader = md.data.DataLoader(learn, BATCH, shuffle=True, seed=seed, transforms=[normalise, PadCrop(2)])
-    began = time.perf_counter()
+    began = time.process_time()
     losses = tuned(model, how, lr, loader, SHIPPED_EPOCHS)
     facts = {"start": start, "how": how, "dilated": dilated, "seed": seed, "lr": lr, "losses": losses}
-    return facts | {"seconds": round(time.perf_counter() - began, 1), "accuracy": accuracy(model, test, normalise)}
+    return facts | {"seconds": round(time.process_time() - began, 1), "accuracy": accuracy(model, test, normalise)}
 
 
 def on_pixels(learn: md.data.Dataset, test: md.data.Dataset, decay: float) -> float:
@@ -178,50 +191,52 @@ def on_pixels(learn: md.data.Dataset, test: md.data.Dataset, decay: float) -> fl
     return accuracy(model, test, normalise)
 
 
-def searched() -> dict[str, Any]:
+def searched(pool: ProcessPoolExecutor, weights: Weights) -> dict[str, Any]:
     """On images that are neither learnt from nor tested on: the accuracy with each rate, of the three ways to learn."""
     held_out, others = unlabelled()
     few = md.data.few(others, LABELS, SEARCH_SEED)
-    found: dict[str, Any] = {}
-    for start, how in (("scratch", "one rate"), ("trained", "rates by layer"), ("trained", "head")):
-        tried = {lr: from_old(start, how, False, SEARCH_SEED, lr, held_out, few)["accuracy"] for lr in RATES}
-        found[start if start == "scratch" else how] = tried
-        print("searched", start, how, tried, flush=True)
-    found["pixels"] = {decay: on_pixels(few, held_out, decay) for decay in (0.01, 0.1, 1.0)}
-    print("searched pixels", found["pixels"], flush=True)
+    ways = {"scratch": ("scratch", "one rate"), "layers": ("trained", "rates by layer"), "head": ("trained", "head")}
+    tried = {
+        name: {lr: pool.submit(from_old, weights, *way, False, SEARCH_SEED, lr, held_out, few) for lr in RATES}
+        for name, way in ways.items()
+    }
+    found = {name: {lr: job.result()["accuracy"] for lr, job in jobs.items()} for name, jobs in tried.items()}
+    return found | {"pixels": {decay: on_pixels(few, held_out, decay) for decay in (0.01, 0.1, 1.0)}}
+
+
+def compared(weights: Weights, best: dict[str, float], seed: int) -> dict[str, Any]:
+    """Facts of all contestants with this seed."""
+    md.set_num_threads(THREADS)
+    few, test = md.data.few(unlabelled()[1], LABELS, seed), tested(NEW)
+    found: dict[str, Any] = {"seed": seed, "pixels": {"classes": on_pixels(few, test, best["pixels"])}, "classes": []}
+    for start, how, dilated in CONTESTANTS:
+        lr = best["scratch" if start == "scratch" else "head" if how.startswith("head") else "layers"]
+        found["classes"].append(from_old(weights, start, how, dilated, seed, lr, test, few))
+        print(seed, *found["classes"][-1].items(), flush=True)
+    few, test = md.data.few(md.data.load("mnist", "train"), LABELS, seed), some(md.data.load("mnist", "test"), TESTED)
+    found |= {"shipped": []}
+    found["pixels"]["shipped"] = on_pixels(few, test, best["pixels"])
+    for start, how, dilated in OF_SHIPPED:
+        lr = best["scratch" if start == "scratch" else "head" if how == "head" else "layers"]
+        found["shipped"].append(from_shipped(start, how, dilated, seed, lr, test, few))
+        print(seed, *found["shipped"][-1].items(), flush=True)
     return found
 
 
 def main() -> None:
-    """Train all contestants and write what is compared."""
+    """Train all contestants, one seed a process, and write what is compared."""
     md.set_num_threads(THREADS)
-    target = Path(__file__).with_suffix(".json")
-    test, (_, others), (_, before) = tested(NEW), unlabelled(), trained_on_old()
+    weights, before = trained_on_old()
     print("old classes", before, flush=True)
-    search = searched()
-    best = {way: max(tried, key=tried.get) for way, tried in search.items()}
+    with ProcessPoolExecutor(len(SEEDS), mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        search = searched(pool, weights)
+        print("searched", search, flush=True)
+        best = {way: max(tried, key=tried.get) for way, tried in search.items()}
+        runs = list(pool.map(compared, *zip(*((weights, best, seed) for seed in SEEDS), strict=True)))
     settings = {"labels": LABELS, "batch": BATCH, "decay": DECAY, "output_stride": OUTPUT_STRIDE, "tested": TESTED}
     settings |= {"epochs": {"classes": EPOCHS, "shipped": SHIPPED_EPOCHS}, "noise": NOISE, "before": BEFORE}
-    results: dict[str, Any] = {**settings, "threads": THREADS, "seeds": list(SEEDS), "search": search}
-    results |= {"old_before": before, "classes": [], "shipped": [], "pixels": []}
-
-    def rate(start: str, how: str) -> float:
-        return best["scratch" if start == "scratch" else "head" if how.startswith("head") else "rates by layer"]
-
-    for seed in SEEDS:
-        few = md.data.few(others, LABELS, seed)
-        results["pixels"].append({"task": "classes", "seed": seed, "accuracy": on_pixels(few, test, best["pixels"])})
-        for start, how, dilated in CONTESTANTS:
-            results["classes"].append(from_old(start, how, dilated, seed, rate(start, how), test, few))
-            print(*list(results["classes"][-1].items()), flush=True)
-    for seed in SEEDS:
-        few = md.data.few(md.data.load("mnist", "train"), LABELS, seed)
-        digits = some(md.data.load("mnist", "test"), TESTED)
-        results["pixels"].append({"task": "shipped", "seed": seed, "accuracy": on_pixels(few, digits, best["pixels"])})
-        for start, how, dilated in OF_SHIPPED:
-            results["shipped"].append(from_shipped(start, how, dilated, seed, rate(start, how)))
-            print(*list(results["shipped"][-1].items()), flush=True)
-            target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    results = {**settings, "threads": THREADS, "search": search, "old_before": before, "runs": runs}
+    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
