@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, TypeAlias
 
 from minidil.analysis.tables import as_html, as_text
-from minidil.analysis.taps import Regions, Repeated, Slide, Taps, Whole
+from minidil.analysis.taps import Regions, Repeated, Resized, Slide, Taps, Whole
 from minidil.analysis.trace import Step, Trace, trace
 from minidil.errors import OptionError, ShapeError
 from minidil.kernels.geometry import Window
@@ -97,7 +97,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
     The strides of convolutions and poolings are kept as long as their product is no more than output_stride; the later ones
     become 1, and the dilation and padding of what follows are multiplied by what was taken away. In evaluation mode, every
     factor-th position of its output is the given model's, at the borders, too. A global or adaptive mean runs over more positions
-    than before, which the notes say.
+    than before, and what resizes a map to a given size resizes a denser one; the notes say so.
     input_shape: (C, *S) of an input to run the model on; by default for the first convolution, with 64 x 64 positions (256 on
         one axis, 32 on each of three). Padding "same" with a stride depends on the size of the map, and becomes numbers for it.
     Raises: OptionError if the strides have no such product, or for a layer that cannot be converted, which is named; nothing has
@@ -199,9 +199,9 @@ class _Surgeon:
         for axis in range(len(self.densest)):
             arriving = {self._axis(step, source, maps[axis], axis) for source, maps in step.reads}
             real = {each for each in arriving if each is not None} or {(1, Fraction(1))}
-            if len(real) > 1:
+            if len({factor for factor, _ in real}) > 1:
                 self._refuse(step, f"joins maps that become {sorted(factor for factor, _ in real)} times denser")
-            ((factor, stride),) = real
+            factor, stride = max(real)
             factors.append(factor)
             kept.append(stride)
         return tuple(factors), tuple(kept)
@@ -219,16 +219,21 @@ class _Surgeon:
         covers = isinstance(taps, Slide) and taps.out == 1 and (taps.kernel, taps.before) == (taps.size, 0)
         if isinstance(taps, Regions) or covers or (isinstance(taps, Whole) and (taps.out == 1 or factor == 1)):
             if factor > 1:
-                who = step.layer or "the model"
-                told = f"{who} ({step.op}) looks at all of a map that is now {factor} times denser, so its numbers are others"
-                if told not in self.notes:
-                    self.notes.append(told)
+                self._note(step, f"looks at all of a map that is now {factor} times denser")
             return 1, Fraction(1)
+        if factor > 1 and isinstance(taps, Resized) and taps.scale is None:
+            self._note(step, f"resizes a map that is now {factor} times denser to the size that it had")
+            return 1, kept * factor * taps.jump
         if factor > 1:
             self._refuse(step, f"would read a map that becomes {factor} times denser, and how is not known")
         if taps.jump > 1:
             self._refuse(step, f"takes steps of {taps.jump} and is no layer whose stride can be set")
         return 1, kept * taps.jump
+
+    def _note(self, step: Step, what: str) -> None:
+        told = f"{step.layer or 'the model'} ({step.op}) {what}, so its numbers are others"
+        if told not in self.notes:
+            self.notes.append(told)
 
     def _refuse(self, step: Step, reason: str) -> NoReturn:
         module = self.modules[step.layer]

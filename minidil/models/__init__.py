@@ -8,7 +8,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
+from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
+from minidil.models.hed import HED, hed
+from minidil.models.imagenet import Bottleneck, resnet18, resnet34, resnet50
+from minidil.models.load import Loaded, load_weights
+from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.transfer import replace_head, start_from
@@ -16,15 +21,28 @@ from minidil.models.vgg import VGG, vgg16, vgg_small
 from minidil.nn import Module
 
 __all__ = [
+    "HED",
     "MODELS",
+    "PIXELS",
     "VGG",
+    "Bottleneck",
+    "EfficientNet",
+    "Loaded",
+    "Pixels",
     "ResNet",
     "Weights",
     "WhitenedVGG",
     "available",
     "build",
+    "efficientnet_lite0",
+    "hed",
+    "load_weights",
+    "names",
     "pretrained_weights",
     "replace_head",
+    "resnet18",
+    "resnet34",
+    "resnet50",
     "resnet_small",
     "start_from",
     "vgg16",
@@ -38,7 +56,13 @@ MODELS: dict[str, Callable[..., Module]] = {
     "vgg_fast": vgg_fast,
     "vgg16": vgg16,
     "resnet_small": resnet_small,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "efficientnet_lite0": efficientnet_lite0,
 }
+# Every network by name; what is not in MODELS as well is no classifier, and takes no num_classes.
+names: dict[str, Callable[..., Module]] = {**MODELS, "hed": hed}
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:

@@ -1,4 +1,4 @@
-"""Small residual networks for 32x32 images, after He et al. 2016, arXiv:1512.03385, section 4.2."""
+"""Residual networks; and small ones for 32x32 images, after He et al. 2016, arXiv:1512.03385, section 4.2."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from minidil.tensor import Tensor
 
 
 class ResNet(Module):
-    """A 3x3 convolution, stages of residual blocks, global average pooling, and a linear classifier.
+    """A convolution, pooling if there is some, stages of residual blocks, global average pooling, and a linear classifier.
 
     The parts have torchvision's names: conv1, bn1, layer1.0.conv1, ..., fc.
     """
 
-    def __init__(self, stem: Conv2d, stages: Sequence[Sequential], channels: int, fc: Linear) -> None:
+    maxpool: Module | None
+
+    def __init__(
+        self, stem: Conv2d, stages: Sequence[Sequential], channels: int, fc: Linear, maxpool: Module | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = stem
         self.bn1 = BatchNorm2d(channels)
         self.relu = ReLU()
+        self.maxpool = maxpool
         self.stages = len(stages)
         for number, stage in enumerate(stages, start=1):
             self.add_module(f"layer{number}", stage)
@@ -31,11 +36,16 @@ class ResNet(Module):
         self.flatten = Flatten()
         self.fc = fc
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """The map that the last stage makes, (N, channels, H', W')."""
         x = self.relu(self.bn1(self.conv1(x)))
+        x = x if self.maxpool is None else self.maxpool(x)
         for number in range(1, self.stages + 1):
             x = getattr(self, f"layer{number}")(x)
-        return self.fc(self.flatten(self.avgpool(x)))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.flatten(self.avgpool(self.features(x))))
 
 
 def resnet_small(

@@ -26,6 +26,12 @@ def state_of(module: ModuleLike) -> dict[str, Array]:
     return {name: np.array(_value(owner, attribute)) for name, owner, attribute in _slots(module)}
 
 
+def declared(module: ModuleLike) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of every parameter and buffer by name, without copying any."""
+    slots = ((name, _value(owner, attribute)) for name, owner, attribute in _slots(module))
+    return {name: (value.shape, value.dtype) for name, value in slots}
+
+
 def load_state(module: ModuleLike, state: Mapping[str, Any], strict: bool) -> Ignored:
     """Set every parameter and buffer from `state`, or change nothing and raise one CheckpointError with all that is wrong."""
     slots = {name: (owner, attribute) for name, owner, attribute in _slots(module)}

@@ -5,11 +5,16 @@ import re
 import pytest
 
 from minidil.errors import OptionError
-from minidil.models import MODELS, ResNet, build, vgg_small
+from minidil.models import MODELS, ResNet, build, names, vgg_small
 
 
 def test_known_names() -> None:
-    assert sorted(MODELS) == ["resnet_small", "vgg16", "vgg_fast", "vgg_small"]
+    small, large = (
+        ["resnet_small", "vgg_fast", "vgg_small"],
+        ["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "vgg16"],
+    )
+    assert sorted(MODELS) == sorted(small + large)
+    assert sorted(names) == sorted([*MODELS, "hed"])
     assert MODELS["vgg_small"] is vgg_small
 
 
@@ -25,9 +30,10 @@ def test_build_passes_everything_on() -> None:
     ("name", "options", "message"),
     [
         ("vgg_smal", {}, "unknown model 'vgg_smal'; did you mean 'vgg_small'?"),
-        ("lenet", {}, "unknown model 'lenet'; there are vgg_small, vgg_fast, vgg16, resnet_small"),
+        ("unet", {}, "unknown model 'unet'; there are vgg_small, vgg_fast, vgg16, resnet_small, resnet18, resnet34, "),
+        ("lenet", {}, "unknown model 'lenet'; did you mean 'resnet50'?"),
         ("vgg_small", {"width": (4,)}, "vgg_small: unknown option 'width'; did you mean 'widths'?"),
-        ("vgg16", {"q": 1}, "vgg16: unknown option 'q'; there are dropout, rng"),
+        ("vgg16", {"q": 1}, "vgg16: unknown option 'q'; there are dropout, output_stride, rng"),
     ],
 )
 def test_mistakes(name: str, options: dict[str, object], message: str) -> None:
