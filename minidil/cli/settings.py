@@ -55,7 +55,7 @@ class Settings:
     model: str = declared("vgg_small", "which network", choices=tuple(sorted(models.MODELS)))
     init: str | None = declared(
         None,
-        "begin with these weights; a head for other classes is new",
+        "begin with these weights, of minidil, a run or a file (.safetensors, .npz); a head for other classes is new",
         metavar="WEIGHTS",
         usual="none, freshly drawn ones",
     )

@@ -7,6 +7,7 @@ from minidil.cli.experiment import Experiment, Start
 from minidil.cli.settings import Settings
 from minidil.cli.trained import weights_named
 from minidil.errors import OptionError
+from minidil.storage import states
 from minidil.train import RunFolder
 
 _OF_THE_NETWORK = ("model", "widths", "dilations", "output_stride")
@@ -15,6 +16,7 @@ _OF_THE_NETWORK = ("model", "widths", "dilations", "output_stride")
 def starting(name: str) -> Start:
     """The weights of that name. A folder or a file comes before weights that come with minidil.
 
+    A file is a .safetensors or an .npz of arrays by name; the model that they are of is for `--model` to say.
     Raises: OptionError for a name of nothing, CheckpointError for a folder or file without weights.
     """
     if weights := weights_named(name):
@@ -25,7 +27,12 @@ def starting(name: str) -> Start:
         folder = RunFolder(path)
         experiment = Experiment.of(folder)
         return Start(str(path), experiment.settings, experiment.classes, folder.best()["model"])
-    raise OptionError(f"--init {name}: neither weights that come with minidil nor the folder of a run")
+    if path.is_file():
+        with states.opened(path) as file:
+            return Start(str(path), None, None, {each: file.read(each) for each in file.arrays})
+    raise OptionError(
+        f"--init {name}: neither weights that come with minidil, nor the folder of a run, nor a file of weights"
+    )
 
 
 def network_of(start: Start | None, given: dict[str, Any]) -> dict[str, Any]:

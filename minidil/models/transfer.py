@@ -54,10 +54,12 @@ def start_from(model: Module, state: Mapping[str, Array], same_classes: bool = T
         any head, keeps the weights that the model was built with.
     Where the weights are for colour images, and the model for grey ones, the first convolution gets the sum over its three input
     channels: sum_c w_c x is what colour gives to an image with x in all three.
+    num_batches_tracked, which counts batches of training and older files lack, stays where it is missing.
     Raises: CheckpointError that lists every other parameter that is missing, unexpected or of another shape; then nothing has
         changed.
     """
-    given, own, notes = dict(state), model.state_dict(), list[str]()
+    own, notes = model.state_dict(), list[str]()
+    given = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")} | dict(state)
     head = head_of(model)
     weight = f"{head}.weight"
     if weight in given and given[weight].shape[1:] == own[weight].shape[1:]:

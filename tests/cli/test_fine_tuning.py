@@ -190,6 +190,40 @@ def test_a_run_that_was_never_saved_begins_again_with_the_weights(
     assert contents("cut") == contents("whole")
 
 
+@pytest.mark.parametrize("kind", ["npz", "safetensors", "best"])
+def test_a_file_of_weights_is_read_by_name(at: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """As others write them, and as a run here does."""
+    best = RunFolder("first").best()["model"]
+    path = at / {"npz": "state.npz", "safetensors": "model.safetensors", "best": "first/best.npz"}[kind]
+    if kind == "npz":
+        np.savez(path, **best)
+    elif kind == "safetensors":
+        pytest.importorskip("safetensors.numpy").save_file(best, path)
+    words = ["train", "--data", "three", *SMALL, "--epochs", "1", "--freeze", "features.0", "--out", "second"]
+    assert main([*words, "--init", str(path), "--widths", "4", "6", "--dilations", "1", "2"]) == 0
+    assert "classifier.1 is new, with 3 outputs in place of 2" in " ".join(capsys.readouterr().out.split())
+    assert np.array_equal(RunFolder("second").best()["model"]["features.0.weight"], best["features.0.weight"])
+    assert json.loads(Path("second/config.json").read_text())["settings"]["init"] == str(path)
+
+
+@pytest.mark.slow
+def test_a_network_for_large_images_takes_a_file_with_the_names_of_torchvision(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ResNet-18, whose classifier is for 1,000 classes and whose last maps are made denser."""
+    state = models.resnet18(rng=np.random.default_rng(1)).state_dict()
+    np.savez(at / "resnet18.npz", **state)
+    words = ["train", "--data", "three", "--model", "resnet18", "--init", "resnet18.npz", "--output-stride", "8"]
+    words += ["--size", "32", "--freeze", "*1.*", "*2.*", "*3.*", "layer4.0.*", "layer4.1.conv?", "--epochs", "1"]
+    assert main([*words, "--out", "second"]) == 0
+    assert "fc is new, with 3 outputs in place of 1000" in " ".join(capsys.readouterr().out.split())
+    best = RunFolder("second").best()["model"]
+    assert np.array_equal(best["layer4.0.conv1.weight"], state["layer4.0.conv1.weight"])
+    assert best["fc.weight"].shape == (3, 512)
+    model = Experiment.of(RunFolder("second")).model()
+    assert [block.conv2.dilation for stage in (model.layer3, model.layer4) for block in stage][-1] == (4, 4)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -201,7 +235,9 @@ def test_a_run_that_was_never_saved_begins_again_with_the_weights(
             "--init first --freeze features classifier",
             "--freeze features classifier leaves nothing of vgg_small to train",
         ),
-        ("--init frist", "--init frist: neither weights that come with minidil nor"),
+        ("--init frist", "--init frist: neither weights that come with minidil, nor the folder of a run, nor a file"),
+        ("--init three/c/0.png", "weights are read from .safetensors and .npz"),
+        ("--init first/last.npz", "features.0.weight has shape (4, 3, 3, 3) but the model needs (64, 3, 3, 3)"),
         ("--init three", "is not the folder of a run: it has no config.json"),
         ("--init resnet_small:digits", "conv1.weight has shape (16, 1, 3, 3) but the model needs (16, 3, 3, 3)"),
     ],

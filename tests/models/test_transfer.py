@@ -108,6 +108,15 @@ def test_a_grey_image_gets_what_colour_gives_to_grey() -> None:
     np.testing.assert_allclose(grey(tensor(x)).data, colour(tensor(np.repeat(x, 3, axis=1))).data, rtol=1e-5)
 
 
+def test_a_count_of_batches_that_older_files_lack_stays() -> None:
+    trained = {name: value for name, value in small(seed=1).state_dict().items() if "tracked" not in name}
+    model = small()
+    model(tensor(np.ones((2, 3, 8, 8), np.float32)))
+    assert models.start_from(model, trained) == ()
+    assert model.state_dict()["features.1.num_batches_tracked"] == 1
+    assert np.array_equal(model.features[0].weight.data, trained["features.0.weight"])
+
+
 def test_weights_of_other_shapes_name_the_layer_and_the_numbers_and_change_nothing() -> None:
     model = small()
     before = model.state_dict()
