@@ -190,8 +190,8 @@ class _Surgeon:
 
     def strided(self) -> str:
         """The layers with a stride, in words."""
-        found = [f"{name} has stride {brief(each.stride)}" for name, each in self.old.items() if max(each.stride) > 1]
-        return " and ".join(found) or "no layer has a stride above 1"
+        found = [f"{brief(each.stride)} in {name!r}" for name, each in self.old.items() if max(each.stride) > 1]
+        return f"its strides: {', '.join(found)}" if found else "no layer has a stride above 1"
 
     def _passed(self, step: Step) -> tuple[PerAxis, Kept]:
         """Through anything without a window of its own: what branches agree on, per axis."""

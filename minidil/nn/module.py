@@ -60,7 +60,6 @@ class Module(metaclass=_Built):
     casts: ClassVar[bool] = True  # whether an input has the number type of the parameters
     training: bool
     frozen: bool = False  # whether it stays in evaluation mode, whatever `train` says
-    _asked: bool = True  # what it said last
     _buffers: set[str]
     _hooks: dict[int, Hook]
     _pre_hooks: dict[int, PreHook]
@@ -210,14 +209,8 @@ class Module(metaclass=_Built):
     # --- modes
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode here and below: batch norm uses and tracks the batch's statistics, dropout drops.
-
-        What is frozen, and has running statistics, stays in evaluation mode.
-        """
-        if self.frozen:
-            self._asked = mode
-        else:
-            self.training = mode
+        """Set training mode here and below: batch norm, unless frozen, tracks the batch's statistics; dropout drops."""
+        self.training = mode and not self.frozen
         for child in self.children():
             child.train(mode)
         return self
@@ -229,28 +222,20 @@ class Module(metaclass=_Built):
     def freeze(self) -> Self:
         """Stop training these parameters, drop their gradients, and keep the running statistics as they are.
 
-        No optimizer step moves them, and no gradient is computed for them. Batch norm below stays in evaluation mode until
-        `unfreeze`: statistics that followed other images would change what the weights behind them get, which stand still.
-        `train.freeze` does the same by name.
+        Batch norm stays in evaluation mode until `unfreeze`: statistics that followed other images would change what the
+        weights behind them get, which stand still. `train.freeze` does the same by name.
         """
         for module in self.modules():
             if module.own_buffers():
-                module.hold()
+                module.frozen, module.training = True, False
         return self.requires_grad_(False)
 
     def unfreeze(self) -> Self:
-        """Train these parameters again, and let batch norm follow the batches, in training mode."""
+        """Train these parameters again, and let batch norm below be in the mode of this module, or of the next `train`."""
         for module in self.modules():
-            module.hold(False)
+            if module.frozen:
+                module.frozen, module.training = False, self.training
         return self.requires_grad_()
-
-    def hold(self, still: bool = True) -> None:
-        """Keep this module, without those below, in evaluation mode; or with still=False put it in the mode asked for last."""
-        if still and not self.frozen:
-            self._asked = self.training
-            self.frozen, self.training = True, False
-        elif self.frozen and not still:
-            self.frozen, self.training = False, self._asked
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Whether these parameters get gradients, and nothing else: as in PyTorch, batch norm goes on tracking statistics."""

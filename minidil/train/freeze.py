@@ -68,7 +68,7 @@ def hold(model: Module, names: set[str]) -> None:
             parameter.requires_grad, parameter.grad = False, None
     for module in _tracking(model, names):
         if not any(parameter.requires_grad for parameter in module.own_parameters().values()):
-            module.hold()
+            module.frozen, module.training = True, False
 
 
 def release(model: Module, names: set[str]) -> None:
@@ -77,7 +77,8 @@ def release(model: Module, names: set[str]) -> None:
         if name in names:
             parameter.requires_grad = True
     for module in _tracking(model, names):
-        module.hold(False)
+        if module.frozen:
+            module.frozen, module.training = False, model.training
 
 
 def _tracking(model: Module, names: set[str]) -> Iterator[Module]:

@@ -219,11 +219,11 @@ def test_refusals() -> None:
     model = md.models.resnet_small(widths=(2, 2, 2), blocks=1)
     with pytest.raises(
         OptionError,
-        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; layer2.0.conv1 has stride 2",
+        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; its strides: 2 in 'layer2.0.conv1'",
     ):
         dilate(model, 3)
     with pytest.raises(
-        OptionError, match=r"not 8; features.6 has stride 2 and features.13 has stride 2; the model is unch"
+        OptionError, match=r"not 8; its strides: 2 in 'features.6', 2 in 'features.13'; the model is unch"
     ):
         dilate(md.models.vgg_small(), 8)
     with pytest.raises(OptionError, match="not 2; no layer has a stride above 1"):

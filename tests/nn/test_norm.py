@@ -71,10 +71,12 @@ def test_frozen_it_keeps_its_statistics_and_without_gradients_it_goes_on() -> No
     norm.train()(tensor(batch(4, 2)))
     assert not norm.training
     assert norm.num_batches_tracked == 1
-    norm.unfreeze()(tensor(batch(4, 2)))
+    norm.unfreeze().train()(tensor(batch(4, 2)))
     assert norm.num_batches_tracked == 2
-    norm.eval().freeze().unfreeze()
-    assert not norm.training  # as it was
+    net = nn.Sequential(norm).freeze()
+    assert [net.training, norm.training, net.train()[0].training] == [True, False, False]
+    assert net.unfreeze()[0].training
+    assert not net.freeze().eval().unfreeze()[0].training
 
 
 def test_a_recorded_graph_keeps_the_statistics_it_was_computed_with() -> None:
