@@ -14,7 +14,6 @@ and takes some minutes. The same machine and number of threads give the same fil
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -31,7 +30,7 @@ SEEDS, SEARCH_SEED, THREADS = (0, 1, 2), 9, 1
 OLD, NEW, LABELS, TESTED, NOISE = range(5), range(5, 10), 100, 2000, 0.1
 RATES, DECAY, OUTPUT_STRIDE = (0.01, 0.03, 0.1), 0.8, 2
 BEFORE = {"images": 12_000, "batch": 100, "epochs": 5, "lr": 0.1}  # what the five old classes are learnt with
-BATCH, EPOCHS, SHIPPED_EPOCHS = 50, 12, 4
+EPOCHS, BATCH = {"classes": 12, "shipped": 2}, {"classes": 50, "shipped": 25}
 WIDTHS, DILATIONS = (16, 32, 64), ((1, 1), (1, 1), (1, 1))
 CONTESTANTS = (  # what starts, how it learns, and whether the last pooling's stride has become a dilation
     ("scratch", "one rate", False),
@@ -45,6 +44,18 @@ CONTESTANTS = (  # what starts, how it learns, and whether the last pooling's st
     ("trained", "head, statistics move", False),
 )
 OF_SHIPPED = (CONTESTANTS[0], CONTESTANTS[3], CONTESTANTS[4], CONTESTANTS[6])
+SETTINGS = {
+    "labels": LABELS,
+    "tested": TESTED,
+    "noise": NOISE,
+    "decay": DECAY,
+    "output_stride": OUTPUT_STRIDE,
+    "epochs": EPOCHS,
+    "batch": BATCH,
+    "before": BEFORE,
+    "threads": THREADS,
+    "seeds": SEEDS,
+}
 
 
 def of_classes(dataset: md.data.Dataset, classes: range) -> md.data.Dataset:
@@ -150,12 +161,11 @@ def from_old(
         md.models.start_from(model, weights, same_classes=False)
     if dilated:
         model = md.analysis.dilate(model, OUTPUT_STRIDE, (3, 32, 32)).model
-    loader = md.data.DataLoader(learn, BATCH, shuffle=True, seed=seed, transforms=[normalise, PadCrop(4), Flip()])
-    began = time.process_time()
-    losses = tuned(model, how, lr, loader, EPOCHS)
+    augment = [normalise, PadCrop(4), Flip()]
+    loader = md.data.DataLoader(learn, BATCH["classes"], shuffle=True, seed=seed, transforms=augment)
+    losses = tuned(model, how, lr, loader, EPOCHS["classes"])
     facts = {"start": start, "how": how, "dilated": dilated, "seed": seed, "lr": lr, "losses": losses}
-    facts |= {"seconds": round(time.process_time() - began, 1), "accuracy": accuracy(model, test, normalise)}
-    facts["noisy"] = accuracy(model, noisy(test), normalise)
+    facts |= {"accuracy": accuracy(model, test, normalise), "noisy": accuracy(model, noisy(test), normalise)}
     old.load_state_dict(weights)
     model.classifier = old.classifier  # the features of now with the head of before
     facts["old_classes"] = accuracy(model, tested(OLD), normalise)
@@ -172,11 +182,11 @@ def from_shipped(
         md.models.start_from(model, md.models.pretrained_weights("vgg_small", "cifar10").state, same_classes=False)
     if dilated:
         model = md.analysis.dilate(model, OUTPUT_STRIDE, (1, 28, 28)).model
-    loader = md.data.DataLoader(learn, BATCH, shuffle=True, seed=seed, transforms=[normalise, PadCrop(2)])
-    began = time.process_time()
-    losses = tuned(model, how, lr, loader, SHIPPED_EPOCHS)
+    augment = [normalise, PadCrop(2)]
+    loader = md.data.DataLoader(learn, BATCH["shipped"], shuffle=True, seed=seed, transforms=augment)
+    losses = tuned(model, how, lr, loader, EPOCHS["shipped"])
     facts = {"start": start, "how": how, "dilated": dilated, "seed": seed, "lr": lr, "losses": losses}
-    return facts | {"seconds": round(time.process_time() - began, 1), "accuracy": accuracy(model, test, normalise)}
+    return facts | {"accuracy": accuracy(model, test, normalise)}
 
 
 def on_pixels(learn: md.data.Dataset, test: md.data.Dataset, decay: float) -> float:
@@ -204,27 +214,35 @@ def searched(pool: ProcessPoolExecutor, weights: Weights) -> dict[str, Any]:
     return found | {"pixels": {decay: on_pixels(few, held_out, decay) for decay in (0.01, 0.1, 1.0)}}
 
 
-def compared(weights: Weights, best: dict[str, float], seed: int) -> dict[str, Any]:
-    """Facts of all contestants with this seed."""
-    md.set_num_threads(THREADS)
+def classes_with(weights: Weights, best: dict[str, float], seed: int) -> dict[str, Any]:
+    """Facts of all contestants of "classes" with this seed."""
     few, test = md.data.few(unlabelled()[1], LABELS, seed), tested(NEW)
-    found: dict[str, Any] = {"seed": seed, "pixels": {"classes": on_pixels(few, test, best["pixels"])}, "classes": []}
+    found: dict[str, Any] = {"seed": seed, "pixels": on_pixels(few, test, best["pixels"]), "networks": []}
     for start, how, dilated in CONTESTANTS:
-        lr = best["scratch" if start == "scratch" else "head" if how.startswith("head") else "layers"]
-        found["classes"].append(from_old(weights, start, how, dilated, seed, lr, test, few))
-        print(seed, *found["classes"][-1].items(), flush=True)
-    few, test = md.data.few(md.data.load("mnist", "train"), LABELS, seed), some(md.data.load("mnist", "test"), TESTED)
-    found |= {"shipped": []}
-    found["pixels"]["shipped"] = on_pixels(few, test, best["pixels"])
-    for start, how, dilated in OF_SHIPPED:
-        lr = best["scratch" if start == "scratch" else "head" if how == "head" else "layers"]
-        found["shipped"].append(from_shipped(start, how, dilated, seed, lr, test, few))
-        print(seed, *found["shipped"][-1].items(), flush=True)
+        lr = rate_of(start, how, best)
+        found["networks"].append(from_old(weights, start, how, dilated, seed, lr, test, few))
+        print(seed, *found["networks"][-1].items(), flush=True)
     return found
 
 
+def shipped_with(best: dict[str, float], seed: int) -> dict[str, Any]:
+    """Facts of all contestants of "shipped" with this seed."""
+    few, test = md.data.few(md.data.load("mnist", "train"), LABELS, seed), some(md.data.load("mnist", "test"), TESTED)
+    found: dict[str, Any] = {"seed": seed, "pixels": on_pixels(few, test, best["pixels"]), "networks": []}
+    for start, how, dilated in OF_SHIPPED:
+        lr = rate_of(start, how, best)
+        found["networks"].append(from_shipped(start, how, dilated, seed, lr, test, few))
+        print(seed, *found["networks"][-1].items(), flush=True)
+    return found
+
+
+def rate_of(start: str, how: str, best: dict[str, float]) -> float:
+    """The best rate for this start and way to learn, or for the way nearest to it."""
+    return best["scratch" if start == "scratch" else "head" if how.startswith("head") else "layers"]
+
+
 def main() -> None:
-    """Train all contestants, one seed a process, and write what is compared."""
+    """Train all contestants, three at a time, and write what is compared."""
     md.set_num_threads(THREADS)
     weights, before = trained_on_old()
     print("old classes", before, flush=True)
@@ -232,10 +250,15 @@ def main() -> None:
         search = searched(pool, weights)
         print("searched", search, flush=True)
         best = {way: max(tried, key=tried.get) for way, tried in search.items()}
-        runs = list(pool.map(compared, *zip(*((weights, best, seed) for seed in SEEDS), strict=True)))
-    settings = {"labels": LABELS, "batch": BATCH, "decay": DECAY, "output_stride": OUTPUT_STRIDE, "tested": TESTED}
-    settings |= {"epochs": {"classes": EPOCHS, "shipped": SHIPPED_EPOCHS}, "noise": NOISE, "before": BEFORE}
-    results = {**settings, "threads": THREADS, "search": search, "old_before": before, "runs": runs}
+        classes = [pool.submit(classes_with, weights, best, seed) for seed in SEEDS]
+        shipped = [pool.submit(shipped_with, best, seed) for seed in SEEDS]
+        results = {
+            "settings": SETTINGS,
+            "search": search,
+            "old_before": before,
+            "classes": [job.result() for job in classes],
+            "shipped": [job.result() for job in shipped],
+        }
     Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
