@@ -114,7 +114,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
         had = "x".join(map(str, surgeon.total))
         raise OptionError(
             f"dilate: the strides of {type(model).__name__} multiply to {had}, and leaving out the last ones makes "
-            f"{max(surgeon.strides)} or less, not {output_stride}; {surgeon.strided()}; the model is unchanged"
+            f"{max(surgeon.strides)} or less, not {output_stride}{surgeon.stopped or surgeon.strided()}; the model is unchanged"
         )
     changed = deepcopy(model)
     modules = dict(changed.named_modules())
@@ -128,6 +128,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
         raise OptionError(
             f"dilate: converted, it does not run on {shape}: {error} ({where}); the model is unchanged"
         ) from None
+    _check_sizes(surgeon.factors[run.output], run, checked)
     shapes = [{visit.name: visit.shape for visit in each.visits} for each in (run, checked)]
     changes = tuple(
         Change(name, type(modules[name]).__name__, surgeon.old[name], setting, shapes[0][name], shapes[1][name])
@@ -152,6 +153,7 @@ class _Surgeon:
         self.strides: Kept = (Fraction(1),) * ndim  # the largest product that is kept
         self.total: Kept = (Fraction(1),) * ndim  # and the one that there was
         self.densest: PerAxis = (1,) * ndim
+        self.stopped = ""  # the first layer whose stride is left out, in words
         self.layouts = [run.input_layout, *(step.layout for step in run.steps)]
 
     def follow(self, number: int, step: Step) -> None:
@@ -169,6 +171,11 @@ class _Surgeon:
         factor, kept = self.factors[source], self.kept[source]
         old = Setting(module.stride, module.dilation, module.padding)
         fits = [had * s <= self.limit for had, s in zip(kept, old.stride, strict=True)]
+        if not all(fits) and not self.stopped:
+            made = "x".join(str(had * s) for had, s in zip(kept, old.stride, strict=True))
+            self.stopped = (
+                f"; layer {step.layer!r} ({type(module).__name__}) with stride {brief(old.stride)} would make {made}"
+            )
         stride = tuple(s if ok else 1 for ok, s in zip(fits, old.stride, strict=True))
         dilation = tuple(d * f for d, f in zip(old.dilation, factor, strict=True))
         padding = old.padding
@@ -191,7 +198,7 @@ class _Surgeon:
     def strided(self) -> str:
         """The layers with a stride, in words."""
         found = [f"{brief(each.stride)} in {name!r}" for name, each in self.old.items() if max(each.stride) > 1]
-        return f"its strides: {', '.join(found)}" if found else "no layer has a stride above 1"
+        return f"; its strides: {', '.join(found)}" if found else "; no layer has a stride above 1"
 
     def _passed(self, step: Step) -> tuple[PerAxis, Kept]:
         """Through anything without a window of its own: what branches agree on, per axis."""
@@ -240,6 +247,16 @@ class _Surgeon:
         kind = type(module).__name__
         where = f"layer {step.layer!r} ({kind})" if step.layer else f"the forward of {kind}"
         raise OptionError(f"dilate: {step.op} in {where} {reason}; the model is unchanged")
+
+
+def _check_sizes(factor: PerAxis, run: Trace, checked: Trace) -> None:
+    """Raises: OptionError if the converted output has other sizes than follow: the model then depends on those of its maps."""
+    old, new = run.layout(run.output).sizes, checked.layout(checked.output).sizes
+    if not all((had - 1) * f < n <= had * f for had, n, f in zip(old, new, factor, strict=True)):
+        raise OptionError(
+            f"dilate: converted, the output of {run.model} would have {new} positions, where {factor} times {old} were "
+            "expected; its forward computes a size from that of a map, which is denser now; the model is unchanged"
+        )
 
 
 def _usual_shape(model: Module) -> tuple[int, ...]:

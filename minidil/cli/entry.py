@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 from minidil import __version__
-from minidil.cli import bench, data, doctor, evaluate, inspect, plan, plot, predict, train
+from minidil.cli import bench, data, doctor, evaluate, inspect, plan, plot, predict, train, weights
 from minidil.cli.completion import SHELLS, PrintCompletion
 from minidil.cli.parser import Parser
 from minidil.cli.refusal import one_line, refuse
 from minidil.errors import MinidilError
 
-_COMMANDS = (train, evaluate, predict, inspect, plan, data, plot, bench, doctor)
+_COMMANDS = (train, evaluate, predict, inspect, plan, data, weights, plot, bench, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidil import models
 from minidil.cli.described import chosen, facts_of, listed, summarised
 from minidil.cli.experiment import Experiment, blaming
 from minidil.cli.output import JSON_HELP, document
@@ -15,6 +16,7 @@ from minidil.cli.table import table
 from minidil.cli.trained import RUN_HELP, of_weights, weights_named
 from minidil.errors import CheckpointError
 from minidil.models import Weights
+from minidil.nn import Summary
 from minidil.storage import checkpoint
 from minidil.terminal import fill
 from minidil.train import RunFolder
@@ -31,7 +33,9 @@ def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("inspect", help="what is in a run, in a checkpoint file or in weights")
     parser.set_defaults(run=run)
-    parser.add_argument("what", metavar="RUN", help=f"{RUN_HELP}; or a file of a run, such as last.npz")
+    parser.add_argument(
+        "what", metavar="RUN", help=f"{RUN_HELP}; or a file of a run, such as last.npz; or a network, such as vgg16"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
         content["inspected"] = args.what
         if Path(args.what).is_file():
             _show_file(Path(args.what), content)
+        elif args.what in models.names and not _has_weights(args.what) and not Path(args.what).exists():
+            _show_untrained(args.what, content)
         elif weights := weights_named(args.what):
             _show_weights(weights, content)
         else:
@@ -76,6 +82,25 @@ def _show_weights(weights: Weights, content: dict[str, Any]) -> None:
         )
     )
     _show_network(of_weights(weights), weights.state, content)
+
+
+def _has_weights(name: str) -> bool:
+    return any(name == model for model, _ in models.available())
+
+
+def _show_untrained(name: str, content: dict[str, Any]) -> None:
+    """The layers of a network by its name, for the pictures that it was made for."""
+    pixels = models.PIXELS.get(name)
+    shape = pixels.shape if pixels else (3, 32, 32)
+    summary = models.names[name]().summary(shape)
+    print(fill(f"{name}: a network without weights; its layers for a picture {shape}"))
+    _show_layers(summary, content)
+
+
+def _show_layers(summary: Summary, content: dict[str, Any]) -> None:
+    content["layers"] = [asdict(row) | {"field": str(row.field) if row.field else None} for row in summary.rows]
+    content["parameters"] = summary.parameters
+    print("\n".join(["", *summarised(summary).splitlines()]))
 
 
 def _show_run(folder: RunFolder, content: dict[str, Any]) -> None:
@@ -118,10 +143,8 @@ def _read(act: Any, faults: list[str]) -> Any:
 
 def _show_network(experiment: Experiment, weights: dict[str, Any], content: dict[str, Any]) -> None:
     """Settings, layers and arrays."""
-    summary = experiment.model().summary(experiment.shape)
     content |= experiment.config()
-    content["layers"] = [asdict(row) | {"field": str(row.field) if row.field else None} for row in summary.rows]
-    content["parameters"] = summary.parameters
+    print("\n".join(["", *chosen(experiment.settings)]))
+    _show_layers(experiment.model().summary(experiment.shape), content)
     content["arrays"] = facts_of({name: value for name, value in _leaves(weights) if isinstance(value, np.ndarray)})
-    for lines in (chosen(experiment.settings), summarised(summary).splitlines(), listed(content["arrays"])):
-        print("\n".join(["", *lines]))
+    print("\n".join(["", *listed(content["arrays"])]))

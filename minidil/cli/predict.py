@@ -14,7 +14,7 @@ from minidil.cli.option import Option
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.refusal import one_line, refuse
 from minidil.cli.settings import options
-from minidil.cli.trained import RUN_HELP, trained
+from minidil.cli.trained import FILE_HELP, RUN_HELP, converted, trained
 from minidil.data import pictures
 from minidil.errors import DataError
 from minidil.graph import no_grad
@@ -34,7 +34,7 @@ def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("predict", help="name what is in image files")
     parser.set_defaults(run=run)
-    parser.add_argument("trained", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("trained", metavar="RUN", help=RUN_HELP + FILE_HELP)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files of any size")
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     pictures.require_pillow()  # asked first: without it no image can be read
     code = 0
     with document(args.json) as content, use(args.backend or backend()):
-        experiment, model = trained(args.trained, args.tta)
+        file = Path(args.trained)
+        experiment, model = converted(file, args.tta) if file.is_file() else trained(args.trained, args.tta)
         content |= {"trained": args.trained, "images": []}
         for path in args.images:
             try:

@@ -38,9 +38,9 @@ defaults listed here are those for photographs, and the others stand below. --dr
 """
 
 _EPILOG = """
---init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then those of the
-weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1, --output-stride 2 and a
-smaller --lr.
+--init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
+those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,
+--output-stride 2 and a smaller --lr.
 
 Ctrl-C saves and stops. `--resume DIR` goes on, and ends with the same weights to the last bit as if nothing had happened, on
 the same backend and number of threads. With a larger `--epochs` it also continues a run that has ended: the learning rate

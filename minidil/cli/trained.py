@@ -6,12 +6,14 @@ from minidil import models
 from minidil.cli.experiment import Experiment
 from minidil.cli.parser import nearest
 from minidil.cli.settings import Settings
-from minidil.errors import OptionError
+from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
+from minidil.storage import checkpoint
 from minidil.train import RunFolder
 
 _NAMES = tuple(f"{model}:{data}" for model, data in models.available())
 
+FILE_HELP = "; or a file that `minidil weights convert` wrote"
 RUN_HELP = f"the folder of a run; or weights that come with minidil: {', '.join(_NAMES)}, or the model's name alone"
 
 
@@ -28,6 +30,28 @@ def trained(name: str, tta: int | None = None) -> tuple[Experiment, Module]:
     folder = RunFolder(name)
     experiment = Experiment.of(folder)
     return experiment, experiment.trained(folder, tta)
+
+
+def converted(path: Path, tta: int | None = None) -> tuple[Experiment, Module]:
+    """As `trained`, for the classifier in a file that `minidil weights convert` wrote. Its classes have numbers for names.
+
+    Raises: CheckpointError for a file without the card that tells what it holds; OptionError if that is no classifier.
+    """
+    tree = checkpoint.load(path)
+    name = tree["card"].get("model") if isinstance(tree, dict) and isinstance(tree.get("card"), dict) else None
+    if name not in models.names:
+        raise CheckpointError(f"{path} has no card that tells its network; `minidil weights convert` writes such files")
+    if name not in models.MODELS:
+        raise OptionError(
+            f"{path} holds the weights of {name}, which is no classifier; README.md shows its use in Python"
+        )
+    model = models.names[name]()
+    models.load_weights(model, path)
+    last, pixels = list(model.parameters())[-1], models.PIXELS[name]
+    classes = tuple(f"class {number}" for number in range(last.size))
+    mean, std = (tuple(value / 255 for value in each) for each in (pixels.mean, pixels.std))
+    experiment = Experiment(Settings(model=name), classes, pixels.shape, mean, std)
+    return experiment, experiment.viewed(model, tta).eval()
 
 
 def of_weights(weights: models.Weights) -> Experiment:

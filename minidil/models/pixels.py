@@ -36,5 +36,5 @@ _TORCHVISION = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 PIXELS: dict[str, Pixels] = {
     **dict.fromkeys(("vgg16", "resnet18", "resnet34", "resnet50"), _TORCHVISION),
     "efficientnet_lite0": Pixels((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
-    "hed": Pixels((122.67892, 116.66877, 104.00699), (1.0, 1.0, 1.0), (3, 480, 320), bgr=True),
+    "hed": Pixels((122.67892, 116.66877, 104.00699), (1.0, 1.0, 1.0), bgr=True),
 }

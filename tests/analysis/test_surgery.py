@@ -219,7 +219,8 @@ def test_refusals() -> None:
     model = md.models.resnet_small(widths=(2, 2, 2), blocks=1)
     with pytest.raises(
         OptionError,
-        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; its strides: 2 in 'layer2.0.conv1'",
+        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; "
+        r"layer 'layer3.0.conv1' .Conv2d. with stride 2 would make 4x4; the model",
     ):
         dilate(model, 3)
     with pytest.raises(
@@ -232,3 +233,49 @@ def test_refusals() -> None:
         dilate(model, 0)
     with pytest.raises(OptionError, match="pass input_shape"):
         dilate(nn.MaxPool1d(2), 1)
+
+
+class Resizing(nn.Module):
+    """Halves twice, and resizes what it has to the size of its input, as networks that say something of every position do."""
+
+    def __init__(self, factor: int | None = None, own: bool = False) -> None:
+        super().__init__()
+        self.own = own
+        self.first = nn.Conv2d(1, 2, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(2, 2, 3, stride=2, padding=1)
+        self.factor = factor
+
+    def forward(self, x: md.Tensor) -> md.Tensor:
+        y = self.second(F.relu(self.first(x)))
+        if self.factor:
+            return F.interpolate(y, scale_factor=self.factor, mode="bilinear")
+        if self.own:
+            return F.interpolate(y, size=(4 * y.shape[2], 4 * y.shape[3]), mode="bilinear")
+        return F.add(F.interpolate(y, size=x.shape[2:], mode="bilinear"), x)
+
+
+def test_what_is_resized_to_a_given_size_may_be_denser() -> None:
+    model = Resizing().eval()
+    made = dilate(model, 2, (1, 16, 16))
+    assert made.notes == (
+        "the model (interpolate) resizes a map that is now 2 times denser to the size that it had, so its numbers are others",
+    )
+    x = md.tensor(np.random.default_rng(0).standard_normal((1, 1, 16, 16)).astype(np.float32))
+    first, second = made.model.first, made.model.second
+    assert (first.stride, second.stride, second.dilation) == ((2, 2), (1, 1), (1, 1))
+    expected = F.interpolate(second(F.relu(first(x))), size=(16, 16), mode="bilinear").numpy() + x.numpy()
+    np.testing.assert_array_equal(made.model(x).numpy(), expected)
+
+
+def test_what_is_enlarged_by_a_factor_is_refused() -> None:
+    with pytest.raises(
+        OptionError, match="interpolate in the forward of Resizing would read a map that becomes 2 times"
+    ):
+        dilate(Resizing(4), 2, (1, 16, 16))
+
+
+def test_a_size_that_is_computed_from_a_denser_map_is_refused() -> None:
+    with pytest.raises(
+        OptionError, match=r"would have \(32, 32\) positions, where \(1, 1\) times \(16, 16\) were expected"
+    ):
+        dilate(Resizing(own=True), 2, (1, 16, 16))

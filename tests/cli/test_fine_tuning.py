@@ -229,7 +229,10 @@ def test_a_network_for_large_images_takes_a_file_with_the_names_of_torchvision(
     [
         ("--init first --model resnet_small", "--model resnet_small: the weights of --init "),
         ("--init first --widths 4 8", "features.4.weight has shape (6, 4, 3, 3) but the model needs (8, 4, 3, 3)"),
-        ("--init first --output-stride 4", "makes 2 or less, not 4; its strides: 2 in 'features.3'; the model is unchanged"),
+        (
+            "--init first --output-stride 4",
+            "makes 2 or less, not 4; its strides: 2 in 'features.3'; the model is unchanged",
+        ),
         ("--init first --freeze stem", "freeze: no parameter is 'stem' or part of it; there are features.0.weight"),
         (
             "--init first --freeze features classifier",

@@ -149,8 +149,11 @@ def test_resume_on_another_backend_says_that_bits_may_differ(capsys: pytest.Capt
         ("train --freeze stem", "freeze: no parameter is 'stem' or part of it; there are features"),
         ("train --freeze feature.*", "freeze: no parameter is 'feature.*' or part of it; did you mean 'features"),
         ("train --freeze *", "--freeze * leaves nothing of vgg_small to train"),
-        ("train --output-stride 3", "--output-stride 3: dilate: the strides of VGG multiply to 2x2, and leaving out"),
-        ("train --output-stride 8", "makes 2 or less, not 8; its strides: 2 in 'features.6'"),
+        (
+            "train --output-stride 3",
+            "--output-stride 3: dilate: the strides of VGG multiply to 2x2, and leaving out the last",
+        ),
+        ("train --output-stride 8", "makes 2 or less, not 8; its strides: 2 in 'features.6'; the model is unchanged"),
         ("train --output-stride 0", "--output-stride must be >= 1, got 0"),
         ("train --lr-layers 1.5", "--lr-layers must be > 0 and <= 1, got 1.5"),
         ("train --unfreeze-every -1", "--unfreeze-every must be >= 0, got -1"),

@@ -77,7 +77,9 @@ def test_the_surgery_says_what_is_resized(network: models.HED) -> None:
 
 def test_an_output_stride_and_widths_that_there_cannot_be() -> None:
     with pytest.raises(
-        OptionError, match=r"HED multiply to 16x16, and leaving out the last ones makes 2 or less, not 3"
+        OptionError,
+        match=r"HED multiply to 16x16, and leaving out the last ones makes 2 or less, not 3; "
+        r"layer 'features.9' \(MaxPool2d\) with stride 2 would make 4x4",
     ):
         models.hed(widths=NARROW, output_stride=3)
     with pytest.raises(OptionError, match=r"five stages, and widths has 2 numbers: \(4, 8\)"):
