@@ -8,7 +8,8 @@ Two transfers, each with 100 labelled images of every class, and equal steps, ba
 A seed sets the labelled images, their order and augmentation, and the first weights of what is new. The learning rates of
 "classes" are the best of RATES on 1,000 further images of the training set, with a seed of their own; "shipped" takes them over.
 The accuracies are those of 2,000 test images, looked at once. It needs CIFAR-10 and MNIST (`minidil data get cifar10`, `mnist`)
-and takes about twelve minutes of one core, on three of them six. The same machine and number of threads give the same file; other machines round differently.
+and takes about thirteen minutes of one core, and six on three cores. The same machine and number of threads give the same
+file; other machines round differently.
 """
 
 from __future__ import annotations
