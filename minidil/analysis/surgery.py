@@ -114,7 +114,7 @@ def dilate(model: Module, output_stride: int, input_shape: Sequence[int] | None 
         had = "x".join(map(str, surgeon.total))
         raise OptionError(
             f"dilate: the strides of {type(model).__name__} multiply to {had}, and leaving out the last ones makes "
-            f"{max(surgeon.strides)} or less, not {output_stride}{surgeon.stopped}"
+            f"{max(surgeon.strides)} or less, not {output_stride}{surgeon.stopped or surgeon.strided()}; the model is unchanged"
         )
     changed = deepcopy(model)
     modules = dict(changed.named_modules())
@@ -199,6 +199,11 @@ class _Surgeon:
         self.total = tuple(max(t, a * had) for t, a, had in zip(self.total, after, left, strict=True))
         self.densest = tuple(map(max, self.densest, after))
         return after, left
+
+    def strided(self) -> str:
+        """The layers with a stride, in words."""
+        found = [f"{brief(each.stride)} in {name!r}" for name, each in self.old.items() if max(each.stride) > 1]
+        return f"; its strides: {', '.join(found)}" if found else "; no layer has a stride above 1"
 
     def _passed(self, step: Step) -> tuple[PerAxis, Kept]:
         """Through anything without a window of its own: what branches agree on, per axis."""

@@ -1,6 +1,6 @@
 """An experiment: settings, and the facts about the data that a model needs wherever it goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,40 @@ from typing import Any, Self
 import numpy as np
 
 import minidil.schedule as schedules
-from minidil import data, models, optim
+from minidil import analysis, data, models, optim
+from minidil.array import Array
 from minidil.cli.config import checked
 from minidil.cli.settings import Settings
 from minidil.data import transforms
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import BatchNorm, Module, Parameter
 from minidil.random import default_rng, seed
-from minidil.train import AveragedViews, Callback, FreezeAfter, RunFolder, Schedule, WeightAverage
+from minidil.train import (
+    AveragedViews,
+    Callback,
+    FreezeAfter,
+    GradualUnfreezing,
+    RunFolder,
+    Schedule,
+    WeightAverage,
+    freeze,
+    layer_groups,
+)
 from minidil.train.folder import CONFIG
 from minidil.train.rules import shown
 
 _EVALUATION_BATCH = 256
 _WHITENING_IMAGES = 5000
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that a model begins with. name: as config.json has it. settings, classes: of their training, where known."""
+
+    name: str
+    settings: Settings | None
+    classes: tuple[str, ...] | None
+    state: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -94,15 +115,40 @@ class Experiment:
                 raise OptionError(f"--dilations: {settings.model} takes one number per stage, such as 1 1 2")
             options["dilations"] = [stage[0] for stage in settings.dilations] if single else settings.dilations
         seed(settings.seed)
-        return models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
+        model = models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
+        if settings.output_stride is None:
+            return model
+        try:
+            return analysis.dilate(model, settings.output_stride, self.shape).model
+        except OptionError as error:
+            raise OptionError(f"--output-stride {settings.output_stride}: {error}") from error
 
-    def untrained(self, learn: data.Dataset) -> Module:
-        """A freshly initialised model, with all that follows from the training images and not from training."""
-        model = self.model()
-        if isinstance(model, models.WhitenedVGG):
+    def untrained(self, learn: data.Dataset, start: Start | None = None) -> tuple[Module, tuple[str, ...]]:
+        """A model before its first step, and in words what of it is not as in `start`.
+
+        It has the weights of `start`, or freshly drawn ones with all that follows from the training images and not from training;
+        and what is never to learn is frozen.
+        Raises: OptionError for a pattern that fits nothing, or if nothing is left to train; CheckpointError for weights of
+            other shapes.
+        """
+        model, notes = self.model(), tuple[str, ...]()
+        if start:
+            try:
+                notes = models.start_from(model, start.state, start.classes in (None, self.classes))
+            except CheckpointError as error:
+                raise CheckpointError(f"--init {start.name}: {error}") from error
+        elif isinstance(model, models.WhitenedVGG):
             images = np.divide(learn.images[:_WHITENING_IMAGES], 255, dtype=np.float32)
             model.whiten_by(self.normalize()(images, np.random.default_rng(0)))
-        return model
+        for pattern in self._frozen():
+            freeze(model, pattern)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise OptionError(f"--freeze {' '.join(self._frozen())} leaves nothing of {self.settings.model} to train")
+        return model, notes
+
+    def _frozen(self) -> list[str]:
+        """The patterns of what never learns."""
+        return [pattern for pattern, epochs in self.settings.freeze if epochs == 0]
 
     def viewed(self, model: Module, tta: int | None = None) -> Module:
         """The model, or what asks it about several views of each image. tta: in place of the one in the settings."""
@@ -155,25 +201,35 @@ class Experiment:
         return kind(groups, settings.lr, weight_decay=settings.weight_decay)
 
     def _groups(self, model: Module) -> list[dict[str, Any]]:
-        """All that is trained; the biases of batch norm apart if they have a learning rate of their own."""
-        learning, faster = [parameter for parameter in model.parameters() if parameter.requires_grad], list[Parameter]()
-        scale = self.settings.norm_bias_lr
-        if scale != 1:
-            norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
-            faster = [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
-            apart = set(map(id, faster))
-            learning = [parameter for parameter in learning if id(parameter) not in apart]
+        """All that is trained, by layer if these have rates of their own; the biases of batch norm apart, if they have one."""
+        settings, scale = self.settings, self.settings.norm_bias_lr
+        groups: list[dict[str, Any]] = [
+            {"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}
+        ]
+        if settings.lr_layers != 1:
+            groups = layer_groups(model, settings.lr, settings.lr_layers)
+        if scale == 1:
+            return groups
+        norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+        faster = {id(norm.bias) for norm in norms if norm.bias is not None}
         # A step decays by the product of rate and weight decay: a faster group needs less of the one for as much of both.
-        decay = self.settings.weight_decay / scale if scale else 0.0
-        rate = self.settings.lr * scale
-        return [{"params": learning}, *([{"params": faster, "lr": rate, "weight_decay": decay}] if faster else [])]
+        decay = settings.weight_decay / scale if scale else 0.0
+        parts: list[dict[str, Any]] = []
+        for group in groups:
+            rate = group.get("lr", settings.lr) * scale
+            others: list[Parameter] = [each for each in group["params"] if id(each) not in faster]
+            biases: list[Parameter] = [each for each in group["params"] if id(each) in faster]
+            parts += [{**group, "params": others}] if others else []
+            parts += [{"params": biases, "lr": rate, "weight_decay": decay}] if biases else []
+        return parts
 
     def callbacks(self, model: Module) -> list[Callback]:
         """What else happens while the model trains. Raises: OptionError if it lacks a part that is to be frozen."""
         settings = self.settings
         return [
             *([WeightAverage(settings.average_every)] if settings.average_every else []),
-            *(FreezeAfter(model, prefix, epochs) for prefix, epochs in settings.freeze),
+            *([GradualUnfreezing(model, settings.unfreeze_every)] if settings.unfreeze_every else []),
+            *(FreezeAfter(model, pattern, epochs) for pattern, epochs in settings.freeze if epochs),
         ]
 
     def schedule(self, optimizer: optim.Optimizer, batches: int) -> Schedule:
@@ -204,7 +260,12 @@ def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset | No
 
     With a validation share of 0, all images are to learn from and there is nothing to validate on.
     """
-    images = _part(settings, "train")
+    images, labels = _part(settings, "train"), settings.labels_per_class
+    if labels is not None:
+        try:
+            images = data.few(images, labels, settings.seed)
+        except OptionError as error:
+            raise OptionError(f"--labels-per-class {labels}: {error}") from error
     return data.split(images, 1 - settings.validation, settings.seed) if settings.validation else (images, None)
 
 

@@ -13,6 +13,8 @@ from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
 from minidil.train.views import LEVELS
 
+# Settings that a file of an older minidil does not have: it did what their defaults say.
+_LATER = ("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class")
 FLIP_RULES = ("random", "alternating")
 _BACKENDS = ("numpy", "numba", "cuda")
 
@@ -26,10 +28,13 @@ def _dilations(word: str) -> tuple[int, ...]:
 
 
 def _freeze(word: str) -> tuple[str, int]:
-    """(name, epochs), written as name:epochs."""
-    name, _, epochs = word.rpartition(":")
+    """(pattern, epochs), written as pattern:epochs, or as pattern for 0 epochs."""
+    name, colon, epochs = word.rpartition(":")
+    name, epochs = (name, epochs) if colon else (word, "0")
     if not name or not epochs.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word!r} is not a name and a number of epochs such as whiten:3")
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is not a name, such as features.*, or one and a number of epochs such as whiten:3"
+        )
     return name, int(epochs)
 
 
@@ -48,6 +53,19 @@ class Settings:
         "standard", "fast: ten epochs of large batches, made for CIFAR-10", choices=tuple(sorted(RECIPES))
     )
     model: str = declared("vgg_small", "which network", choices=tuple(sorted(models.MODELS)))
+    init: str | None = declared(
+        None,
+        "begin with these weights, of minidil, a run or a file (.safetensors, .npz); a head for other classes is new",
+        metavar="WEIGHTS",
+        usual="none, freshly drawn ones",
+    )
+    output_stride: int | None = declared(
+        None,
+        "no map coarser than 1/N of the image: strides become dilations",
+        kind=int,
+        least=1,
+        usual="that of the model",
+    )
     widths: tuple[int, ...] | None = declared(
         None, "channels of each stage of the network", kind=int, many=True, least=1, usual="of the model"
     )
@@ -74,7 +92,22 @@ class Settings:
     )
     average_every: int = declared(0, "steps between two averages of weights", kind=int, least=0, usual="0, never")
     freeze: tuple[tuple[str, int], ...] = declared(
-        (), "parameters that stop learning after N epochs", read=_freeze, metavar="NAME:N", many=True, usual="none"
+        (),
+        "parameters that do not learn, or not after N epochs: features.* stem:3",
+        read=_freeze,
+        metavar="PATTERN[:N]",
+        many=True,
+        usual="none",
+    )
+    unfreeze_every: int = declared(
+        0,
+        "train the last layer alone for N epochs, then one more every N",
+        kind=int,
+        least=0,
+        usual="0, all at once",
+    )
+    lr_layers: float = declared(
+        1.0, "the rate of each layer as a multiple of that of the next one", kind=float, above=0, most=1
     )
     label_smoothing: float = declared(0.1, "share of the target spread over all classes", kind=float, least=0, most=1)
     clip_norm: float | None = declared(
@@ -93,21 +126,31 @@ class Settings:
         kind=int,
         choices=LEVELS,
     )
+    labels_per_class: int | None = declared(
+        None,
+        "take only N training images of each class, those to validate on among them",
+        kind=int,
+        least=1,
+        usual="all",
+    )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Self:
+    def of(cls, given: dict[str, Any], network: dict[str, Any] | None = None) -> Self:
         """The settings that were given, then those of the recipe, then those for the data set, and the defaults.
+
+        network: settings that say which network the weights to begin with are of; they come before those of the recipe.
 
         Raises: OptionError if `data` is neither a known set nor a folder, or a number is out of its range.
         """
         name = given.get("data", cls.data)
         given = given | {"data": placed(name)}
         recipe, usual = RECIPES[given.get("recipe", cls.recipe)], DATA_DEFAULTS.get(name, {})
-        model = (recipe | given).get("model", cls.model)
-        values: dict[str, Any] = {"data": name} | _for_model(model, usual) | _for_model(model, recipe) | given
+        network = network or {}
+        model = (recipe | network | given).get("model", cls.model)
+        values: dict[str, Any] = {"data": name} | _for_model(model, usual) | _for_model(model, recipe) | network | given
         if "tta" not in given and not values.get("flip", cls.flip):
             values["tta"] = 0  # a mirror image that training never shows is no view to ask about
         settings = cls(**values)
@@ -118,6 +161,8 @@ class Settings:
     def from_json(cls, values: Any) -> Self:
         """Read what `to_json` gave. Raises: CheckpointError if a setting is missing, unknown or out of its range."""
         known = {field.name for field in fields(cls)}
+        if isinstance(values, dict):
+            values = {name: getattr(cls, name) for name in _LATER} | values
         if not isinstance(values, dict) or values.keys() != known:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
         settings = cls(**{key: _tuples(value) for key, value in values.items()})

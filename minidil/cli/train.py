@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from minidil import data
 from minidil.cli.described import chosen, summarised
-from minidil.cli.experiment import Experiment, blaming, testing_images, training_images
+from minidil.cli.experiment import Experiment, Start, blaming, testing_images, training_images
 from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options, placed
+from minidil.cli.start import network_of, starting
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
@@ -37,6 +38,10 @@ defaults listed here are those for photographs, and the others stand below. --dr
 """
 
 _EPILOG = """
+--init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
+those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,
+--output-stride 2 and a smaller --lr.
+
 Ctrl-C saves and stops. `--resume DIR` goes on, and ends with the same weights to the last bit as if nothing had happened, on
 the same backend and number of threads. With a larger `--epochs` it also continues a run that has ended: the learning rate
 then follows the schedule for the new total from the step that the run has reached, which is a warm restart (arXiv:1608.03983).
@@ -81,9 +86,13 @@ def run(args: argparse.Namespace) -> None:
 
     if resume:
         experiment = _resumed(RunFolder(resume), given)
+        name, saved = experiment.settings.init, RunFolder(resume).last() is not None
+        start = starting(name) if name and not saved else None  # else its weights are those of the run
     else:
         experiment = None
-        settings = Settings.of({"backend": given.get("backend", backend())} | given)
+        start = starting(given["init"]) if "init" in given else None
+        given |= {"init": start.name} if start else {}
+        settings = Settings.of({"backend": given.get("backend", backend())} | given, network_of(start, given))
         _check_new(out)
     settings = experiment.settings if experiment else settings
     if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
@@ -97,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         experiment.check_learnt(learn, folder)
     experiment = experiment or Experiment.on(settings, learn)
     with use(settings.backend), _output_may_end():
-        _train(experiment, learn, validate, testing_images(settings), save_every, out, resume, dry)
+        _train(experiment, learn, validate, testing_images(settings), start, save_every, out, resume, dry)
 
 
 def _train(
@@ -105,6 +114,7 @@ def _train(
     learn: data.Dataset,
     validate: data.Dataset | None,
     unseen: data.Dataset,
+    start: Start | None,
     save_every: float,
     out: Path | None,
     resume: Path | None,
@@ -112,13 +122,15 @@ def _train(
 ) -> None:
     settings = experiment.settings
     with blaming(RunFolder(resume) if resume else None):
-        model = experiment.untrained(learn)
+        model, notes = experiment.untrained(learn, start)
         batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
         callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
     number = f"{len(validate):,}" if validate else "none"
     if dry:
         print("\n".join(chosen(settings)))
     print(fill(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on"))
+    if start:
+        print(fill("; ".join([f"weights of {start.name}", *notes])))
     with waiting_explained("the forward kernels"):
         print(summarised(model.summary(experiment.shape)))
     if dry:

@@ -23,7 +23,7 @@ from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.registry import NAMES, SOURCES, source
-from minidil.data.splitting import split
+from minidil.data.splitting import few, split
 from minidil.names import lookup
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "cifar100",
     "digits",
     "fashion_mnist",
+    "few",
     "folder",
     "get",
     "load",

@@ -17,6 +17,26 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     return dataset.subset(chosen), dataset.subset(~chosen)
 
 
+def few(dataset: Dataset, per_class: int, seed: int) -> Dataset:
+    """`per_class` items of every class, in the order of the set: what is left if so few were labelled.
+
+    Which ones is drawn from default_rng([seed, label]); a larger number takes the same ones and more.
+    Raises: OptionError unless per_class is an int >= 1, if seed is negative, or if a class that occurs has fewer items.
+    """
+    if not isinstance(per_class, int) or isinstance(per_class, bool) or per_class < 1 or seed < 0:
+        raise OptionError(f"few: per_class must be an int >= 1 and seed >= 0, got {per_class!r} and {seed!r}")
+    chosen = np.zeros(len(dataset.labels), dtype=np.bool_)
+    for label in np.unique(dataset.labels).tolist():
+        members = np.flatnonzero(dataset.labels == label)
+        if len(members) < per_class:
+            name = dataset.classes[label]
+            raise OptionError(
+                f"few: {per_class} items of every class were asked for, and class {name!r} has {len(members)}"
+            )
+        chosen[np.random.default_rng([seed, label]).permutation(members)[:per_class]] = True
+    return dataset.subset(chosen)
+
+
 def in_first(labels: Labels, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
     """Which items a stratified split puts into its first part, bool (N,), floor(fraction * N) of them.
 

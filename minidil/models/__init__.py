@@ -18,7 +18,9 @@ from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
-from minidil.models.vgg import VGG, vgg16, vgg_small
+from minidil.models.transfer import replace_head, start_from
+from minidil.models.vgg import VGG, vgg_small
+from minidil.models.vgg_imagenet import vgg16
 from minidil.nn import Module
 
 __all__ = [
@@ -42,10 +44,12 @@ __all__ = [
     "load_weights",
     "names",
     "pretrained_weights",
+    "replace_head",
     "resnet18",
     "resnet34",
     "resnet50",
     "resnet_small",
+    "start_from",
     "vgg16",
     "vgg_fast",
     "vgg_small",

@@ -20,7 +20,7 @@ import numpy as np
 import minidil.functional as F
 from minidil.errors import OptionError
 from minidil.models.dense import denser
-from minidil.models.vgg import VGG16_WIDTHS, vgg16_features
+from minidil.models.vgg_imagenet import VGG16_WIDTHS, vgg16_features
 from minidil.nn import Conv2d, MaxPool2d, Module
 from minidil.tensor import Tensor
 

@@ -59,6 +59,7 @@ class Module(metaclass=_Built):
 
     casts: ClassVar[bool] = True  # whether an input has the number type of the parameters
     training: bool
+    frozen: bool = False  # whether it stays in evaluation mode, whatever `train` says
     _buffers: set[str]
     _hooks: dict[int, Hook]
     _pre_hooks: dict[int, PreHook]
@@ -208,8 +209,8 @@ class Module(metaclass=_Built):
     # --- modes
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode here and below: batch norm uses and tracks the batch's statistics, dropout drops."""
-        self.training = mode
+        """Set training mode here and below: batch norm, unless frozen, tracks the batch's statistics; dropout drops."""
+        self.training = mode and not self.frozen
         for child in self.children():
             child.train(mode)
         return self
@@ -219,24 +220,29 @@ class Module(metaclass=_Built):
         return self.train(False)
 
     def freeze(self) -> Self:
-        """Stop training these parameters and drop their gradients, so that no optimizer step moves them.
+        """Stop training these parameters, drop their gradients, and keep the running statistics as they are.
 
-        Buffers are no parameters: batch norm goes on tracking statistics in training mode; `eval()` stops it.
+        Batch norm stays in evaluation mode until `unfreeze`: statistics that followed other images would change what the
+        weights behind them get, which stand still. `train.freeze` does the same by name.
         """
-        for parameter in self.parameters():
-            parameter.requires_grad = False
-            parameter.grad = None
-        return self
+        for module in self.modules():
+            if module.own_buffers():
+                module.frozen, module.training = True, False
+        return self.requires_grad_(False)
 
     def unfreeze(self) -> Self:
-        """Train these parameters again."""
-        for parameter in self.parameters():
-            parameter.requires_grad = True
-        return self
+        """Train these parameters again, and let batch norm below be in the mode of this module, or of the next `train`."""
+        for module in self.modules():
+            if module.frozen:
+                module.frozen, module.training = False, self.training
+        return self.requires_grad_()
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """PyTorch's name for `unfreeze` (True) and `freeze` (False)."""
-        return self.unfreeze() if requires_grad else self.freeze()
+        """Whether these parameters get gradients, and nothing else: as in PyTorch, batch norm goes on tracking statistics."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+            parameter.grad = parameter.grad if requires_grad else None
+        return self
 
     def apply(self, function: Callable[[Module], object]) -> Self:
         """Call function(module) for every module below and at last for this one, say to set initial weights."""

@@ -7,9 +7,11 @@ has to be done beside them, and state.py lists all that a checkpoint must hold f
 from minidil.train.average import WeightAverage
 from minidil.train.callbacks import Callback
 from minidil.train.folder import RunFolder
-from minidil.train.freeze import FreezeAfter
+from minidil.train.freeze import FreezeAfter, freeze, unfreeze
 from minidil.train.goal import Loss, Metric
+from minidil.train.gradual import GradualUnfreezing
 from minidil.train.history import COLUMNS, History, Row
+from minidil.train.layers import Layer, layer_groups, layers
 from minidil.train.loop import fit
 from minidil.train.metrics import Loader, Metrics, evaluate
 from minidil.train.state import Optimizer, Run, Schedule
@@ -22,7 +24,9 @@ __all__ = [
     "AveragedViews",
     "Callback",
     "FreezeAfter",
+    "GradualUnfreezing",
     "History",
+    "Layer",
     "Loader",
     "Loss",
     "Metric",
@@ -35,5 +39,9 @@ __all__ = [
     "WeightAverage",
     "evaluate",
     "fit",
+    "freeze",
+    "layer_groups",
+    "layers",
     "learn",
+    "unfreeze",
 ]

@@ -217,8 +217,18 @@ def test_a_maximum_over_padding_alone() -> None:
 
 def test_refusals() -> None:
     model = md.models.resnet_small(widths=(2, 2, 2), blocks=1)
-    with pytest.raises(OptionError, match="multiply to 4x4, and leaving out the last ones makes 2 or less, not 3"):
+    with pytest.raises(
+        OptionError,
+        match=r"multiply to 4x4, and leaving out the last ones makes 2 or less, not 3; "
+        r"layer 'layer3.0.conv1' .Conv2d. with stride 2 would make 4x4; the model",
+    ):
         dilate(model, 3)
+    with pytest.raises(
+        OptionError, match=r"not 8; its strides: 2 in 'features.6', 2 in 'features.13'; the model is unch"
+    ):
+        dilate(md.models.vgg_small(), 8)
+    with pytest.raises(OptionError, match="not 2; no layer has a stride above 1"):
+        dilate(nn.Sequential(nn.Conv1d(1, 1, 1)), 2)
     with pytest.raises(OptionError, match="output_stride must be an int >= 1, not 0"):
         dilate(model, 0)
     with pytest.raises(OptionError, match="pass input_shape"):

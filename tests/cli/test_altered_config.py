@@ -52,6 +52,7 @@ FREE = {
         for name in (
             *("data", "model", "widths", "widths.0", "dilations", "dilations.0", "dilations.0.0", "batch_size"),
             *("drop_last", "momentum", "lr", "norm_bias_lr", "weight_decay", "average_every", "label_smoothing"),
+            *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
             *("clip_norm", "patience", "crop", "flip", "cutout", "validation", "tta", "size", "seed"),
         )
     ),
@@ -218,6 +219,11 @@ LEGAL = {
         "weight_decay": 0.0,
         "average_every": 2,
         "freeze": [["features.0", 1]],
+        "init": "vgg_small:cifar10",
+        "output_stride": 1,
+        "unfreeze_every": 1,
+        "lr_layers": 0.8,
+        "labels_per_class": 50,
         "crop": 2,
         "crop_fill": "reflect",
         "flip": True,

@@ -42,7 +42,7 @@ def test_a_dry_run_of_a_run_that_goes_on_leaves_it_as_it_is(capsys: pytest.Captu
     before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
     capsys.readouterr()
     assert main(["train", "--resume", "run", "--epochs", "4", "--dry-run"]) == 0
-    assert "--epochs           4\n" in capsys.readouterr().out
+    assert "--epochs            4\n" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
     assert refused(capsys, "train", "--resume", "run", "--epochs", "0") == "minidil: --epochs must be >= 1, got 0\n"
 

@@ -12,7 +12,7 @@ from minidil import checkpoint, models
 from minidil.cli import main
 from minidil.train import RunFolder
 
-SETTINGS = 29
+SETTINGS = 34
 FILES = ("config.json", "last.npz", "best.npz", "metrics.csv")
 
 
@@ -47,7 +47,7 @@ def test_a_run_is_told_by_settings_layers_arrays_and_figures(run: Path, capsys: 
     assert first == f"{run}: 1 of 1 epochs are done; last.npz is sealed and whole"
     assert second.startswith("best.npz is sealed and whole: epoch 1, train_loss 2.50608, ")
     assert len(settings.splitlines()) == SETTINGS
-    assert "--weight-decay     0.0005" in settings.splitlines()
+    assert "--weight-decay      0.0005" in settings.splitlines()
     assert "features.0    Conv2d         (1, 4, 8, 8)          36          2,304                5" in layers
     assert arrays.splitlines()[0].split() == ["array", "shape", "type", "norm"]
     assert "classifier.1.weight             (10, 4)       float32" in arrays

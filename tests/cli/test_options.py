@@ -76,7 +76,7 @@ def test_a_number_out_of_range_names_the_option(capsys: pytest.CaptureFixture[st
         ("widths", 5, "--widths must be a list, each a whole number, got 5"),
         ("dilations", [[1, "x"]], "--dilations must be a list, each as in N,N, got"),
         ("dilations", [1, 2], "--dilations must be a list, each as in N,N, got"),
-        ("freeze", [["whiten"]], "--freeze must be a list, each as in NAME:N, got"),
+        ("freeze", [["whiten"]], "--freeze must be a list, each as in PATTERN[:N], got"),
         ("optimizer", "lion", "--optimizer must be one of sgd, adam, adamw, got lion"),
         ("model", ["vgg_small"], "--model must be one of"),
     ],

@@ -113,7 +113,7 @@ def test_the_first_layer_whitens_the_training_images_and_is_never_trained() -> N
     assert main([*FAST, "--epochs", "1", "--out", "run"]) == 0
     experiment = Experiment.of(RunFolder("run"))
     learn, _ = training_images(experiment.settings)
-    expected, trained = experiment.untrained(learn).state_dict(), RunFolder("run").best()["model"]
+    expected, trained = experiment.untrained(learn)[0].state_dict(), RunFolder("run").best()["model"]
     np.testing.assert_array_equal(trained["whiten.weight"], expected["whiten.weight"])
     np.testing.assert_array_equal(trained["features.0.2.weight"], np.ones(4))
     for name in ("whiten.bias", "features.0.0.weight", "features.0.2.bias", "classifier.weight"):

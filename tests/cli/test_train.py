@@ -59,7 +59,8 @@ def test_every_option_reaches_the_configuration() -> None:
     words = (
         "--model resnet_small --widths 4 8 --dilations 1 2 --epochs 1 --batch-size 500 --drop-last --optimizer adamw "
         "--momentum 0.8 --lr 0.002 --norm-bias-lr 4 --weight-decay 0.1 --schedule cosine --average-every 2 "
-        "--freeze conv1:0 layer1.0:1 --label-smoothing 0.05 --clip-norm 3 --patience 4 --crop 1 --crop-fill reflect --flip "
+        "--freeze conv1 layer1.0:1 --output-stride 2 --lr-layers 0.8 --unfreeze-every 1 "
+        "--labels-per-class 100 --label-smoothing 0.05 --clip-norm 3 --patience 4 --crop 1 --crop-fill reflect --flip "
         "--flip-rule alternating --cutout 2 --validation 0.2 --tta 1 --size 16 --seed 7 --backend numpy --out run"
     )
     assert main(["train", *words.split()]) == 2  # resnet_small has a stride for each stage: three, not two
@@ -70,6 +71,8 @@ def test_every_option_reaches_the_configuration() -> None:
         "data": "digits",
         "recipe": "standard",
         "model": "resnet_small",
+        "init": None,
+        "output_stride": 2,
         "widths": [4, 4, 8],
         "dilations": [[1], [2], [2]],
         "epochs": 1,
@@ -83,6 +86,8 @@ def test_every_option_reaches_the_configuration() -> None:
         "schedule": "cosine",
         "average_every": 2,
         "freeze": [["conv1", 0], ["layer1.0", 1]],
+        "unfreeze_every": 1,
+        "lr_layers": 0.8,
         "label_smoothing": 0.05,
         "clip_norm": 3.0,
         "patience": 4,
@@ -93,6 +98,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "cutout": 2,
         "validation": 0.2,
         "tta": 1,
+        "labels_per_class": 100,
         "size": 16,
         "seed": 7,
         "backend": "numpy",
@@ -138,8 +144,30 @@ def test_resume_on_another_backend_says_that_bits_may_differ(capsys: pytest.Capt
         ("train --label-smoothing 2", "--label-smoothing must be >= 0 and <= 1, got 2"),
         ("train --validation 1", "--validation must be >= 0 and < 1, got 1"),
         ("train --validation 0 --patience 2", "--validation 0 has none"),
-        ("train --freeze whiten", "'whiten' is not a name and a number of epochs"),
-        ("train --freeze stem:1", "no parameter is 'stem'"),
+        ("train --freeze whiten:x", "'whiten:x' is not a name, such as features.*, or one and a number of epochs"),
+        ("train --freeze stem:1", "FreezeAfter: no parameter is 'stem' or part of it; there are features"),
+        ("train --freeze stem", "freeze: no parameter is 'stem' or part of it; there are features"),
+        ("train --freeze feature.*", "freeze: no parameter is 'feature.*' or part of it; did you mean 'features"),
+        ("train --freeze *", "--freeze * leaves nothing of vgg_small to train"),
+        (
+            "train --output-stride 3",
+            "--output-stride 3: dilate: the strides of VGG multiply to 2x2, and leaving out the last",
+        ),
+        ("train --output-stride 8", "makes 2 or less, not 8; its strides: 2 in 'features.6'; the model is unchanged"),
+        ("train --output-stride 0", "--output-stride must be >= 1, got 0"),
+        ("train --lr-layers 1.5", "--lr-layers must be > 0 and <= 1, got 1.5"),
+        ("train --unfreeze-every -1", "--unfreeze-every must be >= 0, got -1"),
+        (
+            "train --labels-per-class 500",
+            "--labels-per-class 500: few: 500 items of every class were asked for, and class",
+        ),
+        ("train --init nowhere.npz", "--init nowhere.npz: "),
+        ("train --init vgg_smal", "did you mean 'vgg_small:cifar10'"),
+        ("train --init vgg_small:cifar10 --model vgg_fast", "the weights of --init vgg_small:cifar10 are of vgg_small"),
+        (
+            "train --init vgg_small:cifar10 --widths 64 128 200",
+            "features.14.weight has shape (256, 128, 3, 3) but the model",
+        ),
         ("train --recipe slow", "invalid choice: 'slow'"),
         ("train --recipe fast", "images of 8x8 cannot be halved 3 times"),
         ("train --lr nan", "--lr must be > 0, got nan"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidil.data import Dataset, split
+from minidil.data import Dataset, few, split
 from minidil.errors import DataError, DtypeError, OptionError, ShapeError
 
 
@@ -149,3 +149,24 @@ def test_split_is_seeded_and_takes_a_fraction_for_what_it_says() -> None:
 def test_split_refuses_what_is_no_fraction_or_seed(fraction: float, seed: int) -> None:
     with pytest.raises(OptionError, match=r"split: (fraction|seed) must"):
         split(made([0, 1, 2, 0]), fraction, seed)
+
+
+def test_few_takes_so_many_of_every_class_and_more_are_the_same_and_others() -> None:
+    dataset = made([0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 2, 1], classes=4)  # the fourth class does not occur
+    two, three = few(dataset, 2, seed=5), few(dataset, 3, seed=5)
+    assert np.bincount(two.labels).tolist() == [2, 2, 2]
+    assert np.bincount(three.labels).tolist() == [3, 3, 3]
+    assert set(numbers(two)) < set(numbers(three))
+    assert numbers(two) == sorted(numbers(two)) == numbers(few(dataset, 2, seed=5))
+    assert numbers(two) != numbers(few(dataset, 2, seed=6))
+
+
+@pytest.mark.parametrize(("count", "seed"), [(0, 0), (-1, 0), (1.5, 0), (True, 0), (1, -1)])
+def test_few_counts(count: int, seed: int) -> None:
+    with pytest.raises(OptionError, match="few: per_class must be an int >= 1 and seed >= 0"):
+        few(made([0, 1, 2]), count, seed)
+
+
+def test_few_names_the_class_that_has_less() -> None:
+    with pytest.raises(OptionError, match=r"few: 3 items of every class were asked for, and class '.*' has 2"):
+        few(made([0, 0, 0, 1, 1]), 3, seed=0)

@@ -66,12 +66,20 @@ def test_statistics_are_tracked_without_gradients_too() -> None:
     assert norm.num_batches_tracked == 1
 
 
-def test_frozen_parameters_do_not_stop_the_statistics_but_eval_does() -> None:
-    norm = nn.BatchNorm(2).freeze()
+def test_frozen_it_keeps_its_statistics_and_without_gradients_it_goes_on() -> None:
+    norm = nn.BatchNorm(2).requires_grad_(False)
     norm(tensor(batch(4, 2)))
     assert norm.num_batches_tracked == 1
-    norm.eval()(tensor(batch(4, 2)))
+    assert norm.freeze() is norm
+    norm.train()(tensor(batch(4, 2)))
+    assert not norm.training
     assert norm.num_batches_tracked == 1
+    norm.unfreeze().train()(tensor(batch(4, 2)))
+    assert norm.num_batches_tracked == 2
+    net = nn.Sequential(norm).freeze()
+    assert [net.training, norm.training, net.train()[0].training] == [True, False, False]
+    assert net.unfreeze()[0].training
+    assert not net.freeze().eval().unfreeze()[0].training
 
 
 def test_a_recorded_graph_keeps_the_statistics_it_was_computed_with() -> None:
