@@ -1,5 +1,11 @@
 """The steps in registers, compiled, against the same in NumPy."""
 
+import os
+import platform
+import subprocess
+import sys
+from textwrap import dedent
+
 import numpy as np
 import plain_registers
 import pytest
@@ -62,3 +68,36 @@ def _taken_four(taken):
         return taken(table, first, last, (0, 0, 0, 0))
 
     return four
+
+
+INNERMOST = dedent("""
+    import re
+    from numba import types
+    from minidil.kernels.cpu import direct, registers
+
+    whole, line, place = types.int64, types.Array(types.float32, 1, "C"), types.Array(types.int64, 1, "C")
+    rows, columns = types.UniTuple(whole, registers.ROWS), types.UniTuple(whole, registers.COLUMNS)
+    kernel = direct._panel_of_results
+    kernel.compile((line, whole, whole, place, place, whole, line, line, line, whole, whole, place, whole, rows, columns))
+    (code,) = kernel.inspect_asm().values()
+    loops = [loop.splitlines() for loop in re.split(r"^[.]L[^:]*:", code, flags=re.M)]
+    loop = max(loops, key=lambda loop: sum("vfmadd" in line for line in loop))
+    products = [line for line in loop if "vfmadd" in line]
+    width = 64 if "zmm" in products[0] else 32
+    stores = [line for line in loop if re.search(r"vmov[a-z]+\\s+%[yz]mm", line)]
+    print(registers.BYTES, registers.ROWS * registers.COLUMNS, width, len(products), len(stores))
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="about the code for processors of this kind")
+@pytest.mark.parametrize(("processor", "size"), [("znver3", 32), ("sapphirerapids", 64), ("znver4", 64)])
+def test_the_sums_stay_in_registers_on_other_processors_too(processor, size, tmp_path):
+    """In the innermost loop nothing is stored, and there is a multiply-add for each sum of the tile (or two, unrolled)."""
+    settings = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", INNERMOST], env=os.environ | settings, capture_output=True, text=True, check=True
+    )
+    width, sums, used, products, stores = map(int, run.stdout.split())
+    assert (width, used, stores) == (size, size, 0)
+    assert products in (sums, 2 * sums)
