@@ -1,0 +1,297 @@
+"""A causal network, one piece of a signal after the other: one compiled call for all layers; see reference/stream.py.
+
+A convolution is the matrix product of registers.py, whose rows of numbers lie partly in the ring, partly in the piece: a table
+says where, for every tap and position. A piece of many positions is made in tiles, so that a weight is loaded once for several of
+them. A single position is made with all its sums in registers, and its time is that of reading every weight once. Either way
+the sums of a position are the same, in the same order: how a signal is cut does not change a bit of the result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minidil.array import Array
+from minidil.kernels.cpu.gaussian import gelu_of
+from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.cpu.registers import (
+    BYTES,
+    COLUMNS,
+    ROWS,
+    equal_rows,
+    lanes,
+    multiply_add,
+    numbers_at,
+    store,
+    taken,
+)
+from minidil.kernels.reference.stream import (
+    ACROSS,
+    ADD,
+    BIAS,
+    CHANNELS,
+    CONV,
+    DILATION,
+    FILTERS,
+    GELU,
+    GELU_TANH,
+    GROUPED,
+    GROUPS,
+    HEAD,
+    KIND,
+    LARGEST,
+    LEAKY,
+    OTHER,
+    RELU,
+    RING,
+    SCALE,
+    SIGMOID,
+    SILU,
+    SOURCE,
+    STRIDE,
+    TANH,
+    TAPS,
+    TARGET,
+    WAIT,
+    WEIGHT,
+)
+
+WIDTH_BYTES = BYTES
+_ROWS, _COLUMNS = (0,) * ROWS, (0,) * COLUMNS
+_FOUR, _EIGHT = (0,) * 4, (0,) * 8
+_FEW = 2  # positions that are made one by one: a tile would waste most of its rows
+
+
+def advance(
+    x: Array, y: Array, memory: Array, weights: Array, program: Array, counters: Array, block: int, wide: int
+) -> int:
+    """Take in x (C, n) and write what comes out to y (F, m); returns m. `memory` and `counters` move on."""
+    made: int = _advance(x, y, memory, weights, program, counters, block, wide, lanes(memory.itemsize))
+    return made
+
+
+@compiled
+def _advance(
+    x: Array,
+    y: Array,
+    memory: Array,
+    weights: Array,
+    program: Array,
+    counters: Array,
+    block: int,
+    wide: int,
+    full: int,
+) -> int:
+    channels, n = x.shape
+    size = block * wide
+    layers = len(program)
+    counts = np.zeros(layers + 1, np.int64)  # of each slot
+    places = np.empty((program[:, TAPS].max(), block), np.int64)
+    lines = np.arange(block)
+    made = 0
+    for start in range(0, n, block):
+        count = min(block, n - start)
+        for t in range(count):
+            for c in range(channels):
+                memory[t * wide + c] = x[c, start + t]
+        counts[0] = count
+        for i in range(layers):
+            layer = program[i]
+            source, target, came = layer[SOURCE] * size, layer[TARGET] * size, counts[layer[SOURCE]]
+            answers = came
+            if layer[KIND] <= LARGEST:
+                answers = _windowed(
+                    memory, weights, layer, counters[i], source, target, came, wide, places, lines, full
+                )
+            elif layer[KIND] == ADD:
+                other = layer[OTHER] * size
+                for t in range(came):
+                    for c in range(layer[CHANNELS]):
+                        at = t * wide + c
+                        memory[target + at] = memory[source + at] + memory[other + at]
+            else:
+                for t in range(came):
+                    _pointwise(memory, weights, layer, source + t * wide, target + t * wide)
+            counts[layer[TARGET]] = answers
+        last = program[layers - 1, TARGET]
+        for t in range(counts[last]):
+            for f in range(len(y)):
+                y[f, made + t] = memory[last * size + t * wide + f]
+        made += counts[last]
+    return made
+
+
+@compiled
+def _windowed(
+    memory: Array,
+    weights: Array,
+    layer: Array,
+    counter: Array,
+    source: int,
+    target: int,
+    came: int,
+    wide: int,
+    places: Array,
+    lines: Array,
+    full: int,
+) -> int:
+    """The rows of a layer that looks back, for `came` rows of its source; returns how many. Its ring moves on."""
+    taps, dilation, stride, channels = layer[TAPS], layer[DILATION], layer[STRIDE], layer[CHANNELS]
+    behind, head, first, ring = (taps - 1) * dilation, counter[HEAD], counter[WAIT], layer[RING]
+    answers = max(0, (came - first + stride - 1) // stride)
+    for k in range(taps):
+        back = (taps - 1 - k) * dilation
+        for r in range(answers):
+            t = first + r * stride - back
+            if t >= 0:
+                places[k, r] = source + t * wide
+            else:
+                row = head + behind + t
+                places[k, r] = ring + (row - behind if row >= behind else row) * channels
+    if layer[KIND] == CONV:
+        _dense(memory, weights, layer, target, answers, wide, places, lines, full)
+    else:
+        for r in range(answers):
+            if layer[KIND] == GROUPED:
+                _grouped(memory, weights, layer, target + r * wide, places, r)
+            else:
+                _largest(memory, layer, target + r * wide, places, r)
+    counter[WAIT] = first + answers * stride - came
+    for t in range(max(0, came - behind), came):
+        row = (head + t) % behind
+        for c in range(channels):
+            memory[ring + row * channels + c] = memory[source + t * wide + c]
+    if behind > 0:
+        counter[HEAD] = (head + came) % behind
+    return answers
+
+
+@compiled
+def _dense(
+    memory: Array,
+    weights: Array,
+    layer: Array,
+    target: int,
+    answers: int,
+    wide: int,
+    places: Array,
+    lines: Array,
+    full: int,
+) -> None:
+    j, across = 0, layer[ACROSS]
+    if answers <= _FEW:
+        for r in range(answers):
+            j = 0
+            while j + 8 * full <= across:
+                _products(memory, weights, layer, target, r, r + 1, j, wide, places, lines, (0,), _EIGHT)
+                j += 8 * full
+            while j + 4 * full <= across:
+                _products(memory, weights, layer, target, r, r + 1, j, wide, places, lines, (0,), _FOUR)
+                j += 4 * full
+            while j < across:
+                _products(memory, weights, layer, target, r, r + 1, j, wide, places, lines, (0,), (0,))
+                j += full
+        return
+    while j + len(_COLUMNS) * full <= across:
+        _products(memory, weights, layer, target, 0, answers, j, wide, places, lines, _ROWS, _COLUMNS)
+        j += len(_COLUMNS) * full
+    while j < across:
+        _products(memory, weights, layer, target, 0, answers, j, wide, places, lines, _ROWS, (0,))
+        j += full
+
+
+@compiled
+def _products(
+    memory: Array,
+    weights: Array,
+    layer: Array,
+    target: int,
+    first: int,
+    last: int,
+    j: int,
+    wide: int,
+    places: Array,
+    lines: Array,
+    rows: Any,
+    columns: Any,
+) -> None:
+    """Of the rows first .. last - 1, the numbers j and after it, as many as there are lanes in the columns."""
+    across, channels, bias = layer[ACROSS], layer[CHANNELS], layer[BIAS] + j
+    for r in range(first, last, len(rows)):
+        tile = equal_rows(weights, bias, rows, columns)
+        at = layer[WEIGHT] + j
+        for k in range(layer[TAPS]):
+            seen = taken(
+                places[k], r, last, rows
+            )  # the last position more than once, if they are no multiple of the rows
+            for c in range(channels):
+                tile = multiply_add(tile, memory, seen, c, weights, at)
+                at += across
+        store(tile, memory, numbers_at(taken(lines, r, last, rows), 0, wide, target + j))
+
+
+@compiled
+def _grouped(memory: Array, weights: Array, layer: Array, target: int, places: Array, r: int) -> None:
+    each, inputs = layer[FILTERS] // layer[GROUPS], layer[CHANNELS] // layer[GROUPS]
+    for f in range(layer[FILTERS]):
+        memory[target + f] = weights[layer[BIAS] + f]
+    at = layer[WEIGHT]
+    for k in range(layer[TAPS]):
+        place = places[k, r]
+        if each == 1 and inputs == 1:
+            for c in range(layer[CHANNELS]):
+                memory[target + c] += memory[place + c] * weights[at + c]
+            at += layer[CHANNELS]
+        else:
+            for c in range(layer[CHANNELS]):
+                to = target + c // inputs * each
+                for f in range(each):
+                    memory[to + f] += memory[place + c] * weights[at + f]
+                at += each
+
+
+@compiled
+def _largest(memory: Array, layer: Array, target: int, places: Array, r: int) -> None:
+    for c in range(layer[CHANNELS]):
+        largest = memory[places[0, r] + c]
+        for k in range(1, layer[TAPS]):
+            value = memory[places[k, r] + c]
+            if value > largest or value != value:
+                largest = value
+        memory[target + c] = largest
+
+
+@compiled
+def _pointwise(memory: Array, weights: Array, layer: Array, source: int, target: int) -> None:
+    kind, n, at = layer[KIND], layer[CHANNELS], layer[BIAS]
+    if kind == SCALE:
+        for c in range(n):
+            memory[target + c] = memory[source + c] * weights[at + c] + weights[at + n + c]
+    elif kind == RELU:
+        nothing = memory.dtype.type(0)
+        for c in range(n):
+            value = memory[source + c]
+            memory[target + c] = nothing if value < nothing else value
+    elif kind == LEAKY:
+        for c in range(n):
+            value = memory[source + c]
+            memory[target + c] = value if value > 0 else value * weights[at]
+    elif kind == SIGMOID:
+        for c in range(n):
+            memory[target + c] = 1 / (1 + math.exp(-memory[source + c]))
+    elif kind == TANH:
+        for c in range(n):
+            memory[target + c] = math.tanh(memory[source + c])
+    elif kind == SILU:
+        for c in range(n):
+            memory[target + c] = memory[source + c] / (1 + math.exp(-memory[source + c]))
+    elif kind == GELU:
+        for c in range(n):
+            memory[target + c] = gelu_of(memory[source + c])
+    elif kind == GELU_TANH:
+        for c in range(n):
+            value = memory[source + c]
+            inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value * value * value)
+            memory[target + c] = value / 2 * (1 + math.tanh(inner))
