@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +15,7 @@ from minidil.errors import CheckpointError, DtypeError, ShapeError
 from minidil.kernels.backend import backend
 from minidil.kernels.reference import stream as program
 from minidil.nn import Module
-from minidil.operand import as_array
+from minidil.tensor import Tensor
 
 _BLOCK = 48  # positions that all layers work on before the next ones
 _LINE = 64  # bytes of a line of the cache: numbers that begin with one are read faster
@@ -53,9 +52,10 @@ class Stream:
         self._layers = planned.layers
         kind = "reference" if backend() == "numpy" else "cpu"
         kernels = import_module(f"minidil.kernels.{kind}.stream")
-        self._memory, self._rings, wide, table, self._weights = _packed(planned, kernels.WIDTH_BYTES)
+        memory, self._rings, wide, table, weights = _packed(planned, kernels.WIDTH_BYTES)
         self._counters = np.zeros((len(table), 2), np.int64)
-        self._advance = partial(kernels.advance, program=table, block=_BLOCK, wide=wide)
+        self._advance = kernels.advance
+        self._settings = (memory, weights, table, self._counters, _BLOCK, wide)
         self.reset()
 
     def push(self, x: Any) -> Array:
@@ -63,7 +63,7 @@ class Stream:
 
         Raises: ShapeError, or DtypeError if x has not the number type of the parameters; nothing has been taken in then.
         """
-        given = np.asarray(as_array(x))
+        given = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
         if given.shape == (self.channels,):
             given = given[:, None]
         if given.ndim != 2 or given.shape[0] != self.channels:
@@ -75,9 +75,10 @@ class Stream:
         if not (given.flags.c_contiguous and given.flags.writeable):
             given = given.copy()
         seen = self.seen + given.shape[1]
-        y = np.empty((self.filters, self._due(seen) - self._due(self.seen)), self.dtype)
-        self._advance(given, y, self._memory, self._weights, counters=self._counters)
-        self.seen = seen
+        due = _count(seen, self.start, self.step)
+        y = np.empty((self.filters, due - self._given), self.dtype)
+        self._advance(given, y, *self._settings)
+        self.seen, self._given = seen, due
         return y
 
     def reset(self) -> None:
@@ -119,13 +120,10 @@ class Stream:
             came = _count(seen, *layer.reads)
             counter[program.HEAD] = 0
             counter[program.WAIT] = (layer.wait - came) if came <= layer.wait else (layer.wait - came) % layer.stride
-        self.seen = seen
+        self.seen, self._given = seen, _count(seen, self.start, self.step)
 
     def _each_ring(self) -> list[tuple[Layer, Array]]:
         return list(zip(self._layers, self._rings, strict=True))
-
-    def _due(self, seen: int) -> int:
-        return _count(seen, self.start, self.step)
 
     def _geometry(self) -> Array:
         return np.array([(each.kind, each.channels, each.taps, each.dilation, each.stride) for each in self._layers])

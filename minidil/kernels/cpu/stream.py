@@ -21,7 +21,6 @@ from minidil.kernels.cpu.registers import (
     COLUMNS,
     ROWS,
     equal_rows,
-    lanes,
     multiply_add,
     numbers_at,
     store,
@@ -64,26 +63,12 @@ _FOUR, _EIGHT = (0,) * 4, (0,) * 8
 _FEW = 2  # positions that are made one by one: a tile would waste most of its rows
 
 
+@compiled
 def advance(
     x: Array, y: Array, memory: Array, weights: Array, program: Array, counters: Array, block: int, wide: int
 ) -> int:
     """Take in x (C, n) and write what comes out to y (F, m); returns m. `memory` and `counters` move on."""
-    made: int = _advance(x, y, memory, weights, program, counters, block, wide, lanes(memory.itemsize))
-    return made
-
-
-@compiled
-def _advance(
-    x: Array,
-    y: Array,
-    memory: Array,
-    weights: Array,
-    program: Array,
-    counters: Array,
-    block: int,
-    wide: int,
-    full: int,
-) -> int:
+    full = BYTES // memory.itemsize  # numbers in a register
     channels, n = x.shape
     size = block * wide
     layers = len(program)
@@ -105,15 +90,18 @@ def _advance(
                 answers = _windowed(
                     memory, weights, layer, counters[i], source, target, came, wide, places, lines, full
                 )
-            elif layer[KIND] == ADD:
-                other = layer[OTHER] * size
-                for t in range(came):
-                    for c in range(layer[CHANNELS]):
-                        at = t * wide + c
-                        memory[target + at] = memory[source + at] + memory[other + at]
             else:
-                for t in range(came):
-                    _pointwise(memory, weights, layer, source + t * wide, target + t * wide)
+                for t in range(0, came * wide, wide):
+                    # First copied, if at all: a loop that reads and writes the same place is vectorised where that is plain.
+                    if source != target:
+                        for c in range(layer[CHANNELS]):
+                            memory[target + t + c] = memory[source + t + c]
+                    if layer[KIND] == ADD:
+                        other = layer[OTHER] * size + t
+                        for c in range(layer[CHANNELS]):
+                            memory[target + t + c] += memory[other + c]
+                    else:
+                        _pointwise(memory, weights, layer, target + t)
             counts[layer[TARGET]] = answers
         last = program[layers - 1, TARGET]
         for t in range(counts[last]):
@@ -264,34 +252,34 @@ def _largest(memory: Array, layer: Array, target: int, places: Array, r: int) ->
 
 
 @compiled
-def _pointwise(memory: Array, weights: Array, layer: Array, source: int, target: int) -> None:
-    kind, n, at = layer[KIND], layer[CHANNELS], layer[BIAS]
+def _pointwise(memory: Array, weights: Array, layer: Array, at: int) -> None:
+    kind, n, own = layer[KIND], layer[CHANNELS], layer[BIAS]
     if kind == SCALE:
         for c in range(n):
-            memory[target + c] = memory[source + c] * weights[at + c] + weights[at + n + c]
+            memory[at + c] = memory[at + c] * weights[own + c] + weights[own + n + c]
     elif kind == RELU:
         nothing = memory.dtype.type(0)
         for c in range(n):
-            value = memory[source + c]
-            memory[target + c] = nothing if value < nothing else value
+            value = memory[at + c]
+            memory[at + c] = nothing if value < nothing else value
     elif kind == LEAKY:
         for c in range(n):
-            value = memory[source + c]
-            memory[target + c] = value if value > 0 else value * weights[at]
+            value = memory[at + c]
+            memory[at + c] = value if value > 0 else value * weights[own]
     elif kind == SIGMOID:
         for c in range(n):
-            memory[target + c] = 1 / (1 + math.exp(-memory[source + c]))
+            memory[at + c] = 1 / (1 + math.exp(-memory[at + c]))
     elif kind == TANH:
         for c in range(n):
-            memory[target + c] = math.tanh(memory[source + c])
+            memory[at + c] = math.tanh(memory[at + c])
     elif kind == SILU:
         for c in range(n):
-            memory[target + c] = memory[source + c] / (1 + math.exp(-memory[source + c]))
+            memory[at + c] = memory[at + c] / (1 + math.exp(-memory[at + c]))
     elif kind == GELU:
         for c in range(n):
-            memory[target + c] = gelu_of(memory[source + c])
+            memory[at + c] = gelu_of(memory[at + c])
     elif kind == GELU_TANH:
         for c in range(n):
-            value = memory[source + c]
+            value = memory[at + c]
             inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value * value * value)
-            memory[target + c] = value / 2 * (1 + math.tanh(inner))
+            memory[at + c] = value / 2 * (1 + math.tanh(inner))
