@@ -233,10 +233,9 @@ class Planned:
             made.slot = rows.slot
         read = {each.slot for each in (rows, other) if each is not None}
         self._spare.extend(read - {made.slot, *self._held})
-        slots = {"source": rows.slot, "target": made.slot, "other": 0 if other is None else other.slot}
-        reads = (rows.start, rows.step)
+        reads, second = (rows.start, rows.step), 0 if other is None else other.slot
         self.layers.append(
-            Layer(name, kind, channels=rows.channels, filters=made.channels, reads=reads, **slots, **settings)
+            Layer(name, kind, rows.slot, made.slot, rows.channels, made.channels, reads, second, **settings)
         )
         return made
 

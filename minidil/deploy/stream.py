@@ -47,7 +47,7 @@ class Stream:
         self.channels, self.filters = planned.channels, planned.output.channels
         self.start, self.step = planned.output.start, planned.output.step
         self.dtype = planned.dtype
-        self.seen = 0
+        self.seen = self._given = 0
         self._model = type(planned.model).__name__
         self._layers = planned.layers
         kind = "reference" if backend() == "numpy" else "cpu"

@@ -292,7 +292,7 @@ def test_what_cannot_be_streamed_is_named(layer: nn.Module, told: str) -> None:
 
 def test_branches_that_answer_at_other_times_are_refused() -> None:
     late = nn.Residual(nn.Conv1d(2, 2, 3))
-    with pytest.raises(OptionError, match="'0'.*2 channels at positions 2, 3, ... from the body but 2 .* 0, 1, ..."):
+    with pytest.raises(OptionError, match=r"'0'.*2 channels at positions 2, 3, ... from the body but 2 .* 0, 1, ..."):
         deploy.stream(nn.Sequential(late))
     with pytest.raises(OptionError, match="cannot add 3 channels at positions 0, 2"):
         deploy.stream(nn.Residual(nn.Conv1d(2, 3, 1, 2)))
@@ -301,7 +301,7 @@ def test_branches_that_answer_at_other_times_are_refused() -> None:
 def test_a_hook_and_a_model_without_channels_are_refused() -> None:
     conv = nn.Conv1d(1, 1, 1)
     conv.register_forward_hook(lambda module, inputs, output: None)
-    with pytest.raises(OptionError, match="layer '0' .*has hooks"):
+    with pytest.raises(OptionError, match=r"layer '0' .*has hooks"):
         deploy.stream(nn.Sequential(conv))
     with pytest.raises(OptionError, match="the model, a Sequential, has no Conv1d and no batch norm"):
         deploy.stream(nn.Sequential(nn.ReLU()))

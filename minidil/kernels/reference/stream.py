@@ -30,7 +30,7 @@ BIAS = 13  # where in `weights` the bias lies, or what else a layer has
 FIELDS = 14
 
 # The kinds of layer. Up to LARGEST they look back, and the others work position by position.
-CONV, GROUPED, LARGEST, ADD, SCALE, RELU, LEAKY, SIGMOID, TANH, SILU, GELU, GELU_TANH = range(12)
+CONV, GROUPED, LARGEST, ADD, SCALE, RELU, LEAKY, GELU, GELU_TANH, TANH, SIGMOID, SILU = range(12)
 
 HEAD, WAIT = 0, 1  # the columns of `counters`
 WIDTH_BYTES = 1  # of what is computed at once: rows of weights are filled up to it
@@ -105,6 +105,9 @@ def _pointwise(rows: Array, weights: Array, layer: Array) -> Array:
         return np.where(rows > 0, rows, rows * weights[at])
     if kind == GELU_TANH:
         return 0.5 * rows * (1 + np.tanh(np.sqrt(2 / np.pi) * (rows + 0.044715 * rows**3)))
-    if kind == SILU:
-        return rows * sigmoid(rows)
-    return {SIGMOID: sigmoid, TANH: np.tanh, GELU: gelu}[int(kind)](rows)
+    if kind == GELU:
+        return gelu(rows)
+    if kind == TANH:
+        return np.tanh(rows)
+    gate = sigmoid(rows)
+    return gate if kind == SIGMOID else rows * gate
