@@ -128,7 +128,7 @@ def _windowed(
     """The rows of a layer that looks back, for `came` rows of its source; returns how many. Its ring moves on."""
     taps, dilation, stride, channels = layer[TAPS], layer[DILATION], layer[STRIDE], layer[CHANNELS]
     behind, head, first, ring = (taps - 1) * dilation, counter[HEAD], counter[WAIT], layer[RING]
-    answers = max(0, (came - first + stride - 1) // stride)
+    answers = max(0, came - first if stride == 1 else (came - first + stride - 1) // stride)
     for k in range(taps):
         back = (taps - 1 - k) * dilation
         for r in range(answers):
@@ -147,12 +147,15 @@ def _windowed(
             else:
                 _largest(memory, layer, target + r * wide, places, r)
     counter[WAIT] = first + answers * stride - came
-    for t in range(max(0, came - behind), came):
-        row = (head + t) % behind
-        for c in range(channels):
-            memory[ring + row * channels + c] = memory[source + t * wide + c]
     if behind > 0:
-        counter[HEAD] = (head + came) % behind
+        row = head + max(0, came - behind)
+        while row >= behind:
+            row -= behind
+        for t in range(max(0, came - behind), came):
+            for c in range(channels):
+                memory[ring + row * channels + c] = memory[source + t * wide + c]
+            row = row + 1 if row + 1 < behind else 0
+        counter[HEAD] = row
     return answers
 
 
