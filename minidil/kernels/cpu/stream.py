@@ -91,17 +91,16 @@ def advance(
                     memory, weights, layer, counters[i], source, target, came, wide, places, lines, full
                 )
             else:
+                width = layer[CHANNELS]
                 for t in range(0, came * wide, wide):
-                    # First copied, if at all: a loop that reads and writes the same place is vectorised where that is plain.
+                    row = memory[target + t : target + t + width]
                     if source != target:
-                        for c in range(layer[CHANNELS]):
-                            memory[target + t + c] = memory[source + t + c]
+                        _copy(memory[source + t : source + t + width], row)
                     if layer[KIND] == ADD:
                         other = layer[OTHER] * size + t
-                        for c in range(layer[CHANNELS]):
-                            memory[target + t + c] += memory[other + c]
+                        _add(memory[other : other + width], row)
                     else:
-                        _pointwise(memory, weights, layer, target + t)
+                        _pointwise(row, weights[layer[BIAS] :], layer[KIND])
             counts[layer[TARGET]] = answers
         last = program[layers - 1, TARGET]
         for t in range(counts[last]):
@@ -152,8 +151,8 @@ def _windowed(
         while row >= behind:
             row -= behind
         for t in range(max(0, came - behind), came):
-            for c in range(channels):
-                memory[ring + row * channels + c] = memory[source + t * wide + c]
+            at, to = source + t * wide, ring + row * channels
+            _copy(memory[at : at + channels], memory[to : to + channels])
             row = row + 1 if row + 1 < behind else 0
         counter[HEAD] = row
     return answers
@@ -226,63 +225,73 @@ def _products(
 @compiled
 def _grouped(memory: Array, weights: Array, layer: Array, target: int, places: Array, r: int) -> None:
     each, inputs = layer[FILTERS] // layer[GROUPS], layer[CHANNELS] // layer[GROUPS]
-    for f in range(layer[FILTERS]):
-        memory[target + f] = weights[layer[BIAS] + f]
+    made = memory[target : target + layer[FILTERS]]
+    _copy(weights[layer[BIAS] : layer[BIAS] + len(made)], made)
     at = layer[WEIGHT]
     for k in range(layer[TAPS]):
-        place = places[k, r]
+        x = memory[places[k, r] : places[k, r] + layer[CHANNELS]]
         if each == 1 and inputs == 1:
-            for c in range(layer[CHANNELS]):
-                memory[target + c] += memory[place + c] * weights[at + c]
-            at += layer[CHANNELS]
+            weight = weights[at : at + len(x)]
+            for c in range(len(x)):
+                made[c] += x[c] * weight[c]
+            at += len(x)
         else:
-            for c in range(layer[CHANNELS]):
-                to = target + c // inputs * each
+            for c in range(len(x)):
+                to = c // inputs * each
                 for f in range(each):
-                    memory[to + f] += memory[place + c] * weights[at + f]
+                    made[to + f] += x[c] * weights[at + f]
                 at += each
 
 
 @compiled
 def _largest(memory: Array, layer: Array, target: int, places: Array, r: int) -> None:
-    for c in range(layer[CHANNELS]):
-        largest = memory[places[0, r] + c]
-        for k in range(1, layer[TAPS]):
-            value = memory[places[k, r] + c]
-            if value > largest or value != value:
-                largest = value
-        memory[target + c] = largest
+    made = memory[target : target + layer[CHANNELS]]
+    for k in range(layer[TAPS]):
+        x = memory[places[k, r] : places[k, r] + len(made)]
+        for c in range(len(made)):
+            made[c] = made[c] if k > 0 and (made[c] >= x[c] or made[c] != made[c]) else x[c]
 
 
 @compiled
-def _pointwise(memory: Array, weights: Array, layer: Array, at: int) -> None:
-    kind, n, own = layer[KIND], layer[CHANNELS], layer[BIAS]
+def _copy(x: Array, y: Array) -> None:
+    for c in range(len(y)):
+        y[c] = x[c]
+
+
+@compiled
+def _add(x: Array, y: Array) -> None:
+    for c in range(len(y)):
+        y[c] += x[c]
+
+
+@compiled
+def _pointwise(row: Array, own: Array, kind: int) -> None:
+    """A layer that looks at no other position, in place; `own` begins with its numbers."""
+    n = len(row)
     if kind == SCALE:
         for c in range(n):
-            memory[at + c] = memory[at + c] * weights[own + c] + weights[own + n + c]
+            row[c] = row[c] * own[c] + own[n + c]
     elif kind == RELU:
-        nothing = memory.dtype.type(0)
+        nothing = row.dtype.type(0)
         for c in range(n):
-            value = memory[at + c]
-            memory[at + c] = nothing if value < nothing else value
+            row[c] = nothing if row[c] < nothing else row[c]
     elif kind == LEAKY:
         for c in range(n):
-            value = memory[at + c]
-            memory[at + c] = value if value > 0 else value * weights[own]
+            row[c] = row[c] if row[c] > 0 else row[c] * own[0]
     elif kind == SIGMOID:
         for c in range(n):
-            memory[at + c] = 1 / (1 + math.exp(-memory[at + c]))
+            row[c] = 1 / (1 + math.exp(-row[c]))
     elif kind == TANH:
         for c in range(n):
-            memory[at + c] = math.tanh(memory[at + c])
+            row[c] = math.tanh(row[c])
     elif kind == SILU:
         for c in range(n):
-            memory[at + c] = memory[at + c] / (1 + math.exp(-memory[at + c]))
+            row[c] = row[c] / (1 + math.exp(-row[c]))
     elif kind == GELU:
         for c in range(n):
-            memory[at + c] = gelu_of(memory[at + c])
+            row[c] = gelu_of(row[c])
     elif kind == GELU_TANH:
         for c in range(n):
-            value = memory[at + c]
+            value = row[c]
             inner = math.sqrt(2 / math.pi) * (value + 0.044715 * value * value * value)
-            memory[at + c] = value / 2 * (1 + math.tanh(inner))
+            row[c] = value / 2 * (1 + math.tanh(inner))
