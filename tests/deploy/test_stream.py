@@ -1,7 +1,9 @@
 """A stream gives what the model gives to the whole signal, however the signal is cut, and says what it cannot stream."""
 
+import contextlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -325,3 +327,15 @@ def test_a_wrong_piece_is_refused_and_not_taken_in(x: Any, error: type[Exception
         stream.push(x)
     assert stream.seen == 0
     assert stream.push(np.ones((2, 0), np.float32)).shape == (1, 0)
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    readme = Path(md.__file__).parents[1] / "README.md"
+    if not readme.exists():
+        pytest.skip("this is an installed package, without its README")
+    blocks = [block.partition("```")[0] for block in readme.read_text("utf-8").split("```python\n")[1:]]
+    (example,) = [block for block in blocks if "deploy.stream(" in block]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(example, {})
+    assert printed.getvalue().startswith("True layer")
+    assert "keeps 1,023 rows, 130,944 bytes; 16,000 samples seen" in printed.getvalue()
