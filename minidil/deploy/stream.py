@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -52,7 +53,8 @@ class Stream:
         self._layers = planned.layers
         kind = "reference" if backend() == "numpy" else "cpu"
         kernels = import_module(f"minidil.kernels.{kind}.stream")
-        memory, self._rings, wide, table, weights = _packed(planned, kernels.WIDTH_BYTES)
+        memory, wide, table, weights = _packed(planned, kernels.WIDTH_BYTES)
+        self._memory, self._ring_starts = memory, table[:, program.RING].tolist()
         self._counters = np.zeros((len(table), 2), np.int64)
         self._advance = kernels.advance
         self._settings = (memory, weights, table, self._counters, _BLOCK, wide)
@@ -87,7 +89,8 @@ class Stream:
 
     def state(self) -> dict[str, Array]:
         """All that is remembered, as arrays that np.savez can keep: `load_state` goes on from there with the same bits."""
-        rings = [np.roll(ring, -self._counters[i, program.HEAD], axis=0) for i, ring in enumerate(self._rings)]
+        heads = self._counters[:, program.HEAD]
+        rings = [np.roll(ring, -head, axis=0) for head, (_, ring) in zip(heads, self._each_ring(), strict=True)]
         return {
             "seen": np.array(self.seen),
             "geometry": self._geometry(),
@@ -107,7 +110,7 @@ class Stream:
             raise CheckpointError("stream: the state is of a model with other layers")
         if seen.shape != () or seen.dtype.kind not in "iu" or seen < 0:
             raise CheckpointError(f"stream: the state's seen must be a whole number >= 0, not {seen!r}")
-        sizes = [ring.size for ring in self._rings]
+        sizes = [ring.size for _, ring in self._each_ring()]
         if rings.shape != (sum(sizes),) or rings.dtype != self.dtype:
             raise CheckpointError(
                 f"stream: the state's rings must be {sum(sizes)} numbers of type {self.dtype}, not {rings.shape} of {rings.dtype}"
@@ -123,7 +126,11 @@ class Stream:
         self.seen, self._given = seen, _count(seen, self.start, self.step)
 
     def _each_ring(self) -> list[tuple[Layer, Array]]:
-        return list(zip(self._layers, self._rings, strict=True))
+        rings = []
+        for layer, start in zip(self._layers, self._ring_starts, strict=True):
+            shape = (layer.behind, layer.channels)
+            rings.append((layer, self._memory[start : start + math.prod(shape)].reshape(shape)))
+        return rings
 
     def _geometry(self) -> Array:
         return np.array([(each.kind, each.channels, each.taps, each.dilation, each.stride) for each in self._layers])
@@ -138,7 +145,7 @@ class Stream:
         return rows
 
     def _notes(self) -> list[str]:
-        kept, size = sum(layer.behind for layer in self._layers), sum(ring.nbytes for ring in self._rings)
+        kept, size = sum(layer.behind for layer in self._layers), sum(ring.nbytes for _, ring in self._each_ring())
         answers = "an answer a sample" if self.step == 1 else f"an answer every {self.step} samples"
         late = f", the first to sample {self.start}" if self.start else ""
         return [f"{self._model}: {answers}{late}; keeps {kept:,} rows, {size:,} bytes; {self.seen:,} samples seen"]
@@ -150,8 +157,8 @@ class Stream:
         return as_html(self._table(), 2, self._notes())
 
 
-def _packed(planned: Planned, width_bytes: int) -> tuple[Array, list[Array], int, Array, Array]:
-    """Memory, the rings in it, the numbers in a row of a slot, the program, and all weights in one array."""
+def _packed(planned: Planned, width_bytes: int) -> tuple[Array, int, Array, Array]:
+    """Memory, the numbers in a row of a slot in it, the program, and all weights in one array."""
     lanes = max(1, width_bytes // planned.dtype.itemsize)
     line = _LINE // planned.dtype.itemsize
     table = np.zeros((len(planned.layers), program.FIELDS), np.int64)
@@ -178,11 +185,7 @@ def _packed(planned: Planned, width_bytes: int) -> tuple[Array, list[Array], int
     weights, memory = _zeros(length, planned.dtype), _zeros(size, planned.dtype)
     for at, filled in parts:
         weights[at : at + filled.size] = filled
-    rings = [
-        memory[row[program.RING] :][: layer.behind * layer.channels].reshape(layer.behind, layer.channels)
-        for layer, row in zip(planned.layers, table, strict=True)
-    ]
-    return memory, rings, wide, table, weights
+    return memory, wide, table, weights
 
 
 def _zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -1,6 +1,7 @@
 """A stream gives what the model gives to the whole signal, however the signal is cut, and says what it cannot stream."""
 
 import contextlib
+import copy
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -339,3 +340,13 @@ def test_the_example_of_the_readme_runs() -> None:
         exec(example, {})
     assert printed.getvalue().startswith("True layer")
     assert "keeps 1,023 rows, 130,944 bytes; 16,000 samples seen" in printed.getvalue()
+
+
+def test_a_deep_copy_goes_its_own_way(backend: str) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 60)).astype(np.float32)
+    stream = deploy.stream(tower())
+    stream.push(x[:, :31])
+    other = copy.deepcopy(stream)
+    rest = stream.push(x[:, 31:])
+    assert np.array_equal(other.push(x[:, 31:]), rest)
+    assert np.array_equal(other.state()["rings"], stream.state()["rings"])
