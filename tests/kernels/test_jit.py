@@ -105,7 +105,11 @@ def package(monkeypatch, tmp_path):
 def test_the_fingerprint_knows_every_source_and_the_compiler(monkeypatch, package):
     seen = {jit._fingerprint()}
     assert jit._fingerprint() in seen
+    reference = package.parent / "reference"  # its constants are a part of compiled code
+    reference.mkdir()
     for change in (
+        lambda: (reference / "two.py").write_text("y = 2\n"),
+        lambda: (reference / "two.py").write_text("y = 3\n"),
         lambda: (package / "two.py").write_text("y = 3\n"),
         lambda: (package / "two.py").rename(package / "three.py"),
         lambda: (package / "one.py").write_text("x = 1"),

@@ -2,8 +2,9 @@
 
 Numba keeps compiled code on disk for as long as the file of the compiled function stays the same. But a kernel holds the code of
 the functions that it calls as well, and those lie in other files: after an upgrade it would go on computing with what they were.
-Here the code lies in a folder named after a fingerprint of every file of this package and of the compiler's versions. (Numba
-itself tells apart processors, versions of Python and types of arguments within a folder.)
+Here the code lies in a folder named after a fingerprint of every file of this package and of the reference, whose constants it
+uses, and of the compiler's versions. (Numba itself tells apart processors, versions of Python and types of arguments within a
+folder.)
 
 The folder is made where Numba would keep its own: in NUMBA_CACHE_DIR if that is set, else beside this file, else, where that
 cannot be written, in the user's cache. Where nothing can be written, the kernels are compiled in every process.
@@ -74,12 +75,15 @@ def _folder() -> Path | None:
 
 
 def _fingerprint() -> str | None:
-    """Of all sources of this package, whichever a kernel is made of, and of the compiler; None where there are no sources."""
-    files = sorted(_PACKAGE.glob("*.py"))
+    """Of the compiler and all sources that a kernel may be made of, the constants of the reference among them.
+
+    None where there are no sources.
+    """
+    files = [file for folder in (_PACKAGE, _PACKAGE.parent / "reference") for file in sorted(folder.glob("*.py"))]
     digest = hashlib.sha256(f"numba {numba.__version__}, llvmlite {llvmlite.__version__}".encode())
     for file in files:
         source = file.read_bytes()
-        digest.update(f"\0{file.name} {len(source)}\0".encode())
+        digest.update(f"\0{file.parent.name}/{file.name} {len(source)}\0".encode())
         digest.update(source)
     return digest.hexdigest()[:16] if files else None
 
