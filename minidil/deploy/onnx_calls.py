@@ -23,16 +23,16 @@ from minidil.tensor import Tensor
 
 BATCHES = (2, 3)
 
-Dims = tuple[int | None, ...]
-"""A shape. None is a size that grows with the batch."""
+Dims = tuple[int, ...]
+"""A shape, in which -1 is the size of the batch, and -f is f times that."""
 
 
 @dataclass(frozen=True)
 class Value:
     """What a call takes: the value of that number, 0 being the input and n the result of call n; or else a constant.
 
-    name: that of a parameter or a buffer, "" for other constants. dims, dtype: None for a number of Python, which has the type of
-    what it meets.
+    name: that of a parameter or a buffer, "" for other constants. whole: the parameter, of which `array` is another shape.
+    dtype: None for a number of Python, which has the type of what it meets.
     """
 
     number: int | None
@@ -40,6 +40,7 @@ class Value:
     array: Array | None
     dims: Dims
     dtype: np.dtype[Any] | None
+    whole: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class _Run:
     kept: list[Any]  # so that nothing else gets the id of what was noted
     inside: list[tuple[str, Module]]
     calls: list[OpCall] = field(default_factory=list)
+    reshaped: dict[int, tuple[str, Array]] = field(default_factory=dict)
 
     def value(self, given: Any) -> Value | None:
         if given is None:
@@ -88,7 +90,8 @@ class _Run:
             return Value(number, "", None, tuple(given.shape), given.dtype)
         plain = isinstance(given, int | float)
         array = np.asarray(given.numpy() if isinstance(given, Tensor) else given)
-        return Value(None, self.names.get(id(given), ""), array, array.shape, None if plain else array.dtype)
+        name, whole = self.reshaped.get(id(given), (self.names.get(id(given), ""), None))
+        return Value(None, name, array, array.shape, None if plain else array.dtype, whole)
 
     def option(self, given: Any) -> Any:
         """An option, in which arrays and tensors are values."""
@@ -100,6 +103,9 @@ class _Run:
         values = tuple(map(self.value, operands))
         chosen = {name: self.option(value) for name, value in options.items()}
         if not any(value is not None and value.number is not None for value in _within((values, chosen))):
+            if op == "reshape" and values[0] is not None and values[0].name and values[0].array is not None:
+                self.kept.append(result)
+                self.reshaped[id(result)] = values[0].name, values[0].array
             return
         layer, module = self.inside[-1]
         made = OpCall(op, layer, type(module).__name__, values, chosen, tuple(result.shape), result.dtype)
@@ -140,7 +146,7 @@ def calls_of(model: Module, input_shape: Sequence[int], op: str) -> Calls:
             f"{op}: {type(model).__name__} computes other things for another input; no graph can say that"
         )
     pairs = zip(calls, others, strict=True)
-    return Calls((None, *shape), x.dtype, tuple(_merged(each, twin, op) for each, twin in pairs), output)
+    return Calls((-1, *shape), x.dtype, tuple(_merged(each, twin, op) for each, twin in pairs), output)
 
 
 def _run(model: Module, x: Array, op: str) -> tuple[list[OpCall], int]:
@@ -173,7 +179,7 @@ def _run(model: Module, x: Array, op: str) -> tuple[list[OpCall], int]:
 
 
 def _merged(call: OpCall, twin: OpCall, op: str) -> OpCall:
-    """One call of two, in which sizes that follow the batch are None."""
+    """One call of two, in which sizes that follow the batch are known for it."""
     for a, b in zip(_within((call.operands, call.options)), _within((twin.operands, twin.options)), strict=False):
         ours, theirs = (a.array, b.array) if a and b else (None, None)
         same = ours is theirs or (ours is not None and theirs is not None and np.array_equal(ours, theirs, True))
@@ -182,7 +188,7 @@ def _merged(call: OpCall, twin: OpCall, op: str) -> OpCall:
                 f"{op}: {call.place()} takes a constant that follows the input, or the batch; no op of minidil computed it"
             )
     operands = tuple(
-        _opened(a, b) if a is not None and b is not None else None
+        _opened(a, b, call, op) if a is not None and b is not None else None
         for a, b in zip(call.operands, twin.operands, strict=False)
     )
     options = dict(call.options)
@@ -190,15 +196,20 @@ def _merged(call: OpCall, twin: OpCall, op: str) -> OpCall:
     for name in options.keys() - shaping:
         if _plain(options[name]) != _plain(twin.options.get(name)):
             raise OptionError(f"{op}: {call.place()} has another {name} for another batch; no graph can say that")
-    return OpCall(call.op, call.layer, call.of, operands, options, _open(call.dims, twin.dims), call.dtype)
+    return OpCall(call.op, call.layer, call.of, operands, options, _open(call.dims, twin.dims, call, op), call.dtype)
 
 
-def _opened(a: Value, b: Value) -> Value:
-    return Value(a.number, a.name, a.array, _open(a.dims, b.dims), a.dtype)
+def _opened(a: Value, b: Value, call: OpCall, op: str) -> Value:
+    return Value(a.number, a.name, a.array, _open(a.dims, b.dims, call, op), a.dtype, a.whole)
 
 
-def _open(a: Dims, b: Dims) -> Dims:
-    return tuple(n if n == m else None for n, m in zip(a, b, strict=True))
+def _open(a: Dims, b: Dims, call: OpCall, op: str) -> Dims:
+    few, more = BATCHES
+    if len(a) != len(b) or any(n != m and (n % few or n // few * more != m) for n, m in zip(a, b, strict=True)):
+        raise OptionError(
+            f"{op}: {call.place()} has the shapes {a} and {b} for batches of {few} and {more}, which are no multiples of them"
+        )
+    return tuple(n if n == m else -(n // few) for n, m in zip(a, b, strict=True))
 
 
 def _within(node: Any) -> Iterable[Value | None]:

@@ -104,7 +104,7 @@ def _content(onnx: Any, name: str, calls: Calls, writer: Writer, output: str, wo
         helper.make_tensor_value_info(
             which,
             helper.np_dtype_to_tensor_dtype(each.dtype),
-            ["batch" if n is None and place == 0 else n for place, n in enumerate(each.dims)],
+            ["batch" if n == -1 else None if n < 0 else n for n in each.dims],
         )
         for which, each in ((INPUT, calls), (OUTPUT, last))
     ]

@@ -68,7 +68,7 @@ def _reshape(w: Writer, call: OpCall) -> str:
 
 def _flatten(w: Writer, call: OpCall) -> str:
     x, ends = of(call).dims, [call.options.get("start", 0), call.options.get("end", -1) % len(of(call).dims)]
-    if ends == [1, len(x) - 1] and x[0] is None and len(x) > 1:
+    if ends == [1, len(x) - 1] and x[0] < 0 and len(x) > 1:
         return w.add("Flatten", call, [first(w, call)], axis=1)
     return _reshape(w, call)
 
@@ -82,9 +82,9 @@ def _transpose(w: Writer, call: OpCall) -> str:
 def _expand(w: Writer, call: OpCall) -> str:
     new = len(call.dims) - len(of(call).dims)
     before = (1,) * new + of(call).dims
-    if any(n is None and m is not None for n, m in zip(call.dims, before, strict=True)):
+    if any(n < 0 and m != n for n, m in zip(call.dims, before, strict=True)):
         raise NoEquivalentError("it repeats something as often as there are inputs in the batch")
-    return w.add("Expand", call, [first(w, call), w.ints([1 if n is None else n for n in call.dims])])
+    return w.add("Expand", call, [first(w, call), w.ints([max(n, 1) for n in call.dims])])
 
 
 def _getitem(w: Writer, call: OpCall) -> str:
@@ -107,7 +107,7 @@ def _getitem(w: Writer, call: OpCall) -> str:
         n = dims[axis]
         if part == slice(None):
             continue
-        if n is None:
+        if n < 0:
             raise NoEquivalentError(f"the index {part!r} along the batch")
         start, stop, step = part.indices(n) if isinstance(part, slice) else (part % n, part % n + 1, 1)
         left[axis] = len(range(start, stop, step))
@@ -195,8 +195,8 @@ def _batch_norm(w: Writer, call: OpCall) -> str:
     if any(each is not None and each.array is None for each in (weight, bias, mean, var)):
         raise NoEquivalentError("its statistics or its weight were computed from the input")
     channels = call.dims[1]
-    scale = w.constant(np.ones(channels or 0), dtype=call.dtype) if weight is None else w.of(call, weight)
-    shift = w.constant(np.zeros(channels or 0), dtype=call.dtype) if bias is None else w.of(call, bias)
+    scale = w.constant(np.ones(channels), dtype=call.dtype) if weight is None else w.of(call, weight)
+    shift = w.constant(np.zeros(channels), dtype=call.dtype) if bias is None else w.of(call, bias)
     inputs = [first(w, call), scale, shift, w.of(call, mean), w.of(call, var)]
     return _activated(
         w, call, w.add("BatchNormalization", call, inputs, epsilon=float(call.options.get("eps", 1e-5)))

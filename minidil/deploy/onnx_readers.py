@@ -7,6 +7,7 @@ passed over would make a graph that runs and is wrong.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -72,6 +73,13 @@ class Reading:
             raise self.refuse(f"its {what} must be whole numbers in the file, and are computed")
         return [int(n) for n in array.reshape(-1)]
 
+    def learn_all(self) -> None:
+        """Arrays of numbers with a fraction that arithmetic takes are learnt, unless they are `to_onnx`'s own constants."""
+        own = re.compile(r"constant(_\d+)?")
+        for place, (name, array) in enumerate(zip(self.node.inputs, self.constants, strict=True)):
+            if array is not None and array.dtype.kind == "f" and array.ndim and not own.fullmatch(name):
+                self.learnt.add(place)
+
     def weight(self, place: int, ndim: int | None = None) -> Array:
         """An input that must be a constant and is learnt."""
         array = self.constants[place] if self.given(place) else None
@@ -79,7 +87,7 @@ class Reading:
             raise self.refuse(
                 f"input {place} must be an array in the file" + (f" with {ndim} axes" if ndim is not None else "")
             )
-        self.learnt.add(place)
+        self.learn_all()
         return array
 
 
@@ -93,6 +101,7 @@ def _simple(function: Run, least: int = 1, most: int | None = None) -> Reader:
         count = len(r.node.inputs)
         if not least <= count <= (least if most is None else most) or not all(map(r.given, range(count))):
             raise r.refuse(f"it has {count} inputs")
+        r.learn_all()
         return function
 
     return read
@@ -228,10 +237,7 @@ def _layer_norm(r: Reading) -> Run:
 def _gemm(r: Reading) -> Run:
     alpha, beta = r.attribute("alpha", 1.0), r.attribute("beta", 1.0)
     left, right = r.attribute("transA", 0), r.attribute("transB", 0)
-    if r.constants[1] is not None:
-        r.weight(1, 2)
-    if r.given(2) and r.constants[2] is not None:
-        r.weight(2)
+    r.learn_all()
 
     def run(a: Any, b: Any, c: Any = None) -> Any:
         if (alpha, beta, left, right) == (1.0, 1.0, 0, 1) and (c is None or c.shape == (b.shape[0],)):
@@ -243,9 +249,7 @@ def _gemm(r: Reading) -> Run:
 
 
 def _matmul(r: Reading) -> Run:
-    for place in (0, 1):
-        if r.constants[place] is not None:
-            r.weight(place)
+    r.learn_all()
     return F.matmul
 
 
@@ -278,6 +282,7 @@ def _reduction(function: Run) -> Reader:
 def _reshape(r: Reading) -> Run:
     sizes = r.numbers(1, "shape") or []
     r.only(allowzero=0)
+    r.learn_all()
 
     def run(x: Any, _: Any) -> Any:
         if any(n == 0 and place >= x.ndim for place, n in enumerate(sizes)):

@@ -2,7 +2,8 @@
 
 Runtimes agree where everything is spelled out, and differ on the rest: so padding by a word, ceil mode and output padding are
 turned into plain numbers here. (ONNX Runtime and the reference evaluator of ONNX both refuse an output padding that reaches the
-stride, which is right for a larger dilation; ONNX Runtime also refuses pooling whose padding reaches the kernel.)
+stride, which is right for a larger dilation; ONNX Runtime also refuses pooling whose padding reaches the kernel, and the
+evaluator is wrong where it differs between the ends.)
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ Pads = Sequence[tuple[int, int]]
 def _sizes(call: OpCall) -> tuple[int, ...]:
     """The spatial axes of x, which has its batch axis and no other that follows the batch."""
     dims = of(call).dims
-    if len(dims) < 3 or dims[0] is not None or None in dims[2:]:
-        raise NoEquivalentError(f"x is {dims} and not (N, C, *S), where None follows the batch")
-    return tuple(n for n in dims[2:] if n is not None)
+    if len(dims) < 3 or dims[0] > 0 or min(dims[1:]) < 1:
+        raise NoEquivalentError(f"x is {dims} and not (N, C, *S), where sizes below 0 follow the batch")
+    return dims[2:]
 
 
 def _ends(pads: Pads) -> list[int]:
@@ -65,7 +66,7 @@ _WINDOW: tuple[tuple[str, Any], ...] = (("stride", 1), ("padding", 0), ("dilatio
 
 
 def _kernel(call: OpCall) -> tuple[int, ...]:
-    return tuple(n for n in of(call, 1).dims[2:] if n is not None)
+    return of(call, 1).dims[2:]
 
 
 def _conv_transpose(w: Writer, call: OpCall) -> str:
@@ -111,7 +112,7 @@ def _pool_window(call: OpCall) -> tuple[Window, tuple[int, ...]]:
 
 def _pooled(w: Writer, call: OpCall, window: Window, operator: str, filler: float, **attributes: Any) -> str:
     x, pads = first(w, call), window.padding
-    if any(max(pair) >= k for pair, k in zip(pads, window.kernel, strict=True)):
+    if any(before != after or before >= k for (before, after), k in zip(pads, window.kernel, strict=True)):
         x, pads = _padded(w, call, x, pads, filler), ((0, 0),) * len(pads)
     return w.add(
         operator,
@@ -182,7 +183,7 @@ _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "trili
 
 def _interpolate(w: Writer, call: OpCall) -> str:
     size, options = _sizes(call), call.options
-    out = tuple(n for n in call.dims[2:] if n is not None)
+    out = call.dims[2:]
     mode, corners = options.get("mode", "nearest"), bool(options.get("align_corners", False))
     factor = options.get("scale_factor")
     scales = factor if isinstance(factor, tuple | list) else (factor,) * len(size)

@@ -53,6 +53,9 @@ class Writer:
         """The name of what a call takes, made that number type; "" for nothing."""
         if value is None:
             return ""
+        if value.whole is not None:
+            whole = self.constant(value.whole, value.name, dtype)
+            return self.add("Reshape", call, [whole, self.ints(value.dims)])
         if value.number is None:
             return self.constant(value.array, value.name, dtype)
         name = self.values[value.number]
@@ -65,11 +68,11 @@ class Writer:
         if 0 in after:
             raise NoEquivalentError(f"a shape {after} without numbers in it")
         sizes = [
-            n if n is not None else 0 if place < len(before) and before[place] is None else -1
+            n if n > 0 else 0 if before[place : place + 1] == (n,) else -1
             for place, n in enumerate(after)
         ]
         if sizes.count(-1) > 1:
-            raise NoEquivalentError(f"several sizes of the shape {after} follow the batch (None)")
+            raise NoEquivalentError(f"several sizes of the shape {after} follow the batch")
         return self.add("Reshape", call, [name, self.ints(sizes)])
 
     def mapped(self, call: OpCall, name: str, dims: Dims, axis: int, matrix: Array) -> str:
