@@ -72,8 +72,17 @@ def read(path: str | os.PathLike[str], operators: Collection[str]) -> FileGraph:
         model = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError:
         raise CheckpointError(f"{path} ({size:,} bytes) is no file of ONNX, or it is damaged or cut short") from None
+    try:
+        return _read(onnx, path, size, model, operators)
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} ({size:,} bytes) is damaged: a name in it is no text") from None
+
+
+def _read(onnx: Any, path: Path, size: int, model: Any, operators: Collection[str]) -> FileGraph:
     _check_model(path, size, model)
     graph = model.graph
+    if not all(isinstance(word, str) for word in _words(graph)):  # damaged ones come as bytes, or as an error
+        raise CheckpointError(f"{path} ({size:,} bytes) is damaged: a name in it is no text")
     tensors = {each.name: each for each in graph.initializer}
     constants = {node.output[0]: node for node in graph.node if node.op_type == "Constant" and len(node.output) == 1}
     for name, tensor in tensors.items():
@@ -97,8 +106,10 @@ def read(path: str | os.PathLike[str], operators: Collection[str]) -> FileGraph:
             f"{path} has {len(given)} inputs and {len(graph.output)} outputs, where one of each is read"
         )
     dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in given[0].type.tensor_type.shape.dim)
-    _check_order(path, given[0].name, graph.output[0].name, told, arrays)
-    return FileGraph(given[0].name, dims, graph.output[0].name, told, arrays)
+    end = graph.output[0].name
+    if end not in {given[0].name, *(node.output for node in told)}:
+        raise CheckpointError(f"{path}: nothing computes its output {end!r}")
+    return FileGraph(given[0].name, dims, end, told, arrays)
 
 
 def _check_model(path: Path, size: int, model: Any) -> None:
@@ -110,6 +121,15 @@ def _check_model(path: Path, size: int, model: Any) -> None:
     versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
     if len(versions) != 1 or versions[0] not in OPSETS:
         raise CheckpointError(f"{path} is of opset {versions}; {OPSETS[0]} to {OPSETS[-1]} are read")
+
+
+def _words(graph: Any) -> Iterator[Any]:
+    """All names in a graph."""
+    for each in (*graph.initializer, *graph.input, *graph.output):
+        yield each.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _check_tensor(path: Path, name: str, tensor: Any) -> None:
@@ -173,20 +193,3 @@ def _node(onnx: Any, path: Path, place: int, node: Any) -> FileNode:
         value = onnx.helper.get_attribute_value(each)
         attributes[each.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return FileNode(node.op_type, where, tuple(node.input), outputs[0], attributes)
-
-
-def _check_order(path: Path, start: str, end: str, nodes: tuple[FileNode, ...], arrays: dict[str, Array]) -> None:
-    known = {start, *arrays}
-    for node in nodes:
-        for name in _named(node):
-            if name not in known:
-                raise CheckpointError(f"{node.place} takes {name!r}, which nothing before it gives")
-        if node.output in known:
-            raise CheckpointError(f"{node.place} gives {node.output!r}, which is there already")
-        known.add(node.output)
-    if end not in known - {*arrays}:
-        raise CheckpointError(f"{path}: nothing computes its output {end!r}")
-
-
-def _named(node: FileNode) -> Iterator[str]:
-    return (name for name in node.inputs if name)
