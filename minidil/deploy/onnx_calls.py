@@ -19,6 +19,7 @@ from minidil.calls.listen import listening
 from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Embedding, Module, watch
+from minidil.nn.hook import PreHook
 from minidil.tensor import Tensor
 
 BATCHES = (2, 3)
@@ -113,6 +114,14 @@ class _Run:
         self.kept.append(result)
         self.numbers[id(result)] = len(self.calls)
 
+    def entering(self, name: str) -> PreHook:
+        """A hook that notes that the module of that name was entered."""
+
+        def enter(module: Any, inputs: tuple[Any, ...]) -> None:
+            self.inside.append((name, module))
+
+        return enter
+
     def left(self, name: str, module: Module, inputs: tuple[Any, ...], output: Any) -> None:
         """An embedding takes its rows by NumPy, which no op notes; its layer is known."""
         if isinstance(module, Embedding) and id(inputs[0]) in self.numbers and id(output) not in self.numbers:
@@ -158,11 +167,7 @@ def _run(model: Module, x: Array, op: str) -> tuple[list[OpCall], int]:
     try:
         with ExitStack() as stack, no_grad():
             for name, module in model.named_modules():
-                entered = run.inside
-                hook = module.register_forward_pre_hook(
-                    lambda module, _, name=name, entered=entered: entered.append((name, module))
-                )
-                stack.callback(hook.remove)
+                stack.callback(module.register_forward_pre_hook(run.entering(name)).remove)
             stack.enter_context(watch(model, run.left))
             stack.enter_context(listening(run.note))
             y = model(given)

@@ -33,9 +33,7 @@ def first(w: Writer, call: OpCall) -> str:
 
 def plain(operator: str, **attributes: Any) -> Write:
     """One node, whose inputs are the operands in the type of the result."""
-    return lambda w, call: w.add(
-        operator, call, [w.of(call, each, call.dtype) for each in call.operands], **attributes
-    )
+    return lambda w, call: w.add(operator, call, [w.of(call, each, call.dtype) for each in call.operands], **attributes)
 
 
 def _reduction(operator: str) -> Write:
@@ -198,9 +196,7 @@ def _batch_norm(w: Writer, call: OpCall) -> str:
     scale = w.constant(np.ones(channels), dtype=call.dtype) if weight is None else w.of(call, weight)
     shift = w.constant(np.zeros(channels), dtype=call.dtype) if bias is None else w.of(call, bias)
     inputs = [first(w, call), scale, shift, w.of(call, mean), w.of(call, var)]
-    return _activated(
-        w, call, w.add("BatchNormalization", call, inputs, epsilon=float(call.options.get("eps", 1e-5)))
-    )
+    return _activated(w, call, w.add("BatchNormalization", call, inputs, epsilon=float(call.options.get("eps", 1e-5))))
 
 
 def _layer_norm(w: Writer, call: OpCall) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def _padded(w: Writer, call: OpCall, name: str, pads: Pads, value: float) -> str
 
 def _conv(w: Writer, call: OpCall) -> str:
     size, options = _sizes(call), call.options
-    window = Window.of(size, _kernel(call), *(options.get(k, d) for k, d in _WINDOW), op="conv")
+    stride, padding, dilation = (options.get(name, usual) for name, usual in _WINDOW)
+    window = Window.of(size, _kernel(call), stride, padding, dilation, call.op)
     return w.add(
         "Conv",
         call,
@@ -159,7 +161,8 @@ def _adaptive_avg_pool(w: Writer, call: OpCall) -> str:
     if not any(n % o for n, o in zip(size, out, strict=True)):
         regions = [n // o for n, o in zip(size, out, strict=True)]
         return _pooled(w, call, Window.of(size, regions, regions), "AveragePool", 0.0)
-    return _by_matrices(w, call, [_matrix(lambda x, o=o: F.adaptive_avg_pool(x, (o,)), n) for n, o in zip(size, out)])
+    averages = [_matrix(partial(F.adaptive_avg_pool, output_size=(o,)), n) for n, o in zip(size, out, strict=True)]
+    return _by_matrices(w, call, averages)
 
 
 def _matrix(function: Callable[[Array], Any], size: int) -> NDArray[np.floating[Any]]:
@@ -219,11 +222,11 @@ def _rounds_alike(size: int, out: int) -> bool:
 def _resizing(size: int, axis: int, settings: dict[str, Any], mode: str, corners: bool) -> NDArray[np.floating[Any]]:
     """The matrix of resizing along one axis; bicubic has two, of which the other one then has a single position."""
     ((name, values),) = settings.items()
+    chosen: dict[str, Any] = {name: (values[axis],)}
     if mode == "bicubic":
         chosen = {name: (values[axis], 1)}
         return _matrix(lambda x: F.interpolate(x[..., None], mode=mode, align_corners=corners, **chosen)[..., 0], size)
     kind = "nearest" if mode == "nearest" else "linear"
-    chosen = {name: (values[axis],)}
     return _matrix(lambda x: F.interpolate(x, mode=kind, align_corners=corners, **chosen), size)
 
 

@@ -67,10 +67,7 @@ class Writer:
             return name
         if 0 in after:
             raise NoEquivalentError(f"a shape {after} without numbers in it")
-        sizes = [
-            n if n > 0 else 0 if before[place : place + 1] == (n,) else -1
-            for place, n in enumerate(after)
-        ]
+        sizes = [n if n > 0 else 0 if before[place : place + 1] == (n,) else -1 for place, n in enumerate(after)]
         if sizes.count(-1) > 1:
             raise NoEquivalentError(f"several sizes of the shape {after} follow the batch")
         return self.add("Reshape", call, [name, self.ints(sizes)])

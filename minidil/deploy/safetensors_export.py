@@ -10,9 +10,7 @@ from minidil.nn import Module
 from minidil.storage import states
 
 
-def save_safetensors(
-    model: Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
-) -> None:
+def save_safetensors(model: Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
     """Write the state dict of a model: every parameter and buffer, under PyTorch's and torchvision's names.
 
     `models.load_weights(model, path)` reads it, and so does PyTorch: `model.load_state_dict(safetensors.torch.load_file(path))`.

@@ -44,7 +44,10 @@ def numbers(*shape: int) -> Any:
 def shaken(model: nn.Module) -> nn.Module:
     """With statistics, scales and biases that matter."""
     rng = np.random.default_rng(1)
-    state = {name: value + rng.uniform(0.1, 0.9, value.shape).astype(value.dtype) for name, value in model.state_dict().items()}
+    state = {
+        name: value + rng.uniform(0.1, 0.9, value.shape).astype(value.dtype)
+        for name, value in model.state_dict().items()
+    }
     model.load_state_dict(state)
     return model
 
@@ -225,7 +228,10 @@ def test_unet_and_its_names(tmp_path: Path) -> None:
     made = onnx.load(tmp_path / "model.onnx")
     assert [(each.domain, each.version) for each in made.opset_import] == [("", 20)]
     assert (made.ir_version, made.producer_name) == (9, "minidil")
-    dims = [[d.dim_param or d.dim_value for d in end[0].type.tensor_type.shape.dim] for end in (made.graph.input, made.graph.output)]
+    dims = [
+        [d.dim_param or d.dim_value for d in end[0].type.tensor_type.shape.dim]
+        for end in (made.graph.input, made.graph.output)
+    ]
     assert dims == [["batch", 2, 6, 4], ["batch", 3, 6, 4]]
 
 
@@ -263,7 +269,9 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
         if kind == "Conv":
             groups = draw(st.sampled_from((1, 2)))
             padding: Any = draw(st.sampled_from(("same", "causal", sides())))
-            layer = getattr(nn, f"Conv{ndim}d")(channels, 4, each(1, 3), each(1, 2), padding, each(1, 3), groups, rng=rng)
+            layer = getattr(nn, f"Conv{ndim}d")(
+                channels, 4, each(1, 3), each(1, 2), padding, each(1, 3), groups, rng=rng
+            )
             channels = 4
         elif kind == "ConvTranspose":
             stride, dilation = each(1, 3), each(1, 3)
@@ -339,7 +347,9 @@ def test_what_has_no_equivalent_is_named_before_a_file_is_written(
 
 @pytest.mark.parametrize("shape", [(), 3, (3, 0), ("a",), (True,)])
 def test_an_input_shape_that_is_none(shape: Any, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=re.escape(f"to_onnx: input_shape is that of one input, such as (3, 32, 32), not {shape!r}")):
+    with pytest.raises(
+        OptionError, match=re.escape(f"to_onnx: input_shape is that of one input, such as (3, 32, 32), not {shape!r}")
+    ):
         deploy.to_onnx(nn.ReLU(), shape, tmp_path / "model.onnx")
 
 

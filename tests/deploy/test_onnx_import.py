@@ -28,7 +28,9 @@ def foreign(
     path: Path, nodes: list[Any], arrays: dict[str, Any], shape: tuple[Any, ...] = ("n", 3), opset: int = 17
 ) -> Path:
     """A file as another program writes it, from "in" to "out"."""
-    kept = [each if isinstance(each, TensorProto) else numpy_helper.from_array(each, name) for name, each in arrays.items()]
+    kept = [
+        each if isinstance(each, TensorProto) else numpy_helper.from_array(each, name) for name, each in arrays.items()
+    ]
     graph = helper.make_graph(
         nodes,
         "g",
@@ -47,7 +49,9 @@ def node(operator: str, inputs: list[str], **attributes: Any) -> Any:
 
 def test_a_foreign_gemm_with_its_transposes_and_factors(tmp_path: Path) -> None:
     b, c = numbers(3, 2), numbers(2)
-    path = foreign(tmp_path / "m.onnx", [node("Gemm", ["in", "onnx::W_1", "c"], alpha=2.0, beta=0.5)], {"onnx::W_1": b, "c": c})
+    path = foreign(
+        tmp_path / "m.onnx", [node("Gemm", ["in", "onnx::W_1", "c"], alpha=2.0, beta=0.5)], {"onnx::W_1": b, "c": c}
+    )
     model, x = deploy.from_onnx(path), numbers(4, 3)
     np.testing.assert_allclose(model(md.tensor(x)).numpy(), 2 * x @ b + 0.5 * c, rtol=1e-5)
     assert {name: value.shape for name, value in model.state_dict().items()} == {"onnx::W_1": (3, 2), "c": (2,)}
@@ -164,7 +168,9 @@ def test_every_cut_and_every_flipped_byte_is_refused_or_read(tmp_path: Path) -> 
     assert refused >= len(cuts)
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, b"PK\x03\x04", b"\x08\x09", b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no model", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, b"PK\x03\x04", b"\x08\x09", b"{}"]
+)
 def test_another_kind_of_file(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)

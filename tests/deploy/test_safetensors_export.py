@@ -40,7 +40,9 @@ def test_whatever_the_order_in_memory(tmp_path: Path) -> None:
 
 
 def test_what_is_refused_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"w\.npz: the name of a file of safetensors ends in \.safetensors, not in '\.npz'"):
+    with pytest.raises(
+        OptionError, match=r"w\.npz: the name of a file of safetensors ends in \.safetensors, not in '\.npz'"
+    ):
         deploy.save_safetensors(nn.Linear(2, 2), tmp_path / "w.npz")
     wrong: Any = {"epoch": 3}
     with pytest.raises(OptionError, match=r"save_safetensors: metadata holds words by words, not \{'epoch': 3\}"):
