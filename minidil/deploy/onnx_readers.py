@@ -18,7 +18,6 @@ import minidil.functional as F
 from minidil.array import Array
 from minidil.deploy.onnx_file import FileNode
 from minidil.errors import CheckpointError, ShapeError
-from minidil.tensor import Tensor
 
 Run: TypeAlias = Callable[..., Any]
 """The node's inputs, tensors or None, in; its result out."""

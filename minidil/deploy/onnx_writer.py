@@ -12,7 +12,6 @@ import numpy as np
 from minidil.array import Array
 from minidil.deploy.onnx_calls import Dims, OpCall, Value
 
-
 INPUT, OUTPUT = "x", "y"
 
 

@@ -163,9 +163,8 @@ def test_every_cut_and_every_flipped_byte_is_refused_or_read(tmp_path: Path) -> 
         try:
             deploy.from_onnx(path)
         except CheckpointError as error:
-            refused += 1
-            assert str(path) in str(error)
-    assert refused >= len(cuts)
+            refused += str(path) in str(error)
+    assert refused >= len(cuts) + 100
 
 
 @pytest.mark.parametrize(
