@@ -2,8 +2,7 @@
 
 Runtimes agree where everything is spelled out, and differ on the rest: so padding by a word, ceil mode and output padding are
 turned into plain numbers here. (ONNX Runtime and the reference evaluator of ONNX both refuse an output padding that reaches the
-stride, which is right for a larger dilation; ONNX Runtime also refuses pooling whose padding reaches the kernel, and the
-evaluator is wrong where it differs between the ends.)
+stride, which is right for a larger dilation; ONNX Runtime also refuses pooling whose padding reaches the kernel.)
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def _pool_window(call: OpCall) -> tuple[Window, tuple[int, ...]]:
 
 def _pooled(w: Writer, call: OpCall, window: Window, operator: str, filler: float, **attributes: Any) -> str:
     x, pads = first(w, call), window.padding
-    if any(before != after or before >= k for (before, after), k in zip(pads, window.kernel, strict=True)):
+    if any(max(pair) >= k for pair, k in zip(pads, window.kernel, strict=True)):
         x, pads = _padded(w, call, x, pads, filler), ((0, 0),) * len(pads)
     return w.add(
         operator,
