@@ -79,7 +79,7 @@ if importlib.util.find_spec("onnxruntime"):
     RUNNERS["onnxruntime"] = runtime
 
 
-def agree(model: nn.Module, x: Any, folder: Path, atol: float = 2e-6) -> Any:
+def agree(model: nn.Module, x: Any, folder: Path, atol: float = 2e-6, runners: dict[str, Runner] = RUNNERS) -> Any:
     """Export, and hold what others and the import compute against the model, for another batch than it was exported with.
 
     Returns what the import is.
@@ -88,7 +88,7 @@ def agree(model: nn.Module, x: Any, folder: Path, atol: float = 2e-6) -> Any:
     deploy.to_onnx(model, x.shape[1:], path)
     model.eval()
     y = model(md.tensor(x)).numpy()
-    for name, run in RUNNERS.items():
+    for name, run in runners.items():
         found = run(path, x)
         assert (found.shape, found.dtype) == (y.shape, y.dtype), name
         np.testing.assert_allclose(found, y, rtol=2e-5, atol=atol * max(1.0, float(np.abs(y).max())), err_msg=name)

@@ -13,11 +13,11 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_runtimes import agree
+from onnx_runtimes import agree, reference
 
 import minidil as md
 import minidil.functional as F
-from minidil import deploy, nn
+from minidil import deploy, models, nn
 from minidil.errors import MinidilError, OptionError
 
 
@@ -99,6 +99,9 @@ LAYERS = {
     "dropout": (nn.Sequential(nn.Dropout(), nn.ReLU(), nn.Dropout2d()), (2, 3, 3)),
     "dropout call": (Of(lambda x: F.dropout(x, training=False) + 1), (3,)),
     "shared conv": (nn.SharedConv(2), (2, 4, 4)),
+    "phase mixing": (nn.PhaseMixing(2, 2), (2, 4, 5)),
+    "aspp": (models.ASPP(3, 2, rates=(1, 2)), (3, 4, 5)),
+    "vgg fast": (models.vgg_fast(3, widths=(16, 16), dilations=((1, 2), (1,))), (3, 7, 7)),
     "residual": (nn.ResidualBlock(2, 3, stride=2, dilation=2), (2, 5, 6)),
     "shortcut": (nn.Residual(nn.Conv1d(2, 2, 3, padding=1)), (2, 5)),
     "twice": (Of(lambda x, part: part(part(x)), nn.Linear(3, 3)), (3,)),
@@ -197,8 +200,15 @@ def test_embedding_takes_whole_numbers(tmp_path: Path) -> None:
 
 
 def test_float64(tmp_path: Path) -> None:
+    """ONNX Runtime has no convolution of float64 on a CPU: "could not find an implementation for Conv"."""
     model = shaken(nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm(3), nn.Flatten(), nn.Linear(9, 2)).astype(np.float64))
-    agree(model, numbers(2, 2, 5).astype(np.float64), tmp_path, atol=1e-12)
+    agree(model, numbers(2, 2, 5).astype(np.float64), tmp_path, atol=1e-12, runners={"reference": reference})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg_small", "resnet_small", "resnet18", "efficientnet_lite0", "hed"])
+def test_networks_by_name(name: str, tmp_path: Path) -> None:
+    agree(models.names[name](rng=np.random.default_rng(0)), numbers(1, 3, 32, 32), tmp_path, atol=1e-5)
 
 
 class UNet(nn.Module):
