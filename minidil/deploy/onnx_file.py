@@ -95,7 +95,9 @@ def _read(onnx: Any, path: Path, size: int, model: Any, operators: Collection[st
                 _check_tensor(path, name, attribute.t)
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
         raise CheckpointError(f"{path} breaks the rules of ONNX: {str(error).strip().splitlines()[0]}") from None
     arrays = {name: _array(onnx, tensor) for name, tensor in tensors.items()}
     arrays |= {name: _constant(onnx, path, name, node) for name, node in constants.items()}
