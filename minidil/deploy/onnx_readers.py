@@ -23,6 +23,7 @@ Run: TypeAlias = Callable[..., Any]
 """The node's inputs, tensors or None, in; its result out."""
 
 LARGEST = 2**31  # numbers that a node may ask for by itself
+WIDEST = 2**16  # positions that a window spans, steps or is padded by
 
 
 @dataclass
@@ -126,8 +127,8 @@ def _axis(function: Run) -> Reader:
 
 def _ends(r: Reading, name: str, ndim: int) -> list[tuple[int, int]]:
     pads = r.attribute(name, [0] * 2 * ndim)
-    if len(pads) != 2 * ndim or min(pads) < 0:
-        raise r.refuse(f"its {name} are {pads}, where {2 * ndim} numbers >= 0 are read")
+    if len(pads) != 2 * ndim or not all(isinstance(n, int) and 0 <= n <= WIDEST for n in pads):
+        raise r.refuse(f"its {name} are {pads}, where {2 * ndim} numbers in 0..{WIDEST} are read")
     return list(zip(pads[:ndim], pads[ndim:], strict=True))
 
 
@@ -142,8 +143,8 @@ def _padding(r: Reading, ndim: int) -> Any:
 
 def _counts(r: Reading, name: str, ndim: int, least: int = 1, default: int = 1) -> tuple[int, ...]:
     values = r.attribute(name, [default] * ndim)
-    if len(values) != ndim or not all(isinstance(n, int) and least <= n < LARGEST for n in values):
-        raise r.refuse(f"its {name} are {values}, where {ndim} numbers >= {least} are read")
+    if len(values) != ndim or not all(isinstance(n, int) and least <= n <= WIDEST for n in values):
+        raise r.refuse(f"its {name} are {values}, where {ndim} numbers in {least}..{WIDEST} are read")
     return tuple(values)
 
 
