@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -366,3 +367,19 @@ def test_names_of_files_and_metadata(tmp_path: Path) -> None:
     deploy.to_onnx(nn.ReLU(), (3,), tmp_path / "model.onnx", metadata={"classes": "cat"})
     (prop,) = onnx.load(tmp_path / "model.onnx").metadata_props
     assert (prop.key, prop.value) == ("classes", "cat")
+
+
+def test_without_the_libraries_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there.onnx").write_bytes(b"")
+    for library in ("onnx", "safetensors.numpy"):
+        monkeypatch.setitem(sys.modules, library, None)
+    for call in (
+        lambda: deploy.to_onnx(nn.ReLU(), (3,), tmp_path / "model.onnx"),
+        lambda: deploy.from_onnx(tmp_path / "there.onnx"),
+        lambda: deploy.save_safetensors(nn.Linear(2, 2), tmp_path / "w.safetensors"),
+    ):
+        with pytest.raises(
+            OptionError, match=r'needs the library \w+; install it with `pip install "minidil\[deploy\]"`'
+        ):
+            call()
+    assert [each.name for each in tmp_path.iterdir()] == ["there.onnx"]
