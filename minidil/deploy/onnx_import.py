@@ -8,7 +8,8 @@ from typing import Any
 
 from minidil.array import Array
 from minidil.deploy.onnx_file import FileGraph, read
-from minidil.deploy.onnx_readers import READERS, Reading, Run
+from minidil.deploy.onnx_readers import READERS
+from minidil.deploy.onnx_reading import Reading, Run
 from minidil.errors import ShapeError
 from minidil.nn import Module, Parameter
 from minidil.tensor import Tensor, tensor
@@ -50,7 +51,7 @@ class OnnxModel(Module):
         state = {name for name in learnt | counted if graph.arrays[name].dtype.kind == "f"}
         for name in graph.arrays:
             if name in state:
-                self._place(name, graph.arrays[name], name in learnt)
+                self._place(name, graph.arrays[name], name in learnt - counted)
         self._constants = {name: tensor(graph.arrays[name]) for name in graph.arrays if name in used - state}
 
     def _place(self, name: str, array: Array, learnt: bool) -> None:
