@@ -39,12 +39,14 @@ def add(commands: "Commands") -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the files. They say the classes, and the mean and deviation that pixels / 255 are normalised with.
 
-    Raises: OptionError without a file to write, for one that is there already, or what `deploy` refuses.
+    Raises: OptionError without a file to write, for one with another ending or that is there already, or what `deploy` refuses.
     """
     files = {kind: path for kind in ("onnx", "safetensors") if (path := getattr(args, kind)) is not None}
     if not files:
         raise OptionError("export: say what to write, as in --onnx FILE or --safetensors FILE")
     for kind, path in files.items():
+        if path.suffix != f".{kind}":
+            raise OptionError(f"--{kind}: the name of the file ends in .{kind}, and {path} does not")
         if path.exists():
             raise OptionError(f"--{kind}: {path} is there already; remove it, or name another file")
     with document(args.json) as content:

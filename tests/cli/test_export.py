@@ -50,7 +50,8 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     err = refused(capsys, "export", "resnet_small:digits", "--onnx", str(there))
     assert f"--onnx: {there} is there already; remove it, or name another file" in err
     assert there.read_bytes() == b"mine"
-    err = refused(capsys, "export", "resnet_small:digits", "--onnx", str(tmp_path / "a.pb"))
-    assert "a.pb: the name of a file of ONNX ends in .onnx" in err
+    words = ["--onnx", str(tmp_path / "a.onnx"), "--safetensors", str(tmp_path / "a.npz")]
+    err = refused(capsys, "export", "resnet_small:digits", *words)
+    assert f"--safetensors: the name of the file ends in .safetensors, and {tmp_path / 'a.npz'} does not" in err
     err = refused(capsys, "export", "resnet_smal:digits", "--onnx", str(tmp_path / "b.onnx"))
     assert [each.name for each in tmp_path.iterdir()] == ["there.onnx"]

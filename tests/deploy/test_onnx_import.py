@@ -101,6 +101,15 @@ def test_names_that_a_module_has_already(tmp_path: Path) -> None:
     assert model.train() is model
 
 
+def test_an_array_that_is_a_weight_and_a_statistic(tmp_path: Path) -> None:
+    """It is a buffer, since statistics have no gradient."""
+    s, x = np.abs(numbers(3)) + 1, numbers(2, 3)
+    norm = node("BatchNormalization", ["in", "s", "s", "s", "s"], epsilon=0.0)
+    model = deploy.from_onnx(foreign(tmp_path / "m.onnx", [norm], {"s": s})).train()
+    np.testing.assert_allclose(model(md.tensor(x)).numpy(), s * (x - s) / np.sqrt(s) + s, rtol=1e-5, atol=1e-5)
+    assert (list(model.parameters()), [name for name, _ in model.named_buffers()]) == ([], ["s"])
+
+
 def test_an_input_of_another_shape(tmp_path: Path) -> None:
     model = deploy.from_onnx(foreign(tmp_path / "m.onnx", [node("Relu", ["in"])], {}))
     with pytest.raises(ShapeError, match=r"OnnxModel: x must be \(None, 3\), None being any size, and is \(2, 4\)"):
