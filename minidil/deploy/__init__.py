@@ -1,6 +1,11 @@
-"""Trained models at work: a model comes in, what answers sample by sample, or at every position, goes out."""
+"""Trained models at work, and out of minidil. A model comes in; what goes out answers sample by sample or at every position, or is
+a file that other programs read. The libraries that know the formats come with `pip install "minidil[deploy]"`.
+"""
 
 from minidil.deploy.dense import Dense, dense, shifted
+from minidil.deploy.onnx_export import to_onnx
+from minidil.deploy.onnx_import import OnnxModel, from_onnx
+from minidil.deploy.safetensors_export import save_safetensors
 from minidil.deploy.stream import Stream, stream
 
-__all__ = ["Dense", "Stream", "dense", "shifted", "stream"]
+__all__ = ["Dense", "OnnxModel", "Stream", "dense", "from_onnx", "save_safetensors", "shifted", "stream", "to_onnx"]

@@ -26,8 +26,8 @@ from minidil.nn import Module
 from minidil.nn.state import declared
 from minidil.storage import checkpoint
 from minidil.storage.archives import Tensors, torch_archive
-from minidil.storage.files import atomic_write
 from minidil.storage.hdf5 import hdf5
+from minidil.storage.states import write_safetensors
 
 _SHOWN = 4
 
@@ -149,15 +149,8 @@ def write(path: str | os.PathLike[str], converted: Converted) -> None:
     if path.suffix == ".npz":
         checkpoint.save(path, asdict(converted))
     elif path.suffix == ".safetensors":
-        try:
-            from safetensors.numpy import save
-        except ImportError:
-            raise OptionError(
-                f'{path}: writing .safetensors needs the library safetensors; install it with `pip install "minidil[weights]"`'
-            ) from None
         metadata = {key: str(value) for key, value in converted.card.items()}
-        with atomic_write(path) as file:
-            file.write(save(converted.state, metadata))
+        write_safetensors(path, converted.state, metadata)
     else:
         raise OptionError(f"{path}: weights are written to files that end in .npz or .safetensors")
 

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from minidil.array import Array
-from minidil.errors import CheckpointError
+from minidil.errors import CheckpointError, OptionError
 from minidil.storage import checkpoint
+from minidil.storage.files import atomic_write
 
 _SEAL = b"minidil-sha256:"
 _TREES = ("state", "model")
@@ -106,6 +107,25 @@ def _safetensors(path: Path) -> Iterator[StateFile]:
         raise CheckpointError(
             f"{path} ({path.stat().st_size:,} bytes) is damaged or no safetensors file: {error}"
         ) from error
+
+
+def write_safetensors(path: str | os.PathLike[str], state: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Write arrays by name as a .safetensors file, whatever their order in memory.
+
+    Raises: OptionError for another ending, or if the library safetensors is not installed; StorageError.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise OptionError(f"{path}: the name of a file of safetensors ends in .safetensors, not in {path.suffix!r}")
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise OptionError(
+            f'{path}: writing .safetensors needs the library safetensors; install it with `pip install "minidil[deploy]"`'
+        ) from None
+    content = save({name: np.array(np.asarray(value), order="C") for name, value in state.items()}, dict(metadata))
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 @contextmanager
