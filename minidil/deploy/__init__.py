@@ -1,5 +1,5 @@
-"""Trained models at work, and out of minidil. A model comes in; what goes out answers sample by sample or at every position, or is
-a file that other programs read. The libraries that know the formats come with `pip install "minidil[deploy]"`.
+"""Trained models at work, and out of minidil. A model comes in; what goes out answers sample by sample or at every position, or
+is a file that other programs read. The libraries that know the formats come with `pip install "minidil[deploy]"`.
 """
 
 from minidil.deploy.dense import Dense, dense, shifted
