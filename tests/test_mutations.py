@@ -187,10 +187,10 @@ DIRECT = [
     ("phases", "backward", "r + window.padding[axis][0]", "r", "grad_input"),
     ("phases", "_reading", "last[::joined]", "last", "forward"),
     ("direct", "_fill_panels", "(t * depth + c) * wide + at", "(c * len(taps) + t) * wide + at", "forward"),
-    ("direct", "_panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
+    ("direct", "panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
     (
         "direct",
-        "_panel_of_results",
+        "panel_of_results",
         "equal_rows(bias, 0, rows, columns)",
         "equal_rows(bias, 0, rows, columns) * 0",
         "forward",

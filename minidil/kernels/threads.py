@@ -15,13 +15,16 @@ from functools import cache
 from itertools import pairwise
 from numbers import Integral
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from minidil.errors import OptionError
 
 T = TypeVar("T")
+Share: TypeAlias = Callable[[Callable[[int, int], Any], int], list[Any]]
+"""How work(start, stop) over range(length) is shared out: `run_sliced`, or `alone`."""
+
 _chosen: int | None = None
 _limiting = Lock()
 
@@ -52,6 +55,11 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
         # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.
         tasks = [_pool(pieces).submit(copy_context().run, work, start, stop) for start, stop in spans]
         return [task.result() for task in tasks]
+
+
+def alone(work: Callable[[int, int], T], length: int) -> list[T]:
+    """The same on the calling thread, which may be one of those of `run_sliced`."""
+    return [work(0, length)]
 
 
 @contextmanager
