@@ -10,23 +10,21 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import pairwise
 from numbers import Integral
 from threading import Lock
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from minidil.errors import OptionError
 
 T = TypeVar("T")
-Share: TypeAlias = Callable[[Callable[[int, int], Any], int], list[Any]]
-"""How work(start, stop) over range(length) is shared out: `run_sliced`, or `alone`."""
-
 _chosen: int | None = None
 _limiting = Lock()
+_is_alone: ContextVar[bool] = ContextVar("minidil_alone", default=False)
 
 
 def num_threads() -> int:
@@ -46,7 +44,7 @@ def set_num_threads(count: int) -> None:
 
 def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     """Call work(start, stop) on contiguous pieces that cover range(length), one per thread, and return the results in order."""
-    pieces = max(1, min(num_threads(), length))
+    pieces = 1 if _is_alone.get() else max(1, min(num_threads(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
     with blas_limited(num_threads() // pieces):
@@ -57,9 +55,14 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
         return [task.result() for task in tasks]
 
 
-def alone(work: Callable[[int, int], T], length: int) -> list[T]:
-    """The same on the calling thread, which may be one of those of `run_sliced`."""
-    return [work(0, length)]
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within the block `run_sliced` stays on the calling thread: for one that has a share of the work already."""
+    token = _is_alone.set(True)
+    try:
+        yield
+    finally:
+        _is_alone.reset(token)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from minidil.kernels.cpu.registers import (
     tile_for,
 )
 from minidil.kernels.geometry import Window
-from minidil.kernels.threads import Share, run_sliced
+from minidil.kernels.threads import run_sliced
 
 _BLOCK = 512  # results for which a panel is used before the next one is: what they see stays in the cache
 _SUMMED = 64  # positions whose products are added up in registers before they are stored
@@ -151,7 +151,6 @@ def convolve(
     y: Array,
     ending: Finish = PLAIN,
     residual: Array | None = None,
-    share: Share = run_sliced,
 ) -> None:
     """Fill y (N, places, F) with the convolutions of the source (N, D, H, W, C), plus a residual like y, finished."""
     low, high, added = numbers_of(ending, residual, y)
@@ -163,7 +162,7 @@ def convolve(
             weights, tile = (run, panels, prepared.bias), (prepared.rows, prepared.columns)
             _correlate(source, room, *places, *weights, y, phase.places, start, stop, *tile, added, low, high)
 
-        share(work, len(source) * len(phase.places))
+        run_sliced(work, len(source) * len(phase.places))
 
 
 def _images(x: Array, size: tuple[int, ...]) -> Array:

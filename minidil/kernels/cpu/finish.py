@@ -43,3 +43,14 @@ def finish(y: Array, at: int, count: int, residual: Array, low: Any, high: Any) 
             value = line[i]
             value = low if value < low else value
             line[i] = high if value > high else value
+
+
+@compiled
+def scaled_rows(x: Array, scale: Array, shift: Array, y: Array, low: Any, high: Any) -> None:
+    """y = scale x + shift for x (rows, C), limited to the range; y may be x."""
+    for r in range(len(x)):
+        source, row = x[r], y[r]
+        for c in range(len(scale)):
+            value = scale[c] * source[c] + shift[c]
+            value = low if value < low else value
+            row[c] = high if value > high else value

@@ -21,7 +21,7 @@ from minidil.kernels.cpu.layout import compiled
 from minidil.kernels.cpu.registers import lanes, tile_for
 from minidil.kernels.cpu.winograd_plan import Plan
 from minidil.kernels.cpu.winograd_tiles import FILTER, MIXED, input_tiles, output_tiles
-from minidil.kernels.threads import Share, run_sliced
+from minidil.kernels.threads import run_sliced
 
 
 class Panels(NamedTuple):
@@ -57,7 +57,6 @@ def convolve(
     y: Array,
     ending: Finish = PLAIN,
     residual: Array | None = None,
-    share: Share = run_sliced,
 ) -> Array:
     """Fill y (N, H, W, F) with the convolutions of the source (N, H, W, C), plus a residual like y, finished.
 
@@ -76,7 +75,7 @@ def convolve(
         tile = prepared.rows, prepared.columns
         _convolve(source, prepared.panels, bias, y, noted, inputs, products, *places, *tile, added, low, high)
 
-    share(work, pieces)
+    run_sliced(work, pieces)
     return np.flatnonzero(scale.faults(noted, images, scale.INPUT_GAIN) >= scale.OUTLYING)
 
 
