@@ -108,7 +108,9 @@ class Plan:
         values = _Values(x)
         for number, (stage, step, reads) in enumerate(zip(self.stages, self.steps, self.reads, strict=True)):
             if isinstance(step, Plain):
-                values.keep(stage.makes, step.call([values.logical(value) for value in reads]))
+                made = step.call([values.logical(value) for value in reads])
+                # A view of what it read would change with the next value that gets that memory.
+                values.keep(stage.makes, made.copy() if np.may_share_memory(made, room) else made)
             else:
                 at = self.places[stage.makes] * count
                 out = room[at : at + count * numbers_in(stage.shape)].reshape(count, *stage.shape[1:], stage.shape[0])
