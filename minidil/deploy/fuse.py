@@ -202,7 +202,7 @@ class _Fuser:
         else:
             window = Window.of(source[1:], *settings, op="max_pool")
         maker = self._maker(reads[0])
-        if maker is not None and maker.kind == "conv" and maker.pool is None and self._only_use(reads[0]):
+        if maker is not None and maker.takes_pool and self._only_use(reads[0]):
             maker.pool = window
             maker.join("max_pool", call, number)
         else:

@@ -69,12 +69,12 @@ class Stage:
     @property
     def takes_affine(self) -> bool:
         """Whether a scale and a shift of its result can go into its weights."""
-        return self.kind in (*CONVOLUTIONS, "linear", "affine") and self.takes_pool and self.ending == PLAIN
+        return self.kind in (*CONVOLUTIONS, "linear", "affine") and self.is_bare
 
     @property
     def takes_residual(self) -> bool:
         """Whether its loops can add another value."""
-        return self.kind in CONVOLUTIONS and self.ending == PLAIN and self.takes_pool
+        return self.kind in CONVOLUTIONS and self.is_bare
 
     @property
     def takes_ending(self) -> bool:
@@ -83,8 +83,13 @@ class Stage:
 
     @property
     def takes_pool(self) -> bool:
-        """Whether it has not been pooled yet, nor added to."""
-        return self.pool is None and self.residual is None
+        """Whether its loops can hand over the largest results only."""
+        return self.kind == "conv" and self.pool is None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing follows its linear map yet."""
+        return self.ending == PLAIN and self.residual is None and self.pool is None
 
     def join(self, word: str, call: Call, makes: int) -> None:
         """It does that call as well from now on."""

@@ -74,7 +74,7 @@ class Convolution:
         for first in range(0, len(x), step):
             last = min(first + step, len(x))
             made = room[: last - first]
-            self._convolve(x[first:last], made, None)
+            self._convolve(x[first:last], made, None if residual is None else residual[first:last])
             rows, into = made.reshape(len(made), -1, shape[-1]), out[first:last]
             largest_into(rows, self.places, into.reshape(len(into), -1, shape[-1]))
 
