@@ -4,6 +4,5 @@
 """
 
 from minidil.deploy.compiler import compile
-from minidil.deploy.plan import Plan
 
-__all__ = ["Plan", "compile"]
+__all__ = ["compile"]

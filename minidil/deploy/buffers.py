@@ -36,7 +36,9 @@ def offsets(lives: Mapping[int, Life]) -> tuple[dict[int, int], int]:
     return placed, max((at + _rounded(lives[value].size) for value, at in placed.items()), default=0)
 
 
-def lives_of(reads: Sequence[Sequence[int]], makes: Sequence[int], sizes: Mapping[int, int], output: int) -> dict[int, Life]:
+def lives_of(
+    reads: Sequence[Sequence[int]], makes: Sequence[int], sizes: Mapping[int, int], output: int
+) -> dict[int, Life]:
     """The lives of the values with a size; the result lives to the end."""
     first = {value: step for step, value in enumerate(makes)}
     last = {value: step for step, values in enumerate(reads) for value in values} | {output: len(makes)}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.deploy.fuse import fuse
-from minidil.deploy.plan import Plan
 from minidil.deploy.recording import evaluating, record
 from minidil.errors import BackendError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module
 from minidil.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minidil.deploy.plan import Plan
 
 _OFF = 1e-3  # of the largest number: what rounding cannot explain; folding and other sums move float32 by about 1e-6
 
@@ -34,6 +36,9 @@ def compile(model: Module, input_shape: Sequence[int]) -> Plan:
     """
     if not find_spec("numba"):
         raise BackendError("compile: a plan runs on Numba, which is not installed: pip install numba")
+    from minidil.deploy.fuse import fuse  # here, as they bring Numba, which the rest of the room can do without
+    from minidil.deploy.plan import Plan
+
     recording = record(model, input_shape)
     plan = Plan(recording, fuse(recording))
     _compare(plan, model)

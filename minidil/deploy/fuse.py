@@ -163,7 +163,11 @@ class _Fuser:
     def _clip(self, number: int, call: Call, reads: list[int]) -> None:
         low, high = call.options.get("low"), call.options.get("high")
         given = [n for n in (low, high) if n is not None]
-        if not all(isinstance(n, int | float) and not math.isnan(n) for n in given) or None not in (low, high) and low > high:
+        if (
+            not all(isinstance(n, int | float) and not math.isnan(n) for n in given)
+            or None not in (low, high)
+            and low > high
+        ):
             return self._as_it_is(number, call, reads)
         self._limit(number, call, reads, Finish(-math.inf if low is None else low, math.inf if high is None else high))
 
@@ -259,7 +263,9 @@ def _fold(stage: Stage, scale: Array, shift: Array) -> None:
     """u = s v + t into the weights that make v; what makes channel c of v is scaled by s[c]."""
     weight, bias = stage.weight, stage.bias
     assert weight is not None  # for the type checker: every kind that takes it has one
-    if stage.kind == "conv_transpose":  # weight (F, C/groups, *K): channel c is number c % (C/groups) of group c // (C/groups)
+    if (
+        stage.kind == "conv_transpose"
+    ):  # weight (F, C/groups, *K): channel c is number c % (C/groups) of group c // (C/groups)
         by_group = weight.reshape(stage.groups, -1, *weight.shape[1:])
         scaled = by_group * scale.reshape(stage.groups, 1, weight.shape[1], *(1,) * (weight.ndim - 2))
     else:
@@ -272,5 +278,3 @@ def _pads(padding: Any) -> list[bool]:
     if isinstance(padding, str):
         return [padding != "valid"]
     return [bool(np.any(padding))]
-
-

@@ -44,7 +44,11 @@ class Plan:
 
     def _place(self) -> None:
         """Give every value that needs it a place in memory; steps that may work in place take over that of what they read."""
-        own = {s.makes: numbers_in(s.shape) for s, step in zip(self.stages, self.steps, strict=True) if not isinstance(step, Plain)}
+        own = {
+            s.makes: numbers_in(s.shape)
+            for s, step in zip(self.stages, self.steps, strict=True)
+            if not isinstance(step, Plain)
+        }
         heir: dict[int, int] = {}
         for number, (stage, step) in enumerate(zip(self.stages, self.steps, strict=True)):
             first = stage.reads[0]
@@ -121,6 +125,15 @@ class Plan:
                     values.drop(value)
         y[...] = values.logical(self.output)
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as `repr` says, for a JSON document; numbers are those between the steps for one image."""
+        steps = [
+            {"way": step.way, "calls": stage.words, "layers": stage.layers, "shape": list(stage.shape)}
+            for stage, step in zip(self.stages, self.steps, strict=True)
+        ]
+        sizes = {"numbers": self.numbers, "numbers_without_reuse": self.without_reuse}
+        return {"input_shape": list(self.input_shape), "steps": steps, "not_fused": list(self.kept_apart), **sizes}
+
     def __repr__(self) -> str:
         shape = f"({', '.join(map(str, self.input_shape))})"
         size = self.dtype.itemsize / 1024
@@ -176,11 +189,3 @@ class _Values:
 def _reads(stage: Stage) -> Sequence[int]:
     """The values that a step is given: its operands, then the residual."""
     return [*stage.reads, *([] if stage.residual is None else [stage.residual])]
-
-
-def describe(plan: Plan) -> list[dict[str, Any]]:
-    """The steps, for a JSON document."""
-    return [
-        {"way": step.way, "calls": stage.words, "layers": stage.layers, "shape": list(stage.shape)}
-        for stage, step in zip(plan.stages, plan.steps, strict=True)
-    ]

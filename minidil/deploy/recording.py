@@ -116,9 +116,13 @@ def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[l
             error.add_note(f"in layer {inside[-1]!r}")
         raise
     if not isinstance(y, Tensor):
-        raise OptionError(f"compile: {type(model).__name__} returns a {type(y).__name__}; a plan has one tensor as result")
+        raise OptionError(
+            f"compile: {type(model).__name__} returns a {type(y).__name__}; a plan has one tensor as result"
+        )
     if id(y) not in numbers or not calls:
-        raise OptionError(f"compile: the output of {type(model).__name__} was not computed from its input by ops of minidil")
+        raise OptionError(
+            f"compile: the output of {type(model).__name__} was not computed from its input by ops of minidil"
+        )
     return calls, numbers[id(y)]
 
 
@@ -145,7 +149,11 @@ def _merged(one: Call, other: Call) -> Call:
     """The call for any number of images."""
     if (one.op, one.layer, one.reads) != (other.op, other.layer, other.reads):
         raise one.refusal(f"is {other.op} in {other.where} for another number of images")
-    if not (one.shape and other.shape) or (one.shape[0], other.shape[0]) != _BATCHES or one.shape[1:] != other.shape[1:]:
+    if (
+        not (one.shape and other.shape)
+        or (one.shape[0], other.shape[0]) != _BATCHES
+        or one.shape[1:] != other.shape[1:]
+    ):
         raise one.refusal(f"makes {one.shape} of 2 images and {other.shape} of 3: no axis 0 that stands for the images")
     options = dict(one.options)
     if one.op in ("reshape", "expand") and _are_batches(one.options.get("shape"), other.options.get("shape")):

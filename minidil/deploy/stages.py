@@ -36,9 +36,7 @@ _ROOMS: dict[Any, tuple[str, ...]] = {
     linear: ("linear", "matmul"),
     conv: ("conv", "conv_transpose"),
 }
-OPS: dict[str, Callable[..., Any]] = {
-    name: getattr(room, name) for room, names in _ROOMS.items() for name in names
-}
+OPS: dict[str, Callable[..., Any]] = {name: getattr(room, name) for room, names in _ROOMS.items() for name in names}
 
 
 @dataclass

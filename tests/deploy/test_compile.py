@@ -15,6 +15,7 @@ from minidil import deploy, models, nn
 from minidil.errors import BackendError, DtypeError, OptionError, ShapeError
 
 pytest.importorskip("numba")
+from minidil.deploy.plan import Plan  # noqa: E402  # brings Numba
 
 
 def shaken(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -38,7 +39,7 @@ def evaluated(model: nn.Module, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]
         return np.array(model(md.Tensor(x)).numpy())
 
 
-def agree(model: nn.Module, shape: tuple[int, ...], images: int = 3) -> deploy.Plan:
+def agree(model: nn.Module, shape: tuple[int, ...], images: int = 3) -> Plan:
     """The plan, which gives what the model gives for one image and for several."""
     plan = deploy.compile(model, shape)
     for count in (1, images):
@@ -51,7 +52,7 @@ def agree(model: nn.Module, shape: tuple[int, ...], images: int = 3) -> deploy.P
     return plan
 
 
-def steps(plan: deploy.Plan) -> list[str]:
+def steps(plan: Plan) -> list[str]:
     return [" + ".join(stage.words) for stage in plan.stages]
 
 
@@ -143,7 +144,9 @@ def test_a_transposed_convolution_with_positions_that_no_tap_reaches() -> None:
     assert steps(agree(shaken(nn.Sequential(conv, nn.BatchNorm2d(6))), (4, 5, 6))) == ["conv_transpose + batch_norm"]
 
 
-@pytest.mark.parametrize("layer", [nn.Conv1d(4, 6, 3, dilation=2, bias=False), nn.Conv2d(4, 6, 3, groups=2), nn.Linear(4, 6)])
+@pytest.mark.parametrize(
+    "layer", [nn.Conv1d(4, 6, 3, dilation=2, bias=False), nn.Conv2d(4, 6, 3, groups=2), nn.Linear(4, 6)]
+)
 def test_folds_into_what_makes_its_channels(layer: nn.Module) -> None:
     shape = {"Conv1d": (4, 9), "Conv2d": (4, 6, 5), "Linear": (4,)}[type(layer).__name__]
     plan = agree(shaken(nn.Sequential(layer, nn.BatchNorm(6, affine=False))), shape)
@@ -151,7 +154,9 @@ def test_folds_into_what_makes_its_channels(layer: nn.Module) -> None:
 
 
 def test_a_volume() -> None:
-    body = nn.Sequential(nn.Conv3d(2, 16, 3, padding=2, dilation=2), nn.BatchNorm3d(16), nn.ReLU(), nn.Conv3d(16, 16, 3))
+    body = nn.Sequential(
+        nn.Conv3d(2, 16, 3, padding=2, dilation=2), nn.BatchNorm3d(16), nn.ReLU(), nn.Conv3d(16, 16, 3)
+    )
     assert steps(agree(shaken(body), (2, 5, 6, 7))) == ["conv + batch_norm + relu", "conv"]
 
 
@@ -186,7 +191,9 @@ class ReadElsewhere(nn.Module):
 def test_what_is_read_elsewhere_stays_and_says_so() -> None:
     plan = agree(shaken(ReadElsewhere()), (4, 6, 6))
     assert steps(plan) == ["conv", "batch_norm + relu", "multiply"]
-    assert plan.kept_apart == ("batch_norm in layer 'bn': the result of conv in layer 'conv' is read elsewhere as well",)
+    assert plan.kept_apart == (
+        "batch_norm in layer 'bn': the result of conv in layer 'conv' is read elsewhere as well",
+    )
 
 
 def test_a_batch_norm_before_a_padded_convolution_stays_and_says_so() -> None:
