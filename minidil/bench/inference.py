@@ -102,12 +102,15 @@ def _onnxruntime(plan: Plan, x: Array) -> Callable[[], Array]:
 def _onnx(plan: Plan) -> Any:
     from onnx import helper, numpy_helper
 
-    nodes, constants, value = [], [], "x"
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    value = "x"
 
     def call(op: str, *arrays: Array, **attributes: Any) -> None:
         nonlocal value
         names = [f"c{len(constants) + i}" for i in range(len(arrays))]
-        constants.extend(numpy_helper.from_array(np.ascontiguousarray(a, np.float32), n) for a, n in zip(arrays, names))
+        for name, array in zip(names, arrays, strict=True):
+            constants.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
         nodes.append(helper.make_node(op, [value, *names], [f"v{len(nodes)}"], **attributes))
         value = nodes[-1].output[0]
 

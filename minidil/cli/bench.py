@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _EPILOG = """
-Contestants take turns, and the median of many turns counts. PyTorch and MyGrad take part where they are installed;
+Contestants take turns, and the median of many turns counts. PyTorch, MyGrad and ONNX Runtime take part where they are installed;
 PyTorch runs in both of its memory orders, and ratios are to the better one.
 """
 _WHAT = {
@@ -56,7 +56,7 @@ def add(commands: "Commands") -> None:
         "--batch",
         type=int,
         metavar="N",
-        help="layers, step, infer, train, memory: images per batch (default: 128; infer: 1, 32 and 256)",
+        help="all but conv: images per batch (default: 128; infer: 1, 32 and 256)",
     )
     option("--steps", type=int, metavar="N", help="train: steps per measurement (default: 8)")
     option("--rounds", type=int, metavar="N", help="how often each contestant is timed (default: 9; train: 3)")
@@ -96,8 +96,8 @@ def _settle(args: argparse.Namespace) -> None:
             setattr(args, name, _USUAL.get((args.what, name), default))
     for name in args.libraries or ():
         if name not in _libraries(args.what):
-            where = "infer" if name in INFERENCE else "conv, layers, step, train, memory"
-            raise OptionError(f"bench {args.what}: {name} takes part in bench {where}")
+            only = "infer" if name in INFERENCE else "conv, layers, step, train, memory"
+            raise OptionError(f"bench {args.what}: {name} takes part in bench {only}")
     if args.shape:
         args.shape = [(ConvCase if args.what == "conv" else LayerCase).parse(text) for text in args.shape]
 

@@ -1,8 +1,8 @@
 """From calls to stages: what can be one pass over the memory becomes one, and what cannot is said, with the reason.
 
-Batch norm in evaluation is u = s v + t with constants s = weight / sqrt(var + eps) and t = bias - mean s, one of each per channel.
-Behind a convolution v = w * x + b it is one again, u = (s w) * x + (s b + t), and costs nothing. *Before* one it is not, as soon as
-there is padding: the convolution's zeros lie beside u, and not beside x, whose place they would have to take with -t / s.
+Batch norm in evaluation is u = s v + t with constants s = weight / sqrt(var + eps) and t = bias - mean s for each channel. Behind
+a convolution v = w * x + b it is one again, u = (s w) * x + (s b + t), and costs nothing. *Before* one it is not, as soon as
+there is padding: the convolution puts zeros beside u, and beside x that would have to be -t / s.
 ReLU, a residual and max-pooling need a value when it is made, and are done there, while it is in the cache.
 Only values that nobody else reads can be left out.
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2, for the folding.
@@ -107,34 +107,40 @@ class _Fuser:
 
     def _conv(self, number: int, call: Call, reads: list[int]) -> None:
         if not _first_alone(call) or len(call.shape) < 2 or len(self.shapes[call.reads[0]]) != len(call.shape):
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         weight, bias, options = _weights(call)
         size = self.shapes[call.reads[0]][1:]
-        window = Window.of(size, weight.shape[2:], *(options.get(n, v) for n, v in _USUAL), op="conv")
+        stride, padding, dilation = (options.get(name, usual) for name, usual in _USUAL)
+        window = Window.of(size, weight.shape[2:], stride, padding, dilation, "conv")
         groups = int(options.get("groups", 1))
         self._add("conv", number, call, reads, weight=weight, bias=bias, window=window, groups=groups)
 
     def _conv_transpose(self, number: int, call: Call, reads: list[int]) -> None:
         if not _first_alone(call) or len(call.shape) < 2:
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         weight, bias, options = _weights(call)
         groups = int(options.get("groups", 1))
         source = self.shapes[call.reads[0]]
-        settings = [options.get(name, usual) for name, usual in (("stride", 1), ("padding", 0), ("output_padding", 0))]
-        window, beyond = transposed_window((1, *source), weight.shape, *settings, options.get("dilation", 1))
+        stride, padding, dilation = (options.get(name, usual) for name, usual in _USUAL)
+        extra = options.get("output_padding", 0)
+        window, beyond = transposed_window((1, *source), weight.shape, stride, padding, extra, dilation)
         bias = np.zeros(weight.shape[1] * groups, weight.dtype) if bias is None else bias
         fields = {"weight": weight, "bias": bias, "window": window, "groups": groups, "beyond": beyond}
         self._add("conv_transpose", number, call, reads, **fields)
 
     def _linear(self, number: int, call: Call, reads: list[int]) -> None:
         if not _first_alone(call) or len(call.shape) != 1:
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         weight, bias, _ = _weights(call)
         self._add("linear", number, call, reads, weight=weight, bias=bias)
 
     def _batch_norm(self, number: int, call: Call, reads: list[int]) -> None:
         if not _first_alone(call):
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         scale, shift = _affine(call)
         ending = Finish(0.0) if call.options.get("activation") == "relu" else PLAIN
         maker = self._maker(reads[0])
@@ -162,14 +168,11 @@ class _Fuser:
 
     def _clip(self, number: int, call: Call, reads: list[int]) -> None:
         low, high = call.options.get("low"), call.options.get("high")
-        given = [n for n in (low, high) if n is not None]
-        if (
-            not all(isinstance(n, int | float) and not math.isnan(n) for n in given)
-            or None not in (low, high)
-            and low > high
-        ):
-            return self._as_it_is(number, call, reads)
-        self._limit(number, call, reads, Finish(-math.inf if low is None else low, math.inf if high is None else high))
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        if not all(isinstance(n, int | float) for n in (low, high)) or not low <= high:
+            self._as_it_is(number, call, reads)
+            return
+        self._limit(number, call, reads, Finish(low, high))
 
     def _limit(self, number: int, call: Call, reads: list[int], ending: Finish) -> None:
         maker = self._maker(reads[0])
@@ -183,21 +186,24 @@ class _Fuser:
     def _sum(self, number: int, call: Call, reads: list[int]) -> None:
         """Both operands are values of one shape, or it is a call like others."""
         if len(reads) != 2 or self.shapes[call.reads[0]] != self.shapes[call.reads[1]]:
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         makers = [(self.stages.index(maker), value) for value in reads if (maker := self._maker(value))]
         for place, value in sorted(makers, reverse=True):
             maker = self.stages[place]
             if maker.takes_residual and reads[0] != reads[1] and self._only_use(value):
                 maker.residual = reads[1] if value == reads[0] else reads[0]
                 self.stages.append(self.stages.pop(place))  # it must come after what it adds
-                return maker.join("add", call, number)
+                maker.join("add", call, number)
+                return
         self._apart(call, "; ".join(dict.fromkeys(map(self._why_not, reads))))
         self._add("add", number, call, reads)
 
     def _max_pool(self, number: int, call: Call, reads: list[int]) -> None:
         source = self.shapes[call.reads[0]]
         if len(source) < 2 or len(call.shape) != len(source) or call.shape[0] != source[0]:
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         options = call.options
         kernel, step = options["kernel_size"], options.get("stride")
         settings = kernel, kernel if step is None else step, options.get("padding", 0), options.get("dilation", 1)
@@ -215,7 +221,8 @@ class _Fuser:
 
     def _concatenate(self, number: int, call: Call, reads: list[int]) -> None:
         if len(call.reads) != len(call.operands) or int(call.options.get("axis", 0)) % (len(call.shape) + 1) != 1:
-            return self._as_it_is(number, call, reads)
+            self._as_it_is(number, call, reads)
+            return
         self._add("concatenate", number, call, reads)
 
 

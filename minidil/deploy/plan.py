@@ -44,32 +44,23 @@ class Plan:
 
     def _place(self) -> None:
         """Give every value that needs it a place in memory; steps that may work in place take over that of what they read."""
-        own = {
-            s.makes: numbers_in(s.shape)
-            for s, step in zip(self.stages, self.steps, strict=True)
-            if not isinstance(step, Plain)
-        }
+        pairs = list(zip(self.stages, self.steps, strict=True))
+        own = {stage.makes: numbers_in(stage.shape) for stage, step in pairs if not isinstance(step, Plain)}
         heir: dict[int, int] = {}
-        for number, (stage, step) in enumerate(zip(self.stages, self.steps, strict=True)):
+        for number, (stage, step) in enumerate(pairs):
             first = stage.reads[0]
             alone_here = self._last_read.get(first) == number and stage.reads.count(first) == 1 and first != self.output
             if step.in_place and first in own and alone_here:
                 heir[stage.makes] = first
         lives = lives_of(self.reads, [stage.makes for stage in self.stages], own, self.output)
         joined: dict[int, Life] = {}
+        roots = {value: _root(value, heir) for value in own}
         for value, life in lives.items():
-            root = value
-            while root in heir:
-                root = heir[root]
+            root = roots[value]
             before = joined.get(root, life)
             joined[root] = Life(max(before.size, life.size), min(before.first, life.first), max(before.last, life.last))
         placed, self.numbers = offsets(joined)
-        self.places = {}
-        for value in own:
-            root = value
-            while root in heir:
-                root = heir[root]
-            self.places[value] = placed[root]
+        self.places = {value: placed[root] for value, root in roots.items()}
         self.without_reuse = sum(own.values())
 
     @overload
@@ -184,6 +175,13 @@ class _Values:
     def drop(self, value: int) -> None:
         self._logical.pop(value, None)
         self._last.pop(value, None)
+
+
+def _root(value: int, heir: dict[int, int]) -> int:
+    """Whose memory the value takes over in the end."""
+    while value in heir:
+        value = heir[value]
+    return value
 
 
 def _reads(stage: Stage) -> Sequence[int]:

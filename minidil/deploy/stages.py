@@ -108,9 +108,9 @@ def check(call: Call, ndims: dict[int, int]) -> None:
         axes = axis if isinstance(axis, tuple | list) else (axis,)
         if any(each is None or int(each) % ndim == 0 for each in axes):
             raise call.refusal("goes over the images of a batch")
-    if call.op == "layer_norm" and not isinstance(call.options.get("normalized_shape"), int):
-        if len(call.options.get("normalized_shape", ())) >= ndim:
-            raise call.refusal("goes over the images of a batch")
+    normalised = call.options.get("normalized_shape")
+    if call.op == "layer_norm" and not isinstance(normalised, int) and len(normalised or ()) >= ndim:
+        raise call.refusal("goes over the images of a batch")
     if call.op == "getitem" and not _keeps_images(call.options.get("index"), ndim):
         raise call.refusal("takes some of the images of a batch")
     if call.op in ("concatenate", "stack") and int(call.options.get("axis", 0)) % (ndim + (call.op == "stack")) == 0:

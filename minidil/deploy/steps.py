@@ -42,7 +42,8 @@ class Convolution:
     in_place = False
 
     def __init__(self, stage: Stage, dtype: np.dtype[Any]) -> None:
-        assert stage.weight is not None and stage.window is not None  # for the type checker: a convolution has both
+        assert stage.weight is not None  # these are for the type checker: a convolution has both
+        assert stage.window is not None
         self.window, self.groups, self.ending = stage.window, stage.groups, stage.ending
         self.weight = np.ascontiguousarray(stage.weight, dtype)
         filters, channels = len(self.weight), self.weight.shape[1] * stage.groups
@@ -65,7 +66,8 @@ class Convolution:
     def run(self, sources: Sequence[Array], out: Array) -> None:
         x, residual = sources[0], sources[1] if len(sources) > 1 else None
         if self.pool is None or self.places is None:
-            return self._convolve(x, out, residual)
+            self._convolve(x, out, residual)
+            return
         shape = (*self.window.out, len(self.bias))
         step = max(1, _CACHE_BYTES // (math.prod(shape) * out.itemsize))
         if self.panels is not None:
@@ -99,7 +101,9 @@ class Transposed:
     in_place = False
 
     def __init__(self, stage: Stage, dtype: np.dtype[Any]) -> None:
-        assert stage.weight is not None and stage.window is not None and stage.bias is not None  # for the type checker
+        assert stage.weight is not None  # these are for the type checker: it has them all
+        assert stage.window is not None
+        assert stage.bias is not None
         self.window, self.groups, self.ending, self.beyond = stage.window, stage.groups, stage.ending, stage.beyond
         self.weight, self.bias = np.ascontiguousarray(stage.weight, dtype), stage.bias.astype(dtype)
         self.way = "direct" if np.isfinite(self.weight).all() else "library"
@@ -109,7 +113,8 @@ class Transposed:
     def run(self, sources: Sequence[Array], out: Array) -> None:
         x, residual = sources[0], sources[1] if len(sources) > 1 else None
         if self.way == "direct" and self.whole:
-            return _direct(x, self.prepared, out, self.ending, residual)
+            _direct(x, self.prepared, out, self.ending, residual)
+            return
         out[...] = self.bias  # of what no tap reaches that is all
         inner = out[(slice(None), *map(slice, self.window.size))]
         if self.way == "direct":
@@ -150,7 +155,8 @@ class Affine:
     in_place, way = True, "loop"
 
     def __init__(self, stage: Stage, dtype: np.dtype[Any]) -> None:
-        assert stage.weight is not None and stage.bias is not None  # for the type checker: scale and shift
+        assert stage.weight is not None  # these are for the type checker: scale and shift
+        assert stage.bias is not None
         self.scale, self.shift, self.ending = stage.weight.astype(dtype), stage.bias.astype(dtype), stage.ending
 
     def run(self, sources: Sequence[Array], out: Array) -> None:

@@ -15,7 +15,7 @@ from minidil import deploy, models, nn
 from minidil.errors import BackendError, DtypeError, OptionError, ShapeError
 
 pytest.importorskip("numba")
-from minidil.deploy.plan import Plan  # noqa: E402  # brings Numba
+from minidil.deploy.plan import Plan  # brings Numba
 
 
 def shaken(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -250,10 +250,10 @@ def test_dropout_and_training_mode() -> None:
 
 
 def test_a_plan_does_not_follow_training() -> None:
-    model = nn.Sequential(nn.Linear(3, 2))
-    plan, x = deploy.compile(model, (3,)), np.ones((1, 3), np.float32)
+    layer = nn.Linear(3, 2)
+    plan, x = deploy.compile(nn.Sequential(layer), (3,)), np.ones((1, 3), np.float32)
     before = plan(x)
-    model[0].weight.data = np.zeros((2, 3), np.float32)
+    layer.weight.data = np.zeros((2, 3), np.float32)
     assert np.array_equal(plan(x), before)
 
 

@@ -14,7 +14,6 @@ Source: Zhang, Franchetti & Low 2018, "High performance zero-memory overhead dir
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np

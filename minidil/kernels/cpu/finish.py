@@ -32,7 +32,7 @@ def numbers_of(ending: Finish, residual: Array | None, y: Array) -> tuple[Any, A
 
 @compiled
 def finish(y: Array, at: int, count: int, residual: Array, low: Any, high: Any) -> None:
-    """The `count` numbers of the line y from `at` on: the same of the residual is added, if there is one, then they are limited."""
+    """The `count` numbers of the line y from `at` on: those of the residual are added, if there is one, and they are limited."""
     line = y[at : at + count]
     if residual.size > 0:
         other = residual[at : at + count]
