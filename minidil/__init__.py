@@ -7,7 +7,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import analysis, data, functional, models, nn, optim, schedule, testing, train, viz
+from minidil import analysis, data, deploy, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -46,6 +46,7 @@ __all__ = [
     "checkpoint",
     "conv_algorithm",
     "data",
+    "deploy",
     "eye",
     "full",
     "full_like",

@@ -125,7 +125,8 @@ class _Fuser:
         source = self.shapes[call.reads[0]]
         stride, padding, dilation = (options.get(name, usual) for name, usual in _USUAL)
         extra = options.get("output_padding", 0)
-        window, beyond = transposed_window((1, *source), weight.shape, stride, padding, extra, dilation)
+        x = np.broadcast_to(weight.dtype.type(0), (1, *source))  # only its shape is asked for
+        window, beyond = transposed_window(x, weight, stride, padding, extra, dilation)
         bias = np.zeros(weight.shape[1] * groups, weight.dtype) if bias is None else bias
         fields = {"weight": weight, "bias": bias, "window": window, "groups": groups, "beyond": beyond}
         self._add("conv_transpose", number, call, reads, **fields)

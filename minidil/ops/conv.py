@@ -117,7 +117,7 @@ def conv_transpose(
         )
     channels = weight.shape[1] * groups
     _check_bias("conv_transpose", bias, channels)
-    window, untouched = transposed_window(x.shape, weight.shape, stride, padding, output_padding, dilation)
+    window, untouched = transposed_window(x, weight, stride, padding, output_padding, dilation)
     y = kernels.conv_grad_input(x, weight, window, groups, forward=True)
     inner = (slice(None), slice(None), *map(slice, window.size))
     if any(untouched):
@@ -144,19 +144,14 @@ def conv_transpose(
 
 
 def transposed_window(
-    shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: Ints,
-    padding: Padding,
-    output_padding: Ints,
-    dilation: Ints,
+    x: Array, weight: Array, stride: Ints, padding: Padding, output_padding: Ints, dilation: Ints
 ) -> tuple[Window, tuple[int, ...]]:
     """The window of the convolution whose adjoint is wanted, and how many positions at the end of each axis no tap reaches.
 
     It slides over the *output* and has the size of x as `out`. An output_padding of a stride or more would make room for another
     position: it is taken off the padding after the output, and what is left of it lies beyond the last tap.
     """
-    op, ndim = "conv_transpose", len(shape) - 2
+    op, ndim = "conv_transpose", x.ndim - 2
     if padding in ("same", "causal"):
         raise OptionError(
             f"{op}: padding must be given in numbers, since {padding!r} depends on the size that is wanted"
@@ -170,10 +165,10 @@ def transposed_window(
                 f"{op}: output_padding {amount} must be less than the stride {step} or the dilation {d} on spatial axis {axis}"
             )
     # A window over one span has the padding and the span spelled out per axis, whatever the size will be.
-    spans = [d * (k - 1) + 1 for d, k in zip(dilations, weight_shape[2:], strict=True)]
-    pads = list(Window.of(spans, weight_shape[2:], stride, padding, dilations, op).padding)
+    spans = [d * (k - 1) + 1 for d, k in zip(dilations, weight.shape[2:], strict=True)]
+    pads = list(Window.of(spans, weight.shape[2:], stride, padding, dilations, op).padding)
     size, untouched = [], [0] * ndim
-    for axis, o in enumerate(shape[2:]):
+    for axis, o in enumerate(x.shape[2:]):
         before, after = pads[axis]
         positions = (o - 1) * strides[axis] + spans[axis] + extra[axis] - before - after
         if extra[axis] >= strides[axis]:
@@ -181,12 +176,12 @@ def transposed_window(
             pads[axis] = (before, max(after - extra[axis], 0))
         if o < 1 or positions - untouched[axis] < 1:
             raise ShapeError(
-                f"{op}: spatial axis {axis} of x {shape} would give ({o}-1)*{strides[axis]} + {spans[axis]} + {extra[axis]}"
+                f"{op}: spatial axis {axis} of x {x.shape} would give ({o}-1)*{strides[axis]} + {spans[axis]} + {extra[axis]}"
                 f" - {before + after} = {positions} positions; at least 1 is needed"
                 + (f" besides the {untouched[axis]} that no tap reaches" if untouched[axis] else "")
             )
         size.append(positions - untouched[axis])
-    return Window.of(size, weight_shape[2:], strides, pads, dilations, op), tuple(untouched)
+    return Window.of(size, weight.shape[2:], strides, pads, dilations, op), tuple(untouched)
 
 
 def _check(op: str, x: Array, weight: Array, groups: int) -> None:
