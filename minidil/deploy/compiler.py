@@ -11,6 +11,7 @@ import numpy as np
 from minidil.deploy.recording import evaluating, record
 from minidil.errors import BackendError, OptionError
 from minidil.graph import no_grad
+from minidil.kernels.backend import use
 from minidil.nn import Module
 from minidil.tensor import Tensor
 
@@ -39,9 +40,10 @@ def compile(model: Module, input_shape: Sequence[int]) -> Plan:
     from minidil.deploy.fuse import fuse  # here, as they bring Numba, which the rest of the room can do without
     from minidil.deploy.plan import Plan
 
-    recording = record(model, input_shape)
-    plan = Plan(recording, fuse(recording))
-    _compare(plan, model)
+    with use("numba"):
+        recording = record(model, input_shape)
+        plan = Plan(recording, fuse(recording))
+        _compare(plan, model)
     return plan
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from minidil.array import Array
 from minidil.deploy.recording import Value
 from minidil.deploy.stages import OPS, Stage
-from minidil.kernels.cpu import conv, depthwise, direct, memory, two_by_two, winograd_panels, winograd_plan
+from minidil.kernels.cpu import conv, depthwise, direct, im2col, memory, two_by_two, winograd_panels, winograd_plan
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of, scaled_rows
 from minidil.kernels.cpu.layout import as_channels, tap_places
 from minidil.kernels.cpu.phases import three
@@ -54,7 +54,9 @@ class Convolution:
         volume, saves = len(self.window.size) == 3, winograd_plan.pays(self.window, channels, filters, self.groups)
         few = filters < 8 * self.groups and (filters == 3 * self.groups or max(self.window.stride) > 1)
         special = depthwise.applies(channels, filters, self.groups) or few or (saves and volume)
-        if special or two_by_two.applies(self.window, channels, filters, self.groups):
+        if two_by_two.applies(self.window, channels, filters, self.groups):
+            self.way, self.taps = "two by two", two_by_two.prepare(self.weight)
+        elif special:
             self.way = "library"
         elif saves and (panels := winograd_panels.prepare(self.weight, self.groups)):
             self.way, self.panels = "winograd", panels
@@ -91,8 +93,15 @@ class Convolution:
             _direct(x, self.prepared, y, self.ending, residual)
         else:
             logical = as_channels(x.reshape(-1, x.shape[-1]), len(x), self.window.size)
-            y[...] = np.moveaxis(conv.conv_forward(logical, self.weight, self.window, self.groups, self.bias), 1, -1)
+            y[...] = np.moveaxis(self._library(logical), 1, -1)
             end(y, self.ending, residual)
+
+    def _library(self, x: Array) -> Array:
+        """As the model does it, but for filters that are transformed already."""
+        if self.way == "two by two":
+            made = two_by_two.correlate(x, self.taps, self.window, self.bias)
+            return im2col.conv_forward(x, self.weight, self.window, self.groups, self.bias) if made is None else made
+        return conv.conv_forward(x, self.weight, self.window, self.groups, self.bias)
 
 
 class Transposed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,17 @@ def test_a_volume() -> None:
     assert steps(agree(shaken(body), (2, 5, 6, 7))) == ["conv + batch_norm + relu", "conv"]
 
 
+def test_a_dilation_that_leaves_two_values_to_a_phase() -> None:
+    model = shaken(
+        nn.Sequential(nn.Conv2d(16, 16, 3, padding=4, dilation=4, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    )
+    plan = agree(model, (16, 8, 7))
+    assert plan.steps[0].way == "two by two"
+    x = np.random.default_rng(0).normal(size=(2, 16, 8, 7)).astype(np.float32)
+    x[1, 0, 0, 0] = np.nan
+    assert np.isnan(plan(x)).sum() == 4 * 16
+
+
 class Reused(nn.Module):
     """One convolution, called twice, each time with a batch norm of its own."""
 
@@ -271,6 +283,16 @@ def test_any_number_of_images_and_threads() -> None:
                 assert np.allclose(found, wanted[:images], rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
     finally:
         md.set_num_threads(count)
+
+
+def test_several_threads_may_call_a_plan_at_once() -> None:
+    model = shaken(models.resnet_small())
+    plan = deploy.compile(model, (3, 16, 16))
+    inputs = [np.random.default_rng(i).normal(size=(1 + i % 3, 3, 16, 16)).astype(np.float32) for i in range(12)]
+    wanted = [plan(x) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for found, other in zip(pool.map(plan, inputs), wanted, strict=True):
+            assert np.array_equal(found, other)
 
 
 def test_memory_orders_tensors_and_read_only_arrays() -> None:
