@@ -19,7 +19,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.deploy.recording import Call, Recording, Value
-from minidil.deploy.stages import Stage, check
+from minidil.deploy.stages import ACTIVATIONS, Stage, check
 from minidil.kernels.cpu.finish import PLAIN, Finish
 from minidil.kernels.geometry import Window, with_overhang
 from minidil.ops.conv import transposed_window
@@ -77,6 +77,9 @@ class _Fuser:
         return stage
 
     def _as_it_is(self, number: int, call: Call, reads: list[int]) -> None:
+        maker = self._maker(reads[0])
+        if call.op in ACTIVATIONS and maker is not None and maker.takes_ending:
+            self._apart(call, f"only ReLU and ranges are done where {maker.words[-1]} stores its results")
         self._add("call", number, call, reads)
 
     def _maker(self, value: int) -> Stage | None:

@@ -16,6 +16,7 @@ from minidil.kernels.geometry import Window
 from minidil.ops import activation, conv, elementwise, interpolate, linear, norm, pool, rearrange, reduce, shape
 
 CONVOLUTIONS = ("conv", "conv_transpose")
+ACTIVATIONS = ("leaky_relu", "sigmoid", "tanh", "silu", "gelu", "softplus")
 
 # What may be called as it is: no image's result depends on another image. The rest of the rule is in `check`.
 _ROOMS: dict[Any, tuple[str, ...]] = {
@@ -24,10 +25,7 @@ _ROOMS: dict[Any, tuple[str, ...]] = {
         *("clip", "maximum", "minimum"),
     ),
     reduce: ("sum", "mean", "var", "amax", "amin", "std", "norm", "logsumexp"),
-    activation: (
-        *("relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "softplus", "softmax", "log_softmax"),
-        "dropout",
-    ),
+    activation: (*ACTIVATIONS, "relu", "softmax", "log_softmax", "dropout"),
     norm: ("layer_norm", "batch_norm"),
     pool: ("max_pool", "avg_pool", "adaptive_avg_pool"),
     shape: ("reshape", "transpose", "flatten", "getitem", "pad", "concatenate", "stack", "insert_zeros"),

@@ -7,7 +7,7 @@ values that it reads. Only a `Plain` step, a call as it is, brings memory of its
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -232,7 +232,7 @@ class Plain:
         return np.asarray(y)
 
 
-KINDS: dict[str, Any] = {
+KINDS: dict[str, Callable[[Stage, np.dtype[Any]], Step | Plain]] = {
     "conv": Convolution,
     "conv_transpose": Transposed,
     "linear": Linear,

@@ -95,7 +95,7 @@ def networks(draw: st.DrawFn) -> nn.Module:
     return shaken(nn.Sequential(*layers, nn.GlobalAvgPool(), nn.Flatten(), nn.Linear(channels, 5)))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(networks(), st.sampled_from(((3, 12, 12), (3, 8, 20))))
 def test_random_networks(model: nn.Module, shape: tuple[int, ...]) -> None:
     agree(model, shape)
@@ -206,6 +206,12 @@ def test_what_is_read_elsewhere_stays_and_says_so() -> None:
     assert plan.kept_apart == (
         "batch_norm in layer 'bn': the result of conv in layer 'conv' is read elsewhere as well",
     )
+
+
+def test_an_activation_that_is_a_step_of_its_own_says_so() -> None:
+    plan = agree(shaken(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.Tanh())), (3, 6, 6))
+    assert steps(plan) == ["conv + batch_norm", "silu", "tanh"]
+    assert plan.kept_apart == ("silu in layer '2': only ReLU and ranges are done where batch_norm stores its results",)
 
 
 def test_a_batch_norm_before_a_padded_convolution_stays_and_says_so() -> None:
