@@ -79,7 +79,7 @@ class _Fuser:
     def _as_it_is(self, number: int, call: Call, reads: list[int]) -> None:
         maker = self._maker(reads[0])
         if call.op in ACTIVATIONS and maker is not None and maker.takes_ending:
-            self._apart(call, f"only ReLU and ranges are done where {maker.words[-1]} stores its results")
+            self._apart(call, f"only ReLU and ranges are done where {maker.words[0]} stores its results")
         self._add("call", number, call, reads)
 
     def _maker(self, value: int) -> Stage | None:

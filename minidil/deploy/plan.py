@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, overload
 
 import numpy as np
@@ -11,7 +12,7 @@ from minidil.array import Array
 from minidil.deploy.buffers import Life, lives_of, offsets
 from minidil.deploy.fuse import Fused
 from minidil.deploy.recording import Recording
-from minidil.deploy.stages import Stage, numbers_in
+from minidil.deploy.stages import Stage, numbers_in, work
 from minidil.deploy.steps import KINDS, Plain
 from minidil.errors import DtypeError, ShapeError
 from minidil.graph import no_grad
@@ -20,6 +21,7 @@ from minidil.kernels.cpu import memory
 from minidil.kernels.threads import alone, blas_limited, num_threads, run_sliced
 from minidil.tensor import Tensor
 
+_WORTH = 1 << 24  # multiplications of a step: with fewer it takes longer to wake other threads than to do it
 _IMAGES = 32  # at a time, through all steps: memory does not grow beyond
 
 
@@ -28,7 +30,7 @@ class Plan:
 
     It has copies of the weights: training goes on without it. Several threads may call it at once.
     Where there are as many images as threads, each thread takes its share of them through all steps; with fewer, the threads
-    share every step.
+    share those steps that are worth it.
     """
 
     def __init__(self, recording: Recording, fused: Fused) -> None:
@@ -36,6 +38,7 @@ class Plan:
         self.stages, self.output, self.kept_apart = fused.stages, fused.output, tuple(fused.kept_apart)
         self.calls = len(recording.calls)
         self.steps = [KINDS[stage.kind](stage, recording.dtype) for stage in self.stages]
+        self._work = [work(stage) for stage in self.stages]
         self.reads = [_reads(stage) for stage in self.stages]
         made = {stage.makes: stage.shape for stage in self.stages}
         self.output_shape = made.get(self.output, self.input_shape)
@@ -101,20 +104,26 @@ class Plan:
         count = len(x)
         room = memory.empty((count * self.numbers,), self.dtype)
         values = _Values(x)
-        for number, (stage, step, reads) in enumerate(zip(self.stages, self.steps, self.reads, strict=True)):
-            if isinstance(step, Plain):
-                made = step.call([values.logical(value) for value in reads])
-                # A view of what it read would change with the next value that gets that memory.
-                values.keep(stage.makes, made.copy() if np.may_share_memory(made, room) else made)
-            else:
-                at = self.places[stage.makes] * count
-                out = room[at : at + count * numbers_in(stage.shape)].reshape(count, *stage.shape[1:], stage.shape[0])
-                step.run([values.last(value) for value in reads], out)
-                values.place(stage.makes, out)
+        for number, reads in enumerate(self.reads):
+            with alone() if count * self._work[number] < _WORTH else nullcontext():
+                self._step(number, values, room)
             for value in reads:
                 if self._last_read[value] == number and value != self.output:
                     values.drop(value)
         y[...] = values.logical(self.output)
+
+    def _step(self, number: int, values: _Values, room: Array) -> None:
+        stage, step, reads = self.stages[number], self.steps[number], self.reads[number]
+        if isinstance(step, Plain):
+            made = step.call([values.logical(value) for value in reads])
+            # A view of what it read would change with the next value that gets that memory.
+            values.keep(stage.makes, made.copy() if np.may_share_memory(made, room) else made)
+            return
+        count = len(values)
+        at = self.places[stage.makes] * count
+        out = room[at : at + count * numbers_in(stage.shape)].reshape(count, *stage.shape[1:], stage.shape[0])
+        step.run([values.last(value) for value in reads], out)
+        values.place(stage.makes, out)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as `repr` says, for a JSON document; numbers are those between the steps for one image."""
@@ -149,8 +158,12 @@ class _Values:
     """The values of one run, with their channels last or in their logical shape, whichever is asked for."""
 
     def __init__(self, x: Array) -> None:
+        self._images = len(x)
         self._logical: dict[int, Array] = {0: x}
         self._last: dict[int, Array] = {}
+
+    def __len__(self) -> int:
+        return self._images
 
     def keep(self, value: int, logical: Array) -> None:
         self._logical[value] = logical

@@ -36,6 +36,8 @@ _ROOMS: dict[Any, tuple[str, ...]] = {
 }
 OPS: dict[str, Callable[..., Any]] = {name: getattr(room, name) for room, names in _ROOMS.items() for name in names}
 
+_MEMORY = 16  # multiplications in the time that a number takes to be read and written
+
 
 @dataclass
 class Stage:
@@ -127,6 +129,13 @@ def _keeps_images(index: Any, ndim: int) -> bool:
         return False
     named = sum(each is not None and each is not Ellipsis for each in entries)
     return entries[0] == slice(None) if isinstance(entries[0], slice) else entries[0] is Ellipsis and named < ndim
+
+
+def work(stage: Stage) -> int:
+    """About how many multiplications an image takes; what has no weights has to do with memory, where a number takes as long."""
+    if stage.weight is None or stage.kind == "affine":
+        return _MEMORY * numbers_in(stage.shape)
+    return stage.weight.size * (1 if stage.window is None else math.prod(stage.window.out))
 
 
 def numbers_in(shape: tuple[int, ...]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +21,10 @@ from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of, scaled
 from minidil.kernels.cpu.layout import as_channels, tap_places
 from minidil.kernels.cpu.phases import three
 from minidil.kernels.cpu.pool import largest_into
-from minidil.kernels.threads import run_sliced
+from minidil.kernels.threads import alone, run_sliced
 
 _CACHE_BYTES = 1 << 19  # of results that wait for pooling
+_FEW = 1 << 20  # numbers, which are pooled before another thread is awake
 _TILES = 128  # of Winograd, at least, before they are pooled: filters are fetched once for so many
 
 
@@ -80,7 +82,8 @@ class Convolution:
             made = room[: last - first]
             self._convolve(x[first:last], made, None if residual is None else residual[first:last])
             rows, into = made.reshape(len(made), -1, shape[-1]), out[first:last]
-            largest_into(rows, self.places, into.reshape(len(into), -1, shape[-1]))
+            with alone() if made.size < _FEW else nullcontext():
+                largest_into(rows, self.places, into.reshape(len(into), -1, shape[-1]))
 
     def _convolve(self, x: Array, y: Array, residual: Array | None) -> None:
         if self.panels is not None:

@@ -211,7 +211,7 @@ def test_what_is_read_elsewhere_stays_and_says_so() -> None:
 def test_an_activation_that_is_a_step_of_its_own_says_so() -> None:
     plan = agree(shaken(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.Tanh())), (3, 6, 6))
     assert steps(plan) == ["conv + batch_norm", "silu", "tanh"]
-    assert plan.kept_apart == ("silu in layer '2': only ReLU and ranges are done where batch_norm stores its results",)
+    assert plan.kept_apart == ("silu in layer '2': only ReLU and ranges are done where conv stores its results",)
 
 
 def test_a_batch_norm_before_a_padded_convolution_stays_and_says_so() -> None:
