@@ -44,7 +44,7 @@ def set_num_threads(count: int) -> None:
 
 def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     """Call work(start, stop) on contiguous pieces that cover range(length), one per thread, and return the results in order."""
-    pieces = 1 if _is_alone.get() else max(1, min(num_threads(), length))
+    pieces = max(1, min(sharers(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
     with blas_limited(num_threads() // pieces):
@@ -53,6 +53,11 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
         # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.
         tasks = [_pool(pieces).submit(copy_context().run, work, start, stop) for start, stop in spans]
         return [task.result() for task in tasks]
+
+
+def sharers() -> int:
+    """How many threads `run_sliced` would use here."""
+    return 1 if _is_alone.get() else num_threads()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from minidil.kernels.cpu.phases import three
 from minidil.kernels.cpu.pool import largest_into
 from minidil.kernels.cpu.winograd_plan import forward_plan
 from minidil.kernels.geometry import Window
+from minidil.kernels.threads import num_threads, set_num_threads
 
 FOLLOWING = [PLAIN, Finish(0.0), Finish(0.0, 6.0), Finish(high=-1.0)]
 
@@ -53,6 +54,22 @@ def test_packed_filters(groups: int, each: int, dilation: int, ending: Finish, r
     prepared = direct.prepare_forward(weight, window, groups, bias)
     direct.convolve(source, prepared, z, ending, None if added is None else added.reshape(z.shape))
     np.testing.assert_allclose(z.reshape(y.shape), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("groups", "each"), [(1, 40), (2, 8)])
+def test_few_tiles_whose_filters_are_shared(groups: int, each: int, threads: int) -> None:
+    x, weight, bias, window = case(groups, each, 1)
+    panels = winograd_panels.prepare(weight, groups)
+    assert panels is not None
+    wanted = np.maximum(last(reference.conv.conv_forward(x[:1], weight, window, groups, bias)), 0)
+    y, before = np.full(wanted.shape, np.nan, np.float32), num_threads()
+    try:
+        set_num_threads(threads)
+        winograd_panels.convolve(last(x[:1]), panels, forward_plan(window), bias, y, Finish(0.0))
+    finally:
+        set_num_threads(before)
+    np.testing.assert_allclose(y, wanted, atol=1e-4)
 
 
 def test_filters_and_images_that_cannot_be_mixed_are_told() -> None:

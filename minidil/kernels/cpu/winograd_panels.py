@@ -21,7 +21,9 @@ from minidil.kernels.cpu.layout import compiled
 from minidil.kernels.cpu.registers import lanes, tile_for
 from minidil.kernels.cpu.winograd_plan import Plan
 from minidil.kernels.cpu.winograd_tiles import FILTER, MIXED, input_tiles, output_tiles
-from minidil.kernels.threads import run_sliced
+from minidil.kernels.threads import run_sliced, sharers
+
+_FEW = 32  # tiles: for fewer, threads share the filters, since each would fetch all of them for a few tiles
 
 
 class Panels(NamedTuple):
@@ -66,6 +68,9 @@ def convolve(
     tiles, pieces = plan.tiles, images * plan.pieces
     noted = scale.notes(pieces, y.dtype)
     low, high, added = numbers_of(ending, residual, y)
+    if pieces * tiles.per_row <= _FEW and sharers() > 1:
+        _by_filters(source, prepared, plan, bias, y, noted, (added, low, high))
+        return _unfit(noted, images)
 
     def work(start: int, stop: int) -> None:
         step = plan.at_once(channels, prepared.filters, 1, y.itemsize, stop - start)
@@ -76,6 +81,25 @@ def convolve(
         _convolve(source, prepared.panels, bias, y, noted, inputs, products, *places, *tile, added, low, high)
 
     run_sliced(work, pieces)
+    return _unfit(noted, images)
+
+
+def _by_filters(
+    source: Array, prepared: Panels, plan: Plan, bias: Array, y: Array, noted: Array, following: tuple[Any, ...]
+) -> None:
+    """All tiles at once; of the products, which are most of the work, each thread makes those with its share of the filters."""
+    tiles, pieces = plan.tiles, len(source) * plan.pieces
+    numbers = np.arange(pieces * tiles.per_row)
+    inputs = memory.empty((36, len(numbers), source.shape[3]), y.dtype)
+    products = memory.empty((36, len(numbers), prepared.filters), y.dtype)
+    input_tiles(source, inputs, noted, 0, pieces, *tiles)
+    panels, tile = prepared.panels, (prepared.rows, prepared.columns)
+    run_sliced(lambda a, b: _multiply(inputs, panels, products, numbers, *tile, a, b), panels.shape[2])
+    output_tiles(products, y, bias, 0, pieces, tiles.dilation, tiles.grid)
+    _finish_rows(y, 0, pieces, tiles.dilation[0], tiles.grid[0], *following)
+
+
+def _unfit(noted: Array, images: int) -> Array:
     return np.flatnonzero(scale.faults(noted, images, scale.INPUT_GAIN) >= scale.OUTLYING)
 
 
@@ -106,16 +130,18 @@ def _convolve(
     for first in range(start, stop, step):
         last = min(first + step, stop)
         input_tiles(x, inputs, noted, first, last, dilation, before, grid)
-        _multiply(inputs, panels, products, numbers[: (last - first) * per_row], rows, columns)
+        _multiply(inputs, panels, products, numbers[: (last - first) * per_row], rows, columns, 0, panels.shape[2])
         output_tiles(products, y, bias, first, last, dilation, grid)
         if residual.size > 0 or low > -np.inf or high < np.inf:
             _finish_rows(y, first, last, dilation[0], grid[0], residual, low, high)
 
 
 @compiled
-def _multiply(inputs: Array, panels: Array, products: Array, tiles: Array, rows: Any, columns: Any) -> None:
-    """products[place, tile] = inputs[place, tile] U[place] for each of the 36 places, in every group of channels."""
-    _, groups, count, size = panels.shape
+def _multiply(
+    inputs: Array, panels: Array, products: Array, tiles: Array, rows: Any, columns: Any, start: int, stop: int
+) -> None:
+    """products[place, tile] = inputs[place, tile] U[place] at each of the 36 places, for panels start..stop of every group."""
+    _, groups, _, size = panels.shape
     every, channels = inputs.shape[1:]
     filters = products.shape[2]
     depth, each = channels // groups, filters // groups
@@ -124,7 +150,7 @@ def _multiply(inputs: Array, panels: Array, products: Array, tiles: Array, rows:
     source, into = inputs.reshape(inputs.size), products.reshape(products.size)
     for place in range(36):
         for g in range(groups):
-            for j in range(count):
+            for j in range(start, stop):
                 panel_of_results(
                     source,
                     place * every * channels + g * depth,
