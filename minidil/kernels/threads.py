@@ -47,7 +47,7 @@ def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     pieces = max(1, min(sharers(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
-    with blas_limited(num_threads() // pieces):
+    with blas_limited(sharers() // pieces):
         if pieces == 1:
             return [work(*spans[0])]
         # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.

@@ -253,5 +253,7 @@ def test_a_share_of_the_work_stays_on_its_thread():
 
     shares = run_sliced(work, 8)
     assert [found for _, found in shares] == [[(thread, 0, 8 // len(shares))] for thread, _ in shares]
+    set_num_threads(4)
     with alone():
         assert run_sliced(lambda start, stop: (start, stop), 8) == [(0, 8)]
+        assert {n for counts in run_sliced(blas_threads, 8) for n in counts} <= {1}
