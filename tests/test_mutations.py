@@ -187,10 +187,10 @@ DIRECT = [
     ("phases", "backward", "r + window.padding[axis][0]", "r", "grad_input"),
     ("phases", "_reading", "last[::joined]", "last", "forward"),
     ("direct", "_fill_panels", "(t * depth + c) * wide + at", "(c * len(taps) + t) * wide + at", "forward"),
-    ("direct", "_panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
+    ("direct", "panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
     (
         "direct",
-        "_panel_of_results",
+        "panel_of_results",
         "equal_rows(bias, 0, rows, columns)",
         "equal_rows(bias, 0, rows, columns) * 0",
         "forward",
@@ -277,8 +277,8 @@ VOLUME = [
 ]
 TWO_BY_TWO = [
     ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),
-    ("two_by_two", "_correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
-    ("two_by_two", "_correlate.work", "y[part] += bias", "y[part] += 0", "forward"),
+    ("two_by_two", "correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
+    ("two_by_two", "correlate.work", "y[part] += bias", "y[part] += 0", "forward"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
     ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),

@@ -4,6 +4,7 @@ from minidil.bench import report
 from minidil.bench.cases import CASES, ConvCase, LayerCase, layer_cases
 from minidil.bench.contestants import LIBRARIES, installed
 from minidil.bench.conv import bench_conv
+from minidil.bench.inference import INFERENCE, bench_infer
 from minidil.bench.layers import bench_layers
 from minidil.bench.machine import Machine, describe, matmul_peak
 from minidil.bench.memory import peak_memory
@@ -13,6 +14,7 @@ from minidil.bench.training import bench_step, bench_train
 
 __all__ = [
     "CASES",
+    "INFERENCE",
     "LIBRARIES",
     "ConvCase",
     "LayerCase",
@@ -20,6 +22,7 @@ __all__ = [
     "Row",
     "Timing",
     "bench_conv",
+    "bench_infer",
     "bench_layers",
     "bench_step",
     "bench_train",

@@ -36,7 +36,7 @@ class Machine:
 def describe() -> Machine:
     """This machine, as it is set up now. Takes about a second, most of it for the peak."""
     packages = {}
-    for name in ("numpy", "numba", "torch", "mygrad"):
+    for name in ("numpy", "numba", "torch", "mygrad", "onnxruntime"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

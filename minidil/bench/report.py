@@ -57,6 +57,7 @@ _FORMATS: dict[str, tuple[str, str]] = {
     "cpu_seconds": ("cpu seconds", "{:.5f}"),
     "ratio": ("ratio to torch", "{:.2f}"),
     "ratio_mygrad": ("ratio to mygrad", "{:.2f}"),
+    "ratio_onnxruntime": ("ratio to onnxruntime", "{:.2f}"),
     "gflops": ("GFLOP/s", "{:.1f}"),
     "gbytes": ("GB/s", "{:.3g}"),
     "images": ("images/s", "{:.0f}"),

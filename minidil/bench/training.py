@@ -85,6 +85,24 @@ def _torch_learner(dilations: Dilations, order: str) -> Learn:
     import torch
     from torch import nn
 
+    model = torch_network(dilations, order)
+    optimizer = torch.optim.SGD(model.parameters(), **_SGD)
+
+    def learn(images: Array, labels: Array) -> float:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(in_torch(images, order)), torch.as_tensor(labels))
+        loss.backward()
+        optimizer.step()
+        return float(loss.item())
+
+    return learn
+
+
+def torch_network(dilations: Dilations, order: str) -> Any:
+    """vgg_small in PyTorch, with the seed 0."""
+    import torch
+    from torch import nn
+
     torch.manual_seed(0)
     layers: list[Any] = []
     channels = 3
@@ -96,17 +114,7 @@ def _torch_learner(dilations: Dilations, order: str) -> Learn:
             channels = width
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
     formats = {"channels-last": torch.channels_last, "contiguous": torch.contiguous_format}
-    model = nn.Sequential(*layers).to(memory_format=formats[order])
-    optimizer = torch.optim.SGD(model.parameters(), **_SGD)
-
-    def learn(images: Array, labels: Array) -> float:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(in_torch(images, order)), torch.as_tensor(labels))
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return learn
+    return nn.Sequential(*layers).to(memory_format=formats[order])
 
 
 def _epochs(learn: Learn, batch: int, steps: int) -> Callable[[], list[float]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import bench
-from minidil.bench import CASES, LIBRARIES, ConvCase, LayerCase, Row, report
+from minidil.bench import CASES, INFERENCE, LIBRARIES, ConvCase, LayerCase, Row, report
 from minidil.cli.output import JSON_HELP, check_picture, document
 from minidil.errors import OptionError
 
@@ -13,25 +13,30 @@ if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 _EPILOG = """
-Contestants take turns, and the median of many turns counts. PyTorch and MyGrad take part where they are installed;
+Contestants take turns, and the median of many turns counts. PyTorch, MyGrad and ONNX Runtime take part where they are installed;
 PyTorch runs in both of its memory orders, and ratios are to the better one.
 """
 _WHAT = {
     "conv": "single convolutions",
     "layers": "the layers around them, updates and augmentation",
     "step": "a training step",
+    "infer": "inference, the model beside its plan and ONNX Runtime",
     "train": "training with its data loader",
     "memory": "the peak memory of a training step in a fresh process, and how soon the first is done",
 }
+_ALL = tuple(dict.fromkeys((*LIBRARIES, *INFERENCE)))
+_BATCHES = (1, 32, 256)  # of inference
 # Options that have no meaning everywhere: where they have one, and what they are there if they are not given.
 _MEANT = {
     "cases": ({"conv"}, "3x3"),
     "shape": ({"conv", "layers"}, None),
-    "batch": ({"layers", "step", "train", "memory"}, 128),
+    "batch": ({"layers", "step", "infer", "train", "memory"}, 128),
     "steps": ({"train"}, 8),
-    "rounds": ({"conv", "layers", "step", "train"}, 9),
+    "rounds": ({"conv", "layers", "step", "infer", "train"}, 9),
     "plot": ({"conv"}, None),
 }
+# What is usual in one place only.
+_USUAL: dict[tuple[str, str], int | None] = {("train", "rounds"): 3, ("infer", "batch"): None}
 
 
 def add(commands: "Commands") -> None:
@@ -47,10 +52,15 @@ def add(commands: "Commands") -> None:
         metavar="CASE",
         help="conv: shapes of your own, as '64x64x32x32 f64 k3 d2'; layers: as 'max-pool 128x64x32x32'",
     )
-    option("--batch", type=int, metavar="N", help="layers, step, train, memory: images per batch (default: 128)")
+    option(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="all but conv: images per batch (default: 128; infer: 1, 32 and 256)",
+    )
     option("--steps", type=int, metavar="N", help="train: steps per measurement (default: 8)")
     option("--rounds", type=int, metavar="N", help="how often each contestant is timed (default: 9; train: 3)")
-    option("--libraries", nargs="+", choices=LIBRARIES, metavar="NAME", help=f"of {', '.join(LIBRARIES)}")
+    option("--libraries", nargs="+", choices=_ALL, metavar="NAME", help=f"of {', '.join(_ALL)}")
     option("--json", type=Path, metavar="FILE", help=JSON_HELP)
     option("--plot", type=Path, metavar="FILE", help="conv: draw a roofline picture (.png, .svg or .pdf)")
 
@@ -61,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     if args.plot:
         check_picture("--plot", args.plot)
     with document(args.json) as content:
-        libraries = bench.installed(args.libraries or LIBRARIES)
+        libraries = bench.installed(args.libraries or _libraries(args.what))
         machine = bench.describe()
         print(report.conditions(machine, args.rounds), flush=True)
         rows = _rows(args, libraries)
@@ -83,9 +93,17 @@ def _settle(args: argparse.Namespace) -> None:
         if isinstance(given, int) and given < 1:
             raise OptionError(f"--{name} must be >= 1, got {given}")
         if given is None:
-            setattr(args, name, 3 if (args.what, name) == ("train", "rounds") else default)
+            setattr(args, name, _USUAL.get((args.what, name), default))
+    for name in args.libraries or ():
+        if name not in _libraries(args.what):
+            only = "infer" if name in INFERENCE else "conv, layers, step, train, memory"
+            raise OptionError(f"bench {args.what}: {name} takes part in bench {only}")
     if args.shape:
         args.shape = [(ConvCase if args.what == "conv" else LayerCase).parse(text) for text in args.shape]
+
+
+def _libraries(what: str) -> tuple[str, ...]:
+    return INFERENCE if what == "infer" else LIBRARIES
 
 
 def _rows(args: argparse.Namespace, libraries: list[str]) -> list[Row]:
@@ -98,6 +116,9 @@ def _rows(args: argparse.Namespace, libraries: list[str]) -> list[Row]:
         return [row for case in cases for row in bench.bench_layers(case, libraries, args.rounds)]
     if args.what == "step":
         return bench.bench_step(libraries, args.batch, args.rounds)
+    if args.what == "infer":
+        batches = _BATCHES if args.batch is None else (args.batch,)
+        return [row for batch in batches for row in bench.bench_infer(libraries, batch, args.rounds)]
     if args.what == "train":
         return bench.bench_train(libraries, args.batch, args.steps, args.rounds)
     return [bench.peak_memory(library, args.batch) for library in libraries if library != "mygrad"]

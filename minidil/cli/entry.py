@@ -10,13 +10,41 @@ import sys
 from collections.abc import Sequence
 
 from minidil import __version__
-from minidil.cli import bench, data, doctor, evaluate, exercises, export, inspect, plan, plot, predict, train, weights
+from minidil.cli import (
+    bench,
+    data,
+    deploy,
+    doctor,
+    evaluate,
+    exercises,
+    export,
+    inspect,
+    plan,
+    plot,
+    predict,
+    train,
+    weights,
+)
 from minidil.cli.completion import SHELLS, PrintCompletion
 from minidil.cli.parser import Parser
 from minidil.cli.refusal import one_line, refuse
 from minidil.errors import MinidilError
 
-_COMMANDS = (train, evaluate, predict, inspect, export, plan, data, weights, plot, bench, doctor, exercises)
+_COMMANDS = (
+    train,
+    evaluate,
+    predict,
+    inspect,
+    export,
+    plan,
+    data,
+    weights,
+    deploy,
+    plot,
+    bench,
+    doctor,
+    exercises,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,11 +1,26 @@
-"""Trained models at work, and out of minidil. A model comes in; what goes out answers sample by sample or at every position, or
-is a file that other programs read. The libraries that know the formats come with `pip install "minidil[deploy]"`.
+"""Trained models at work, and out of minidil. A model comes in; what goes out computes the same with less, answers sample by
+sample or at every position, or is a file that other programs read.
+
+`compile` makes an inference plan of it: `plan(x)` is the model in evaluation mode, and `print(plan)` says what was fused. The
+libraries that know the formats of others come with `pip install "minidil[deploy]"`.
 """
 
+from minidil.deploy.compiler import compile
 from minidil.deploy.dense import Dense, dense, shifted
 from minidil.deploy.onnx_export import to_onnx
 from minidil.deploy.onnx_import import OnnxModel, from_onnx
 from minidil.deploy.safetensors_export import save_safetensors
 from minidil.deploy.stream import Stream, stream
 
-__all__ = ["Dense", "OnnxModel", "Stream", "dense", "from_onnx", "save_safetensors", "shifted", "stream", "to_onnx"]
+__all__ = [
+    "Dense",
+    "OnnxModel",
+    "Stream",
+    "compile",
+    "dense",
+    "from_onnx",
+    "save_safetensors",
+    "shifted",
+    "stream",
+    "to_onnx",
+]

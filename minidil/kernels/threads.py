@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import pairwise
 from numbers import Integral
@@ -24,6 +24,7 @@ from minidil.errors import OptionError
 T = TypeVar("T")
 _chosen: int | None = None
 _limiting = Lock()
+_is_alone: ContextVar[bool] = ContextVar("minidil_alone", default=False)
 
 
 def num_threads() -> int:
@@ -43,15 +44,30 @@ def set_num_threads(count: int) -> None:
 
 def run_sliced(work: Callable[[int, int], T], length: int) -> list[T]:
     """Call work(start, stop) on contiguous pieces that cover range(length), one per thread, and return the results in order."""
-    pieces = max(1, min(num_threads(), length))
+    pieces = max(1, min(sharers(), length))
     bounds = [length * i // pieces for i in range(pieces + 1)]
     spans = list(pairwise(bounds))
-    with blas_limited(num_threads() // pieces):
+    with blas_limited(sharers() // pieces):
         if pieces == 1:
             return [work(*spans[0])]
         # Every piece runs in a copy of this context: the backend, np.errstate and the like are the caller's.
         tasks = [_pool(pieces).submit(copy_context().run, work, start, stop) for start, stop in spans]
         return [task.result() for task in tasks]
+
+
+def sharers() -> int:
+    """How many threads `run_sliced` would use here."""
+    return 1 if _is_alone.get() else num_threads()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within the block `run_sliced` stays on the calling thread: for one that has a share of the work already."""
+    token = _is_alone.set(True)
+    try:
+        yield
+    finally:
+        _is_alone.reset(token)
 
 
 @contextmanager

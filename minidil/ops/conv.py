@@ -117,7 +117,7 @@ def conv_transpose(
         )
     channels = weight.shape[1] * groups
     _check_bias("conv_transpose", bias, channels)
-    window, untouched = _transposed_window(x, weight, stride, padding, output_padding, dilation)
+    window, untouched = transposed_window(x, weight, stride, padding, output_padding, dilation)
     y = kernels.conv_grad_input(x, weight, window, groups, forward=True)
     inner = (slice(None), slice(None), *map(slice, window.size))
     if any(untouched):
@@ -143,7 +143,7 @@ def conv_transpose(
     return y, (grad_x, grad_weight, None if bias is None else grad_bias)
 
 
-def _transposed_window(
+def transposed_window(
     x: Array, weight: Array, stride: Ints, padding: Padding, output_padding: Ints, dilation: Ints
 ) -> tuple[Window, tuple[int, ...]]:
     """The window of the convolution whose adjoint is wanted, and how many positions at the end of each axis no tap reaches.

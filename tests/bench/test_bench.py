@@ -337,6 +337,16 @@ def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path, capsys:
     assert {path.name for path in tmp_path.iterdir()} == {"b.json", "b.png"}
 
 
+def test_inference_with_one_network_in_every_library() -> None:
+    names = [name for name in bench.installed(bench.INFERENCE) if name != "numpy"]
+    rows = bench.bench_infer(names, batch=2, rounds=1, dilations=((1,), (2,), (1,)))
+    assert [row["library"] for row in rows] == names
+    assert all(row["error"] < 1e-5 for row in rows)
+    assert all(row["images"] * row["seconds"] == pytest.approx(2) for row in rows)
+    assert {row["case"] for row in rows} == {"vgg_small, batch 2"}
+    assert all((row["ratio_onnxruntime"] is None) == ("onnxruntime" not in names) for row in rows)
+
+
 @pytest.mark.slow
 def test_the_command_measures_layers_and_training(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
@@ -361,7 +371,9 @@ def test_the_command_measures_layers_and_training(
         (["bench", "conv", "--shape", "nonsense"], "is no case"),
         (["bench", "layers", "--shape", "2x3x4"], "is no layer"),
         (["bench", "step", "--plot", "x.png"], "bench step: --plot belongs to bench conv"),
-        (["bench", "conv", "--batch", "3"], "--batch belongs to bench layers, memory, step, train"),
+        (["bench", "conv", "--batch", "3"], "--batch belongs to bench infer, layers, memory, step, train"),
+        (["bench", "conv", "--libraries", "onnxruntime"], "bench conv: onnxruntime takes part in bench infer"),
+        (["bench", "infer", "--libraries", "mygrad"], "mygrad takes part in bench conv, layers, step, train, memory"),
         (["bench", "conv", "--steps", "3"], "--steps belongs to bench train"),
         (["bench", "train", "--steps", "0"], "--steps must be >= 1, got 0"),
         (["bench", "conv", "--rounds", "0"], "--rounds must be >= 1, got 0"),

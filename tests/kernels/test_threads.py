@@ -18,7 +18,7 @@ import minidil as md
 from minidil.errors import OptionError
 from minidil.kernels import cpu, threads
 from minidil.kernels.geometry import Window
-from minidil.kernels.threads import num_threads, run_sliced, set_num_threads
+from minidil.kernels.threads import alone, num_threads, run_sliced, set_num_threads
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +244,16 @@ def test_pieces_run_in_the_context_of_the_caller():
     with md.use("numpy"), np.errstate(over="ignore"):
         found = threads.run_sliced(lambda start, stop: (md.backend(), np.geterr()["over"]), 2)
     assert found == [("numpy", "ignore")] * 2
+
+
+def test_a_share_of_the_work_stays_on_its_thread():
+    def work(start, stop):
+        with alone():  # else the threads of the pool would wait for each other
+            return threading.current_thread(), run_sliced(lambda a, b: (threading.current_thread(), a, b), stop - start)
+
+    shares = run_sliced(work, 8)
+    assert [found for _, found in shares] == [[(thread, 0, 8 // len(shares))] for thread, _ in shares]
+    set_num_threads(4)
+    with alone():
+        assert run_sliced(lambda start, stop: (start, stop), 8) == [(0, 8)]
+        assert {n for counts in run_sliced(blas_threads, 8) for n in counts} <= {1}

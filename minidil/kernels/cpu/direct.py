@@ -14,13 +14,13 @@ Source: Zhang, Franchetti & Low 2018, "High performance zero-memory overhead dir
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory
+from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.cpu.phases import Reading, backward, forward, three
 from minidil.kernels.cpu.registers import (
@@ -42,6 +42,18 @@ _SUMMED = 64  # positions whose products are added up in registers before they a
 _FEW = 1024  # of a phase: for fewer results, filling the panels takes longer than making columns
 
 
+class Prepared(NamedTuple):
+    """Filters in panels, one array for each phase of reading, and the bias in as many; rows, columns: of a tile."""
+
+    phases: tuple[Reading, ...]
+    panels: tuple[Array, ...]
+    bias: Array
+    filters: int
+    depth: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
 def pays(results: int, numbers: int, window: Window, groups: int) -> bool:
     """Whether it is the faster way to make `numbers` numbers at each of so many places of a batch.
 
@@ -59,11 +71,9 @@ def pays_for_weights(window: Window, channels: int, filters: int, groups: int) -
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, *S), weight (F, C/groups, *K) -> (N, F, *O)."""
-    filters, channels = weight.shape[:2]
-    matrix = weight.reshape(groups, filters // groups, channels, window.taps).transpose(0, 3, 2, 1)
+    filters = weight.shape[0]
     y = memory.empty((len(x), math.prod(window.out), filters), x.dtype)
-    offset = np.zeros(filters, x.dtype) if bias is None else bias
-    _convolve(x, matrix, offset, (forward(window, groups),), window.size, y)
+    convolve(_images(x, window.size), prepare_forward(weight, window, groups, bias), y)
     return as_channels(y.reshape(-1, filters), len(x), window.out)
 
 
@@ -74,20 +84,18 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """
     if not np.isfinite(weight).all():
         return im2col.conv_grad_input(grad, weight, window, groups)
-    filters, channels = weight.shape[:2]
-    matrix = weight.reshape(groups, filters // groups, channels, window.taps).transpose(0, 3, 1, 2)
-    phases, positions = backward(window, groups), math.prod(window.size)
-    whole = sum(len(phase.places) for phase in phases) == positions
-    dx = (memory.empty if whole else memory.zeros)((len(grad), positions, channels * groups), grad.dtype)
-    _convolve(grad, matrix, np.zeros(channels * groups, grad.dtype), phases, window.out, dx)
-    return as_channels(dx.reshape(-1, channels * groups), len(grad), window.size)
+    channels, prepared = weight.shape[1] * groups, prepare_backward(weight, window, groups)
+    whole = reached(prepared) == math.prod(window.size)
+    dx = (memory.empty if whole else memory.zeros)((len(grad), math.prod(window.size), channels), grad.dtype)
+    convolve(_images(grad, window.out), prepared, dx)
+    return as_channels(dx.reshape(-1, channels), len(grad), window.size)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight: one partial sum per thread, added in order."""
     channels, filters = x.shape[1] // groups, grad.shape[1]
     each, reading = filters // groups, forward(window, groups)
-    source = as_rows(x).reshape(len(x), *three(window.size), channels * groups)
+    source = _images(x, window.size)
     upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
     columns = tile_for(each, x.itemsize)[1]
     wide = len(columns) * lanes(x.itemsize)
@@ -106,22 +114,59 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     return np.ascontiguousarray(by_filter).reshape(filters, channels, *window.kernel)
 
 
-def _convolve(x: Array, matrix: Array, bias: Array, phases: Sequence[Reading], size: tuple[int, ...], y: Array) -> None:
-    """Fill y (N, places, F) with the convolutions of x (N, C, *size); matrix (groups, taps, C/groups, F/groups)."""
+def prepare_forward(weight: Array, window: Window, groups: int, bias: Array | None = None) -> Prepared:
+    """What `convolve` needs for the convolution with weight (F, C/groups, *K), made once for as many inputs as there are."""
+    filters, channels = weight.shape[:2]
+    matrix = weight.reshape(groups, filters // groups, channels, window.taps).transpose(0, 3, 2, 1)
+    return _prepare(matrix, np.zeros(filters, weight.dtype) if bias is None else bias, (forward(window, groups),))
+
+
+def prepare_backward(weight: Array, window: Window, groups: int, bias: Array | None = None) -> Prepared:
+    """The same for dL/dx, or a transposed convolution, whose results have a bias."""
+    filters, channels = weight.shape[:2]
+    matrix = weight.reshape(groups, filters // groups, channels, window.taps).transpose(0, 3, 1, 2)
+    offset = np.zeros(channels * groups, weight.dtype) if bias is None else bias
+    return _prepare(matrix, offset, backward(window, groups))
+
+
+def _prepare(matrix: Array, bias: Array, phases: tuple[Reading, ...]) -> Prepared:
+    """matrix (groups, taps, C/groups, F/groups)."""
     groups, _, depth, each = matrix.shape
-    source = as_rows(x).reshape(len(x), *three(size), depth * groups)
-    rows, columns = tile_for(each, x.itemsize)
-    wide = len(columns) * lanes(x.itemsize)
+    rows, columns = tile_for(each, matrix.itemsize)
+    wide = len(columns) * lanes(matrix.itemsize)
+    panels = tuple(_panels(matrix, phase.taps, wide) for phase in phases)
     offset = _panels(bias.reshape(groups, 1, 1, each), np.zeros(1, np.int64), wide)
-    for phase in phases:
-        panels = _panels(matrix, phase.taps, wide)
+    return Prepared(phases, panels, offset, groups * each, depth, rows, columns)
+
+
+def reached(prepared: Prepared) -> int:
+    """How many places of an image get a result; `convolve` leaves the others as they are."""
+    return sum(len(phase.places) for phase in prepared.phases)
+
+
+def convolve(
+    source: Array,
+    prepared: Prepared,
+    y: Array,
+    ending: Finish = PLAIN,
+    residual: Array | None = None,
+) -> None:
+    """Fill y (N, places, F) with the convolutions of the source (N, D, H, W, C), plus a residual like y, finished."""
+    low, high, added = numbers_of(ending, residual, y)
+    for phase, panels in zip(prepared.phases, prepared.panels, strict=True):
 
         def work(start: int, stop: int, phase: Reading = phase, panels: Array = panels) -> None:
-            run, room = phase.joined * depth, _room(source, phase)
+            run, room = phase.joined * prepared.depth, _room(source, phase)
             places = phase.before, phase.padded, phase.starts, phase.offsets
-            _correlate(source, room, *places, run, panels, offset, y, phase.places, start, stop, rows, columns)
+            weights, tile = (run, panels, prepared.bias), (prepared.rows, prepared.columns)
+            _correlate(source, room, *places, *weights, y, phase.places, start, stop, *tile, added, low, high)
 
-        run_sliced(work, len(x) * len(phase.places))
+        run_sliced(work, len(source) * len(phase.places))
+
+
+def _images(x: Array, size: tuple[int, ...]) -> Array:
+    """(N, C, *size) -> (N, D, H, W, C), contiguous."""
+    return as_rows(x).reshape(len(x), *three(size), x.shape[1])
 
 
 def _panels(matrix: Array, taps: Array, wide: int) -> Array:
@@ -195,8 +240,14 @@ def _correlate(
     last: int,
     rows: Any,
     columns: Any,
+    residual: Array,
+    low: Any,
+    high: Any,
 ) -> None:
-    """Results first..last, counted over all images: y[place] = bias + the sum over runs of the source times the panels."""
+    """Results first..last, counted over all images: y[place] = bias + the sum over runs of the source times the panels.
+
+    A block of them is finished (finish.py) while it is in the cache.
+    """
     count, filters = len(places), y.shape[2]
     groups, per_group, _ = panels.shape
     each, wide, channels = filters // groups, bias.shape[2], x.shape[4]
@@ -209,7 +260,7 @@ def _correlate(
                 origin = base + g * (channels // groups)
                 for j in range(per_group):
                     to = (image * y.shape[1] * groups + g) * each + j * wide
-                    _panel_of_results(
+                    panel_of_results(
                         source,
                         origin,
                         channels,
@@ -226,10 +277,14 @@ def _correlate(
                         rows,
                         columns,
                     )
+            if residual.size > 0 or low > -np.inf or high < np.inf:
+                for p in range(block, stop):
+                    at = (image * y.shape[1] + places[p]) * filters
+                    finish(y.reshape(y.size), at, filters, residual, low, high)
 
 
 @compiled
-def _panel_of_results(
+def panel_of_results(
     source: Array,
     origin: int,
     channels: int,

@@ -43,6 +43,34 @@ def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
     return as_channels(dx, images, window.size)
 
 
+def largest_into(x: Array, places: Array, y: Array) -> None:
+    """y (N, outputs, C) = the largest taps of x (N, positions, C) without their numbers; places: `tap_places` of the window."""
+    outputs = len(places)
+    run_sliced(lambda start, stop: _largest_only(x, places, y, start, stop), len(x) * outputs)
+
+
+@compiled
+def _largest_only(x: Array, places: Array, y: Array, start: int, stop: int) -> None:
+    (outputs, taps), channels = places.shape, x.shape[2]
+    for r in range(start, stop):
+        image, o = r // outputs, r % outputs
+        row = y[image, o]
+        fresh = True
+        for tap in range(taps):
+            place = places[o, tap]
+            if place < 0:
+                continue
+            source = x[image, place]
+            if fresh:
+                for c in range(channels):
+                    row[c] = source[c]
+            else:
+                for c in range(channels):
+                    value, best = source[c], row[c]
+                    row[c] = value if not value <= best and best == best else best
+            fresh = False
+
+
 @compiled
 def _largest(x: Array, places: Array, y: Array, winner: Array) -> None:
     (rows, taps), channels = places.shape, x.shape[1]

@@ -46,21 +46,28 @@ def applies(window: Window, channels: int, filters: int, groups: int) -> bool:
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, H, W), weight (F, C, 3, 3) -> (N, F, H, W)."""
-    y = _correlate(x, weight, window, bias)
+    y = correlate(x, prepare(weight), window, bias)
     return im2col.conv_forward(x, weight, window, groups, bias) if y is None else y
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:
     """dL/dx: with the taps reversed that is the same convolution of dL/dy."""
-    dx = _correlate(grad, weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), window, None)
+    dx = correlate(grad, prepare(weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)), window, None)
     return im2col.conv_grad_input(grad, weight, window, groups) if dx is None else dx
 
 
-def _correlate(x: Array, weight: Array, window: Window, bias: Array | None) -> Array | None:
+def prepare(weight: Array) -> Array | None:
+    """G w G^T of all filters; None if a weight is not finite."""
+    taps = transformed(weight, FILTER)
+    # rows 0 and 2 of G take up all weights between them
+    return taps if scale.finite(taps[0], taps[2], taps[6], taps[8]) else None
+
+
+def correlate(x: Array, taps: Array | None, window: Window, bias: Array | None) -> Array | None:
     """The convolution; None if a number is not finite, for which sums and differences lose which output sees it, and its sign."""
-    source, taps, filters = _halved(x, window), transformed(weight, FILTER), weight.shape[0]
-    if not scale.finite(taps[0], taps[2], taps[6], taps[8]):  # rows 0 and 2 of G take up all weights between them
+    if taps is None:
         return None
+    source, filters = _halved(x, window), taps.shape[2]
     y = memory.empty((*source.shape[:-1], filters), x.dtype)
 
     def work(start: int, stop: int) -> bool:
