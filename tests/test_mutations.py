@@ -183,6 +183,7 @@ DIRECT = [
     ("phases", "forward", "i * d", "i", "forward"),
     ("phases", "forward", "o * s", "o", "forward"),
     ("phases", "backward", "(shift - d * k) // s", "(shift - d * k) // s + 1", "grad_input"),
+    ("phases", "backward", "(shift - d * k) // s", "(shift - d * k) // s - 1", "adjoint"),
     ("phases", "backward", "start + lead", "start", "grad_input"),
     ("phases", "backward", "r + window.padding[axis][0]", "r", "grad_input"),
     ("phases", "_reading", "last[::joined]", "last", "forward"),

@@ -41,8 +41,11 @@ def _stretched(grad: Array, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...
 def _graph_cases(draw: Draw) -> dict[str, Any]:
     count = draw.integer(1, 6)
     uses = [(value, draw.integer(0, 2)) for value in range(1, count)]  # how many arguments each value has
-    edges = tuple((value, draw.integer(0, value - 1)) for value, arguments in uses for _ in range(arguments))
-    return {"edges": edges, "slopes": draw.array(len(edges)), "count": count}
+    edges = [(value, draw.integer(0, value - 1)) for value, arguments in uses for _ in range(arguments)]
+    if draw.integer(0, 3) == 3:  # a chain, and a short cut in it: where that ends is met long before it is complete
+        count = max(count, 5)
+        edges = [*((value, value - 1) for value in range(1, count)), (count - 1, draw.integer(1, count - 4))]
+    return {"edges": tuple(edges), "slopes": draw.array(len(edges)), "count": count}
 
 
 def _stretched_cases(draw: Draw) -> dict[str, Any]:
