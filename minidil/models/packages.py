@@ -159,14 +159,16 @@ def _file(name: str, package: Package, version: str) -> Path:
     """The one file that holds the weights, as its installer recorded it."""
     listed = importlib.metadata.files(name) or []
     entry = next((each for each in listed if each.as_posix() == package.file), None)
+    distribution = importlib.metadata.distribution(name)
+    path = Path(str(distribution.locate_file(package.file)))
+    recorded = (distribution.read_text("RECORD") or "").splitlines()
+    if not path.is_file() and any(line.startswith(f"{package.file},") for line in recorded):
+        raise CheckpointError(f"{path}, a file of {name} {version}, is gone; install it again: `{package.install}`")
     if entry is None:
         kinds = sorted({each.suffix for each in listed if each.suffix})
         raise CheckpointError(
             f"{name} {version} has no file {package.file}; another version may have it (its files end in {', '.join(kinds)})"
         )
-    path = Path(str(entry.locate()))
-    if not path.is_file():
-        raise CheckpointError(f"{path}, a file of {name} {version}, is gone; install it again: `{package.install}`")
     if entry.hash is not None and entry.hash.mode == "sha256":
         with path.open("rb") as file:
             found = base64.urlsafe_b64encode(hashlib.file_digest(file, "sha256").digest()).decode().rstrip("=")

@@ -70,7 +70,7 @@ def test_the_old_output_is_in_the_new_one(case, output_stride: int) -> None:
         check(case, output_stride)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=1000)
 @given(strided(), st.sampled_from((1, 1, 2, 3, 4)))
 def test_the_old_output_is_in_the_new_one_at_length(case, output_stride: int) -> None:

@@ -60,6 +60,7 @@ def reference(rooms):
     return visit(REFERENCE, every=True, rooms=rooms)
 
 
+@pytest.mark.long
 def test_every_mutant_dies_by_its_reference_test(reference):
     """test_span_kd kills span-kd, and so on."""
     for verdict in reference.verdicts:
@@ -68,6 +69,7 @@ def test_every_mutant_dies_by_its_reference_test(reference):
     assert reference.killed == len(EXHIBITS)
 
 
+@pytest.mark.long
 def test_which_other_tests_kill_which_mutants(reference):
     """Most tests are about one mistake; these are about several."""
     others = {}

@@ -49,7 +49,7 @@ def test_predict_refuses_other_files(picture: Path, tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hed", "vgg16"))]
+    "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.long) for name in ("hed", "vgg16"))]
 )
 def test_inspect_of_a_network_by_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", name]) == 0

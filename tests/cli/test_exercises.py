@@ -96,7 +96,7 @@ def _with_answer(tmp_path: Path, source: str) -> None:
     path.write_text(json.dumps(notebook))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cell_that_does_not_end_costs_its_own_exercise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def test_in_a_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert max(map(len, out)) <= 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "size"), [("vgg16", "212"), ("resnet18", "435"), ("efficientnet_lite0", "851")])
 def test_networks_for_large_pictures(name: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     html = tmp_path / "seen.html"

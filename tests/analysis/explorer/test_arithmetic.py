@@ -115,7 +115,7 @@ def test_of_random_models(browser: chromium.Browser, tmp_path: Path) -> None:
     assert check_models(browser, tmp_path, 25) > 12
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_many_random_models(browser: chromium.Browser, tmp_path: Path) -> None:
     assert check_models(browser, tmp_path, 400) > 250
 

@@ -114,7 +114,7 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     print(f"looked at again in {time.monotonic() - clock:.1f} s")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_only_what_changed_is_graded_again(tmp_path: Path) -> None:
     students = [each for each in hostile() if each.name in ("hostile gap", "hostile half")]
     folder, out = hand_in(students, tmp_path / "submissions"), tmp_path / "out"
@@ -135,7 +135,7 @@ def verdicts(graded: Graded) -> list[tuple[object, ...]]:
     return [(name, m.exercise, m.points, m.kind, m.message if m.exercise != "ex03_4" else "") for name, m in marks]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_seed_gives_one_grade(tmp_path: Path) -> None:
     names = ("wrong no dilation", "hostile order")
     students = [each for each in everyone() if each.name in names]

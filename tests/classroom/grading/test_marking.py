@@ -36,6 +36,7 @@ def kinds(marks: dict[str, Mark]) -> list[str]:
     return [each.kind for each in marks.values()]
 
 
+@pytest.mark.long
 def test_each_fault_costs_its_own_exercise(tmp_path: Path) -> None:
     """A cell that ends Python, a check that hangs, and what stands before, between and behind."""
     hangs = "def my_col2im(cols, shape, kernel_size, stride, dilation):\n    while kernel_size > 1:\n        pass\n    return 0"
@@ -48,6 +49,7 @@ def test_each_fault_costs_its_own_exercise(tmp_path: Path) -> None:
     assert marks["ex03_2"].calls == ()
 
 
+@pytest.mark.long
 def test_helpers_further_down_and_memory_held_elsewhere_are_no_reason(tmp_path: Path) -> None:
     needs = solution("ex03_1").replace("return c *", "return helper(c) *")
     hoard = """
