@@ -77,7 +77,7 @@ INNERMOST = dedent("""
 
     whole, line, place = types.int64, types.Array(types.float32, 1, "C"), types.Array(types.int64, 1, "C")
     rows, columns = types.UniTuple(whole, registers.ROWS), types.UniTuple(whole, registers.COLUMNS)
-    kernel = direct._panel_of_results
+    kernel = direct.panel_of_results
     kernel.compile((line, whole, whole, place, place, whole, line, line, line, whole, whole, place, whole, rows, columns))
     (code,) = kernel.inspect_asm().values()
     loops = [loop.splitlines() for loop in re.split(r"^[.]L[^:]*:", code, flags=re.M)]
