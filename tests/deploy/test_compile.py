@@ -109,7 +109,7 @@ def test_shipped_networks(name: str, shape: tuple[int, ...]) -> None:
     agree(shaken(models.names[name]()), shape, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted({*models.names} - {"vgg_small", "vgg_fast", "resnet_small"}))
 def test_large_networks(name: str) -> None:
     agree(shaken(models.names[name]()), (3, 32, 48), 2)

@@ -40,7 +40,7 @@ def test_convolution(case, count):
         assert_equal_to_reference(case, conv_results(cpu, case))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=1500)
 @given(conv_cases(), st.integers(1, 3))
 def test_convolution_on_many_windows(case, count):

@@ -131,7 +131,7 @@ def test_every_algorithm_on_every_kind_of_layer(kind, data, count):
     check(data.draw(layers(kind)), count)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", LAYERS)
 @settings(max_examples=300)
 @given(data=st.data(), count=THREADS)

@@ -79,7 +79,7 @@ def test_an_edit_of_a_file_reaches_the_kernels_of_other_files(tmp_path, chosen):
     assert len(list(base.glob("minidil-*"))) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_processes_that_start_at_once_on_an_empty_cache(tmp_path):
     package = copied(tmp_path)
     processes = [started(package, TRAINING, NUMBA_CACHE_DIR=str(tmp_path / "cache")) for _ in range(4)]

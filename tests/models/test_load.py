@@ -219,7 +219,7 @@ def test_a_file_with_torchvisions_names_and_shapes(name: str, tmp_path: Path) ->
     np.testing.assert_array_equal(other.layer1[0].conv1.weight.numpy(), state["layer1.0.conv1.weight"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_file_with_the_names_and_shapes_of_torchvisions_vgg16(tmp_path: Path) -> None:
     state = {name: np.zeros(shape, np.float16) for name, shape in STATES["vgg16"].items()}
     for number, array in enumerate(state.values()):

@@ -45,7 +45,7 @@ def test_both_gradients_are_adjoints(case):
     checks.gradients_are_adjoints(reference, case)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=400)
 @given(conv_cases(max_work=40000))
 def test_everything_on_many_windows(case):
