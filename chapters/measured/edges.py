@@ -59,8 +59,13 @@ def drawn(seed: int = SEED, size: tuple[int, int] = SIZE) -> tuple[np.ndarray, n
         (40, 50, 80),
         (120, 170, 90),
     )
-    disc = lambda r, c, radius: np.hypot(row - r, column - c) < radius  # noqa: E731
-    box = lambda r, c, h, w: (abs(row - r) < h / 2) & (abs(column - c) < w / 2)  # noqa: E731
+
+    def disc(r: float, c: float, radius: float) -> np.ndarray:
+        return np.hypot(row - r, column - c) < radius
+
+    def box(r: float, c: float, h: float, w: float) -> np.ndarray:
+        return (abs(row - r) < h / 2) & (abs(column - c) < w / 2)
+
     shapes = (
         disc(90, 80, 56),
         disc(90, 80, 22),
