@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from minidil.analysis.receptive import receptive_field
 from minidil.errors import OptionError
 from minidil.nn import Module
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 THRESHOLD = 1 - 0.9545  # of the largest: what lies beyond two standard deviations of a bell has less
@@ -86,13 +87,13 @@ def effective_field(
     draw = np.random.default_rng(0) if rng is None else rng
     parameters = list(model.parameters())
     dtype = parameters[0].dtype if parameters else np.dtype(np.float32)
-    wanted, modes = [p.requires_grad for p in parameters], [(module, module.training) for module in model.modules()]
+    wanted = [p.requires_grad for p in parameters]
     x = Tensor(draw.standard_normal((samples, *input_shape)), requires_grad=True, dtype=dtype)
-    model.eval()
     try:
         for parameter in parameters:
             parameter.requires_grad = False
-        y = model(x)
+        with evaluating(model):
+            y = model(x)
         gradient = np.zeros(y.shape, dtype)
         if y.ndim - 2 not in (0, len(field.at)):
             raise OptionError(
@@ -104,8 +105,6 @@ def effective_field(
     finally:
         for parameter, needed in zip(parameters, wanted, strict=True):
             parameter.requires_grad = needed
-        for module, mode in modes:
-            module.training = mode
     squared = np.zeros(field.reached.shape) if x.grad is None else (x.grad.numpy().astype(np.float64) ** 2).mean((0, 1))
     influence = np.sqrt(squared)
     return EffectiveField(type(model).__name__, field.at, samples, influence / (influence.max() or 1), field.size)

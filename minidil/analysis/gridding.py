@@ -38,6 +38,7 @@ from minidil.errors import OptionError, ShapeError
 from minidil.graph import no_grad
 from minidil.kernels.geometry import Ints, per_axis
 from minidil.nn import Module
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 
@@ -166,12 +167,6 @@ def impulse_response(
         raise OptionError(f"impulse_response: background {still.shape} must have the shape of the input, {shape}")
     struck = still.copy()
     struck[(channel, *place)] += amplitude
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            before, after = (model(Tensor(x[None])).numpy()[0].astype(np.float64) for x in (still, struck))
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with evaluating(model), no_grad():
+        before, after = (model(Tensor(x[None])).numpy()[0].astype(np.float64) for x in (still, struck))
     return (after - before) / amplitude

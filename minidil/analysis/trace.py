@@ -22,6 +22,7 @@ from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module, watch
 from minidil.nn.hook import PreHook
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 
@@ -103,10 +104,8 @@ def trace(model: Module, input_shape: Sequence[int], op: str = "receptive_field"
             known = tuple(numbers[id(value)] for value in inputs if id(value) in numbers)
             visits.append(Visit(name, module, known, numbers[id(output)], tuple(output.shape)))
 
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
     try:
-        with ExitStack() as stack, no_grad():
+        with evaluating(model), ExitStack() as stack, no_grad():
             for name, module in model.named_modules():
                 stack.callback(module.register_forward_pre_hook(_telling(inside, name)).remove)
             stack.enter_context(watch(model, left))
@@ -116,9 +115,6 @@ def trace(model: Module, input_shape: Sequence[int], op: str = "receptive_field"
         if inside[-1]:
             error.add_note(f"in layer {inside[-1]!r}")
         raise
-    finally:
-        for module, mode in modes:
-            module.training = mode
     if id(y) not in numbers:
         raise OptionError(
             f"{op}: the output of {type(model).__name__} was not computed from its input by ops of minidil"

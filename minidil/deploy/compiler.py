@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minidil.deploy.recording import evaluating, record
+from minidil.deploy.recording import record
 from minidil.errors import BackendError, OptionError
 from minidil.graph import no_grad
 from minidil.kernels.backend import use
 from minidil.nn import Module
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Embedding, Module, watch
 from minidil.nn.hook import PreHook
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 BATCHES = (2, 3)
@@ -162,10 +163,8 @@ def _run(model: Module, x: Array, op: str) -> tuple[list[OpCall], int]:
     names = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
     given = Tensor(x)
     run = _Run(names, {id(given): 0}, [given], [("", model)])
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
     try:
-        with ExitStack() as stack, no_grad():
+        with evaluating(model), ExitStack() as stack, no_grad():
             for name, module in model.named_modules():
                 stack.callback(module.register_forward_pre_hook(run.entering(name)).remove)
             stack.enter_context(watch(model, run.left))
@@ -174,9 +173,6 @@ def _run(model: Module, x: Array, op: str) -> tuple[list[OpCall], int]:
     except MinidilError as error:
         error.add_note(f"in layer {run.inside[-1][0]!r}, on an input {x.shape} of {x.dtype}")
         raise
-    finally:
-        for module, mode in modes:
-            module.training = mode
     if id(y) not in run.numbers:
         what = "computed from its input by ops of minidil" if isinstance(y, Tensor) else "one tensor"
         raise OptionError(f"{op}: the output of {type(model).__name__} is not {what}")

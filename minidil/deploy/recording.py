@@ -6,8 +6,8 @@ The forward runs twice, on batches of different sizes: what is the same in both 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from minidil.calls.listen import listening
 from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module
+from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 
 _BATCHES = 2, 3
@@ -124,18 +125,6 @@ def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[l
             f"compile: the output of {type(model).__name__} was not computed from its input by ops of minidil"
         )
     return calls, numbers[id(y)]
-
-
-@contextmanager
-def evaluating(model: Module) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, whatever each of its modules was in before."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _constant(operand: Any) -> Any:

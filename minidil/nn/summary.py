@@ -12,6 +12,7 @@ import numpy as np
 
 from minidil.errors import OptionError, ShapeError
 from minidil.nn.field import Field
+from minidil.nn.modes import evaluating
 from minidil.nn.protocol import ModuleLike
 from minidil.nn.watch import watch
 from minidil.tensor import Tensor
@@ -128,18 +129,13 @@ def summarise(model: ModuleLike, input_shape: tuple[int, ...], batch_size: int) 
         work = module.multiply_adds(given[0].shape, output.shape)
         rows.append(Row(name, type(module).__name__, output.shape, sum(p.size for p in own), work, seen))
 
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
     try:
-        with watch(model, record):
+        with evaluating(model), watch(model, record):
             model(x)
     except ShapeError as error:
         raise ShapeError(
             f"{error}; summary adds the batch axis itself, so input_shape {tuple(input_shape)} became {shape}: give (C, *S)"
         ) from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
     return Summary(
         model=type(model).__name__,
         input_shape=shape,
