@@ -66,14 +66,19 @@ class _Fleet:
                 process.terminate()
 
     def grade(self, submission: Submission) -> dict[str, Any]:
-        """Start a process, wait for it, and see that nothing is left of it."""
+        """Have a process grade it; one that falls over, as for a port that was taken meanwhile, is started once more."""
         if not submission.files:
             return {"marks": [], "notes": list(submission.notes), "library": [], "programs": {}}
-        own = Path(tempfile.mkdtemp(dir=self._scratch))
         try:
-            process = self._started(own)
+            answer = self._attempt(submission)
+            return self._attempt(submission) if "failed" in answer else answer
         except InterruptedError:
             return {"failed": "it was not begun"}
+
+    def _attempt(self, submission: Submission) -> dict[str, Any]:
+        """Start a process, wait for it, and see that nothing is left of it."""
+        own = Path(tempfile.mkdtemp(dir=self._scratch))
+        process = self._started(own)
         orders = {
             "files": [os.fspath(file.resolve()) for file in submission.files],
             "scratch": str(own),

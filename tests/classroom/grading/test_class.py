@@ -97,6 +97,7 @@ def test_a_class_of_sixty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not [place for place in (Path("/tmp"), Path("/var/tmp")) if (place / "was here").exists()]
     assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0001234" in _content(each)]
     flags = {each.name: " ".join(each.flags) for each in first.reports}
+    assert not [f"{name}: {flag}" for name, flag in flags.items() if "not graded" in flag]
     assert "hostile copy (100%)" in flags["right 00"]
     assert not [name for name, flag in flags.items() if name.startswith("right") and "right" in flag]
 
