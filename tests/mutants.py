@@ -41,10 +41,10 @@ SUITES = {
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
     "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "direct"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
-    "elementwise": [*(CPU + name for name in ("layout", "flat", "gaussian", "elementwise"))],
+    "elementwise": [*(CPU + name for name in ("layout", "flat", "exponential", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
     "update": [*(CPU + name for name in ("layout", "flat", "update"))],
-    "logits": [*(CPU + name for name in ("layout", "exponential", "logits"))],
+    "logits": [*(CPU + name for name in ("layout", "flat", "exponential", "logits"))],
     "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
 }
 
@@ -52,6 +52,7 @@ SUITES = {
 SMALL_PIECES = {
     "_CACHE_BYTES",
     "_IMAGES",
+    "LEAST_ELEMENTS",
     "_LEAST_ELEMENTS",
     "_LEAST_ROWS",
     "_LEAST_TILES",
