@@ -39,7 +39,7 @@ SUITES = {
     "winograd": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "volume": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
-    "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "direct"))],
+    "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "padded", "direct_weight", "direct"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "flat", "exponential", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
