@@ -4,6 +4,8 @@ Odd are: one pixel, an empty batch, few and many channels, and any order of memo
 for as an op asks for them, so one that the backend leaves to the reference passes as well.
 """
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -331,14 +333,26 @@ def test_cross_entropy(smoothing, data, classes, spatial, batch, weighted, dtype
 
 @settings(max_examples=25)
 @given(data=st.data(), shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), dtype=FLOATS, count=THREADS)
-def test_scatter_add(data, shape, dtype, count):
+def test_take_and_scatter_add(data, shape, dtype, count):
     axis = data.draw(st.integers(0, len(shape) - 1))
     rng, several = np.random.default_rng(sum(shape)), not axis and data.draw(st.booleans())
     numbers = rng.integers(-shape[axis], shape[axis], (2, 3) if several else 7)
     last = data.draw(st.sampled_from([numbers, slice(0, 1), np.arange(shape[axis]) % 2 == 0]))
     index = (*[slice(None)] * axis, last)
+    x = laid_out(rng.standard_normal(shape).astype(dtype), data.draw(LAYOUT))
+    assert_array_equal(KERNELS.take(x, index), x[index])
     grad = laid_out(rng.standard_normal(np.zeros(shape)[index].shape).astype(dtype), data.draw(LAYOUT))
     check("scatter_add", (grad, index, shape), count, **tolerance(dtype, 7))
+
+
+@pytest.mark.parametrize("index", [np.array([0, 3]), (np.array([[-4]]),), (slice(None), np.array([4]))])
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4)])
+def test_what_is_not_there_is_named(shape, index):
+    x = np.zeros(shape)
+    with pytest.raises(IndexError) as wanted:
+        x[index]
+    with pytest.raises(IndexError, match=f"^{re.escape(str(wanted.value))}$"):
+        KERNELS.take(x, index)
 
 
 # --- matrix products

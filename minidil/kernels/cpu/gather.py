@@ -1,4 +1,7 @@
-"""Adding where an index says: rows of a table, as for an embedding, or positions along one axis, as for resizing."""
+"""Taking what an index names, and adding there: rows of a table, as for an embedding, or positions along an axis, as for resizing.
+
+What else an index can be is left to NumPy.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,13 @@ from minidil.kernels.cpu.flat import LEAST_ELEMENTS
 from minidil.kernels.cpu.layout import compiled, writable
 from minidil.kernels.reference import gather as reference
 from minidil.kernels.threads import run_sliced
+
+
+def take(x: Array, index: Any) -> Array:
+    """x[index]. A row of a table is copied as a whole, which NumPy's indexing does not do."""
+    numbers = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    of_rows = isinstance(numbers, np.ndarray) and numbers.dtype == np.int64 and numbers.ndim > 0
+    return x.take(numbers, 0) if of_rows and x.size and x.ndim and x.flags.c_contiguous else reference.take(x, index)
 
 
 def scatter_add(grad: Array, index: Any, shape: Sequence[int]) -> Array:
