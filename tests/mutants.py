@@ -39,12 +39,12 @@ SUITES = {
     "winograd": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "volume": [K + "geometry", *(CPU + name for name in WINOGRAD)],
     "two by two": [K + "geometry", *(CPU + name for name in ("layout", "filters", "two_by_two"))],
-    "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "direct"))],
+    "direct": [K + "geometry", *(CPU + name for name in ("layout", "phases", "padded", "direct_weight", "direct"))],
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
-    "elementwise": [*(CPU + name for name in ("layout", "flat", "gaussian", "elementwise"))],
+    "elementwise": [*(CPU + name for name in ("layout", "flat", "exponential", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
     "update": [*(CPU + name for name in ("layout", "flat", "update"))],
-    "logits": [*(CPU + name for name in ("layout", "exponential", "logits"))],
+    "logits": [*(CPU + name for name in ("layout", "flat", "exponential", "logits"))],
     "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
 }
 
@@ -52,6 +52,7 @@ SUITES = {
 SMALL_PIECES = {
     "_CACHE_BYTES",
     "_IMAGES",
+    "LEAST_ELEMENTS",
     "_LEAST_ELEMENTS",
     "_LEAST_ROWS",
     "_LEAST_TILES",
@@ -83,7 +84,7 @@ class Mutant:
 def load(suite, monkeypatch, mutant=None):
     """Everything that the modules of a suite define, from fresh copies, one of them mutated."""
     found = types.SimpleNamespace()
-    if suite == "direct":
+    if suite in ("direct", "depthwise"):
         monkeypatch.setitem(sys.modules, CPU + "registers", plain_registers)
     for name in SUITES[suite]:
         original = import_module(name)
@@ -158,6 +159,7 @@ SPECS = {
     "volume": ((4, 4, 3), (2, 2, 2), (1, 2, 1), ((0, 1), (1, 0), (0, 0)), (2, 2, 1), 1, 2, 2),
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
     "depthwise, stride 1": ((6, 6), (4, 3), (1, 1), ((1, 2), (0, 1)), (1, 2), 3, 1, 1),
+    "depthwise, wide": ((11,), (2,), (1,), ((1, 0),), (1,), 17, 1, 1),
     "1x1": ((3, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 2, 2, 3),
     "colours": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 1, 3, 2),
     "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
@@ -166,7 +168,7 @@ SPECS = {
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
 USED = {
-    "depthwise": ["depthwise", "depthwise, stride 1"],
+    "depthwise": ["depthwise", "depthwise, stride 1", "depthwise, wide"],
     "pointwise": ["1x1"],
     "winograd": ["overlapping", "3x3", "3x3 groups"],
     "two by two": ["two by two"],

@@ -12,6 +12,7 @@ __all__ = [
     "equal_rows",
     "lanes",
     "multiply_add",
+    "multiply_add_each",
     "numbers_at",
     "store",
     "taken",
@@ -21,6 +22,11 @@ __all__ = [
 
 def multiply_add(tile, left, starts, k, right, at):
     return tile + left[np.asarray(starts) + k][:, None] * right[at : at + tile.shape[1]]
+
+
+def multiply_add_each(tile, left, starts, right, at):
+    numbers = np.arange(tile.shape[1])
+    return tile + left[np.asarray(starts)[:, None] + numbers] * right[at + numbers]
 
 
 def store(tile, array, starts):

@@ -197,16 +197,16 @@ DIRECT = [
         "forward",
     ),
     ("direct", "_correlate", "base + g * (channels // groups)", "base", "forward"),
-    ("direct", "_padded_copy", "room[at : at + first] = 0", "room[at : at + first] = 1", "forward"),
+    ("padded", "_padded_copy", "room[at : at + first] = 0", "room[at : at + first] = 1", "forward"),
     (
-        "direct",
+        "direct_weight",
         "_weight_sums",
         "base + offsets[t] * channels + g * (channels // groups)",
         "base + offsets[t] * channels",
         "grad_weight",
     ),
     (
-        "direct",
+        "direct_weight",
         "_add_products",
         "total[whole * wide + i] += spare[i]",
         "total[whole * wide + i] = spare[i]",
@@ -226,6 +226,11 @@ DEPTHWISE = [
     ("depthwise", "_forward", "weight[1, c]", "weight[0, c]", "forward"),
     ("depthwise", "_forward", "places[r, tap] < 0", "False", "forward"),
     ("depthwise", "_forward", "range(done, taps)", "range(taps)", "forward"),
+    ("depthwise", "_in_registers", "min(block, channels - wide)", "block * 0", "forward"),
+    ("depthwise", "_in_registers", "places[r + 3, tap]", "places[r + 2, tap]", "forward"),
+    ("depthwise", "_in_registers", "places[r, tap] >= 0", "True", "forward"),
+    ("depthwise", "_in_registers", "len(rows) if together else 1", "len(rows)", "forward"),
+    ("depthwise", "_inside_after", "inside and places[r, tap] >= 0", "True", "forward"),
     ("depthwise", "conv_grad_input", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
     ("depthwise", "_reversed", "(r - before, r - after)", "(r - after, r - before)", "grad_input"),
     (
@@ -338,7 +343,7 @@ UPDATE = [
     ("update", "_square_sum", "total += value * value", "total = value * value", "square_sum"),
 ]
 LOGITS = [
-    ("layout", "as_rows", "np.moveaxis(x, axis, -1)", "np.moveaxis(x, 1, -1)", "softmax"),
+    ("layout", "as_rows", "axis %= x.ndim", "axis = 1", "softmax"),
     ("logits", "_largest", "x[r, c] > top", "x[r, c] < top", "softmax"),
     ("logits", "_softmax", "y[r, c] *= scale", "y[r, c] *= 1", "softmax"),
     ("logits", "_log_softmax", "x[r, c] - top", "x[r, c]", "softmax"),

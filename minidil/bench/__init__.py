@@ -8,14 +8,18 @@ from minidil.bench.inference import INFERENCE, bench_infer
 from minidil.bench.layers import bench_layers
 from minidil.bench.machine import Machine, describe, matmul_peak
 from minidil.bench.memory import peak_memory
+from minidil.bench.operations import COMPARED, OPERATIONS, bench_ops
 from minidil.bench.results import Row
-from minidil.bench.timing import Timing, interleave
+from minidil.bench.timing import WARM_UP, Timing, interleave
 from minidil.bench.training import bench_step, bench_train
 
 __all__ = [
     "CASES",
+    "COMPARED",
     "INFERENCE",
     "LIBRARIES",
+    "OPERATIONS",
+    "WARM_UP",
     "ConvCase",
     "LayerCase",
     "Machine",
@@ -24,6 +28,7 @@ __all__ = [
     "bench_conv",
     "bench_infer",
     "bench_layers",
+    "bench_ops",
     "bench_step",
     "bench_train",
     "describe",

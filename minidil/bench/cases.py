@@ -94,16 +94,30 @@ CASES: dict[str, list[ConvCase]] = {
 }
 
 
-# The letters of each kind's shape. Images are N x C x H x W; a linear layer maps N x inputs to N x outputs.
+# The letters of each kind's shape. Images are N x C x H x W; a linear layer maps N x inputs to N x outputs; an embedding looks up
+# N numbers of a table V x C.
 LAYER_SHAPES = {
     "batch-norm": "NCHW",
+    "layer-norm": "NC",
+    "relu": "NCHW",
     "gelu": "NCHW",
+    "silu": "NCHW",
+    "sigmoid": "NCHW",
+    "tanh": "NCHW",
     "max-pool": "NCHW",
+    "avg-pool": "NCHW",
+    "interpolate": "NCHW",
+    "conv-transpose": "NCFHW",
     "dropout": "NCHW",
+    "softmax": "NK",
     "cross-entropy": "NK",
     "linear": "NIO",
+    "matmul": "NIO",
+    "embedding": "NVC",
+    "add": "N",
     "sgd": "FCHW",
     "adam": "FCHW",
+    "adamw": "FCHW",
     "augment": "NCHW",
 }
 
@@ -112,8 +126,9 @@ LAYER_SHAPES = {
 class LayerCase:
     """A layer, an optimizer's update or an augmentation, on float32 arrays.
 
-    batch-norm: in training, followed by ReLU. max-pool: 2x2 windows. dropout: half of the numbers. sgd: with Nesterov momentum
-    and weight decay. augment: pad by 4 and crop, flip half of the images.
+    batch-norm: in training, followed by ReLU. max-pool, avg-pool: 2x2 windows. interpolate: twice as large, bilinear.
+    conv-transpose: C to F channels, twice as large, by 4x4 taps. dropout: half of the numbers. sgd: with Nesterov momentum and
+    weight decay. augment: pad by 4 and crop, flip half of the images.
     """
 
     kind: str

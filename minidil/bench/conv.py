@@ -23,6 +23,11 @@ def bench_conv(case: ConvCase, libraries: Sequence[str], rounds: int = 9) -> lis
     counts the operations of the definition, so an algorithm that needs fewer can exceed the peak. error: the largest deviation
     of y, dL/dx and dL/dweight from float64, relative to the largest value of each.
     """
+    return [row for subject in subjects(case, libraries) for row in measure(subject, rounds)]
+
+
+def subjects(case: ConvCase, libraries: Sequence[str]) -> list[Subject]:
+    """What there is to measure of the case: both parts."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((case.batch, case.channels, *case.size), dtype=np.float32)
     fan_in = case.channels // case.groups * case.window.taps
@@ -34,17 +39,16 @@ def bench_conv(case: ConvCase, libraries: Sequence[str], rounds: int = 9) -> lis
     small = replace(case, batch=few), x[:few], weight, grad[:few]
     exact = _works(["numpy"], small[0], *(array.astype(np.float64) for array in small[1:]))["numpy"]
     errors = deviations(_works(libraries, *small), exact)
-    rows: list[Row] = []
-    for part, factor in (("forward", 1), ("forward + backward", 3)):
-        subject = Subject(
+    return [
+        Subject(
             case.name,
             part,
             calls={name: own.forward if factor == 1 else own.both for name, own in running.items()},
             amounts={"gflops": factor * case.flops / 1e9},
             errors={name: error[factor == 3] for name, error in errors.items()},
         )
-        rows += measure(subject, rounds)
-    return rows
+        for part, factor in (("forward", 1), ("forward + backward", 3))
+    ]
 
 
 def convolution(library: str, case: ConvCase, x: Array, weight: Array, grad: Array) -> Work | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -19,9 +20,6 @@ from minidil.models import vgg_small
 from minidil.nn import BatchNorm, Module
 from minidil.tensor import Tensor
 
-if TYPE_CHECKING:
-    from minidil.deploy.plan import Plan
-
 INFERENCE = ("numba", "numba plan", "numpy", "torch", "torch channels-last", "onnxruntime")
 _DILATIONS: Dilations = ((1, 2), (1, 2), (1, 2))
 
@@ -31,8 +29,8 @@ def bench_infer(
 ) -> list[Row]:
     """The logits of vgg_small for images of 32x32 in each of the libraries of INFERENCE, with the weights of one network.
 
-    "numba plan" is what `deploy.compile` makes; "onnxruntime" gets the network with the batch norms folded as they are in it.
-    error: beside the model in float64, relative to the largest logit. ratio_onnxruntime: of the times.
+    "numba plan" is what `deploy.compile` makes; "onnxruntime" gets what `deploy.to_onnx` writes, and folds the batch norms
+    itself. error: beside the model in float64, relative to the largest logit. ratio_onnxruntime: of the times.
     """
     model = network(dilations)
     x = np.random.default_rng(1).standard_normal((batch, 3, 32, 32), dtype=np.float32)
@@ -62,7 +60,7 @@ def _call(library: str, model: Module, x: Array, dilations: Dilations) -> Callab
         plan = deploy.compile(model, x.shape[1:])
         return lambda: plan(x)
     if library == "onnxruntime":
-        return _onnxruntime(deploy.compile(model, x.shape[1:]), x)
+        return _onnxruntime(model, x)
     if family(library) == "torch":
         return _torch(model, x, dilations, "channels-last" if "channels" in library else "contiguous")
 
@@ -88,46 +86,14 @@ def _torch(model: Module, x: Array, dilations: Dilations, order: str) -> Callabl
     return evaluate
 
 
-def _onnxruntime(plan: Plan, x: Array) -> Callable[[], Array]:
-    """The network of the plan's stages in ONNX Runtime, on as many threads."""
+def _onnxruntime(model: Module, x: Array) -> Callable[[], Array]:
+    """The network in ONNX Runtime, on as many threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = num_threads(), 1
-    providers = ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(_onnx(plan).SerializeToString(), options, providers=providers)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        deploy.to_onnx(model, x.shape[1:], path)
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda: np.asarray(session.run(None, {"x": x})[0])
-
-
-def _onnx(plan: Plan) -> Any:
-    from onnx import helper, numpy_helper
-
-    nodes: list[Any] = []
-    constants: list[Any] = []
-    value = "x"
-
-    def call(op: str, *arrays: Array, **attributes: Any) -> None:
-        nonlocal value
-        names = [f"c{len(constants) + i}" for i in range(len(arrays))]
-        for name, array in zip(names, arrays, strict=True):
-            constants.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
-        nodes.append(helper.make_node(op, [value, *names], [f"v{len(nodes)}"], **attributes))
-        value = nodes[-1].output[0]
-
-    for stage in plan.stages:
-        if stage.kind == "conv" and stage.window is not None and stage.weight is not None and stage.bias is not None:
-            pads = [before for before, _ in stage.window.padding] + [after for _, after in stage.window.padding]
-            call("Conv", stage.weight, stage.bias, dilations=stage.window.dilation, pads=pads)
-            call("Relu")
-            if stage.pool is not None:
-                call("MaxPool", kernel_shape=stage.pool.kernel, strides=stage.pool.stride)
-        elif stage.kind == "linear" and stage.weight is not None and stage.bias is not None:
-            call("Gemm", stage.weight, stage.bias, transB=1)
-        else:
-            call({"mean": "GlobalAveragePool", "flatten": "Flatten"}[stage.call.op])
-    ends = [
-        helper.make_tensor_value_info(name, 1, ["N", *shape])
-        for name, shape in (("x", plan.input_shape), (value, plan.output_shape))
-    ]
-    graph = helper.make_graph(nodes, plan.model, ends[:1], ends[1:], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -20,7 +21,8 @@ class Machine:
     """What a benchmark was run on.
 
     peak: GFLOP/s of the best large float32 matrix product on that many threads. bandwidth: GB/s read and written by a copy of
-    an array that no cache holds, on one thread.
+    an array that no cache holds, on one thread. load: processes that ran or waited to run in the minute before; NaN where the
+    system does not say.
     """
 
     processor: str
@@ -31,10 +33,12 @@ class Machine:
     blas: str
     peak: float
     bandwidth: float
+    load: float = math.nan
 
 
 def describe() -> Machine:
     """This machine, as it is set up now. Takes about a second, most of it for the peak."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     packages = {}
     for name in ("numpy", "numba", "torch", "mygrad", "onnxruntime"):
         try:
@@ -52,6 +56,7 @@ def describe() -> Machine:
         blas=blas,
         peak=matmul_peak(),
         bandwidth=copy_bandwidth(),
+        load=load,
     )
 
 
@@ -82,9 +87,12 @@ def copy_bandwidth(megabytes: int = 128, rounds: int = 7) -> float:
 
 
 def _processor() -> str:
+    """Its name; where the system tells family and model, these, too, since some names leave open which generation it is."""
     information = Path("/proc/cpuinfo")
     if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = [line.partition(":") for line in information.read_text(encoding="utf-8").splitlines()]
+        said = {name.strip(): value.strip() for name, _, value in reversed(lines)}
+        if "model name" in said:
+            which = f" (family {said['cpu family']}, model {said['model']})" if "cpu family" in said else ""
+            return said["model name"] + which
     return platform.processor() or platform.machine()

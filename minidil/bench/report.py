@@ -21,7 +21,7 @@ def conditions(machine: Machine, rounds: int) -> str:
     return (
         f"{machine.processor}, {machine.cores} cores, {machine.threads} threads; {machine.system}; {versions}; "
         f"{machine.blas}; matmul peak {machine.peak:.0f} GFLOP/s; copy {machine.bandwidth:.0f} GB/s; "
-        f"medians of {rounds} interleaved rounds, float32"
+        f"load {machine.load:.1f}; medians of {rounds} interleaved rounds, float32"
     )
 
 
@@ -53,8 +53,9 @@ _FORMATS: dict[str, tuple[str, str]] = {
     "case": ("case", "{}"),
     "part": ("part", "{}"),
     "library": ("library", "{}"),
-    "seconds": ("seconds", "{:.5f}"),
-    "cpu_seconds": ("cpu seconds", "{:.5f}"),
+    "seconds": ("seconds", "{:.6f}"),
+    "cpu_seconds": ("cpu seconds", "{:.6f}"),
+    "torch_seconds": ("torch seconds", "{:.6f}"),
     "ratio": ("ratio to torch", "{:.2f}"),
     "ratio_mygrad": ("ratio to mygrad", "{:.2f}"),
     "ratio_onnxruntime": ("ratio to onnxruntime", "{:.2f}"),
@@ -66,6 +67,12 @@ _FORMATS: dict[str, tuple[str, str]] = {
     "peak": ("MiB peak", "{:.0f}"),
     "first_step": ("s to first step", "{:.2f}"),
 }
+
+
+def beside(rows: Sequence[Row]) -> list[Row]:
+    """For each case and part minidil's row alone, with the seconds of PyTorch in its better memory order."""
+    own = [row for row in rows if row["library"] == "numba"]
+    return [row | {"torch_seconds": row["seconds"] / row["ratio"]} if row["ratio"] else row for row in own]
 
 
 def content(rows: Sequence[Row], machine: Machine, rounds: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from minidil.bench.timing import Timing, interleave
+from minidil.bench.timing import WARM_UP, Timing, interleave
 
 Row = dict[str, Any]
 
@@ -29,9 +29,9 @@ class Subject:
     errors: Mapping[str, float] = field(default_factory=dict)
 
 
-def measure(subject: Subject, rounds: int) -> list[Row]:
+def measure(subject: Subject, rounds: int, warm_up: float = WARM_UP) -> list[Row]:
     """Time every contestant in turn; see `interleave`."""
-    rows = timed(interleave(subject.calls, rounds))
+    rows = timed(interleave(subject.calls, rounds, warm_up=warm_up))
     return [
         {"case": subject.case, "part": subject.part, **row}
         | {name: amount / row["seconds"] for name, amount in subject.amounts.items()}

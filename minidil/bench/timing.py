@@ -9,6 +9,8 @@ from statistics import median
 
 from minidil.errors import OptionError
 
+WARM_UP = 0.1  # seconds
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -20,7 +22,7 @@ class Timing:
 
 
 def interleave(
-    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05, warm_up: float = 0.1
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 9, pause: float = 0.05, warm_up: float = WARM_UP
 ) -> dict[str, Timing]:
     """Time each contestant once per round, in turn.
 

@@ -17,12 +17,13 @@ from minidil.bench.results import Subject
 from minidil.data.transforms import Flip, PadCrop
 from minidil.kernels.backend import use
 from minidil.nn import Parameter
-from minidil.optim import SGD, Adam
+from minidil.optim import SGD, Adam, AdamW, Optimizer
 from minidil.tensor import tensor
 
 # The arrays of the case's shape that must be read or written: the images twice; the parameter and each moving average twice,
 # the gradient once.
-AROUND = {"sgd": 5, "adam": 7, "augment": 2}
+AROUND = {"sgd": 5, "adam": 7, "adamw": 7, "augment": 2}
+_KINDS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 _STEPS = 3  # after which the error of an update is taken: from the second on, the averages count
 
 
@@ -44,7 +45,10 @@ def around(case: LayerCase, libraries: Sequence[str]) -> Subject:
 
 
 def update(library: str, kind: str, theta: Array, grad: Array) -> Callable[[], Array]:
-    """A step of SGD with Nesterov momentum and weight decay ("sgd") or of Adam, always with the same gradient; returns theta."""
+    """A step of SGD with Nesterov momentum and weight decay ("sgd"), of Adam or of AdamW; returns theta.
+
+    The gradient is always the same.
+    """
     options: dict[str, Any] = {"lr": 1e-3}
     if kind == "sgd":
         options |= {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
@@ -54,7 +58,7 @@ def update(library: str, kind: str, theta: Array, grad: Array) -> Callable[[], A
         order = "channels-last" if "channels" in library else "contiguous"
         variable = torch.nn.Parameter(in_torch(theta, order).clone())
         variable.grad = in_torch(grad, order)
-        torch_optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind]([variable], **options)
+        torch_optimizer = getattr(torch.optim, _KINDS[kind].__name__)([variable], **options)
 
         def torch_step() -> Array:
             torch_optimizer.step()
@@ -64,7 +68,7 @@ def update(library: str, kind: str, theta: Array, grad: Array) -> Callable[[], A
 
     parameter = Parameter(theta)
     parameter.grad = tensor(grad)
-    optimizer = SGD([parameter], **options) if kind == "sgd" else Adam([parameter], **options)
+    optimizer = _KINDS[kind]([parameter], **options)
 
     def step() -> Array:
         with use(library):

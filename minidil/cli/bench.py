@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import bench
-from minidil.bench import CASES, INFERENCE, LIBRARIES, ConvCase, LayerCase, Row, report
+from minidil.bench import CASES, COMPARED, INFERENCE, LIBRARIES, OPERATIONS, WARM_UP, ConvCase, LayerCase, Row, report
 from minidil.cli.output import JSON_HELP, check_picture, document
 from minidil.errors import OptionError
 
@@ -19,6 +19,7 @@ PyTorch runs in both of its memory orders, and ratios are to the better one.
 _WHAT = {
     "conv": "single convolutions",
     "layers": "the layers around them, updates and augmentation",
+    "ops": "every operation and class of shapes beside PyTorch, the worst last",
     "step": "a training step",
     "infer": "inference, the model beside its plan and ONNX Runtime",
     "train": "training with its data loader",
@@ -26,13 +27,15 @@ _WHAT = {
 }
 _ALL = tuple(dict.fromkeys((*LIBRARIES, *INFERENCE)))
 _BATCHES = (1, 32, 256)  # of inference
+_QUICK_ROUNDS, _QUICK_WARM_UP = 3, 0.02
 # Options that have no meaning everywhere: where they have one, and what they are there if they are not given.
 _MEANT = {
     "cases": ({"conv"}, "3x3"),
-    "shape": ({"conv", "layers"}, None),
+    "shape": ({"conv", "layers", "ops"}, None),
     "batch": ({"layers", "step", "infer", "train", "memory"}, 128),
     "steps": ({"train"}, 8),
-    "rounds": ({"conv", "layers", "step", "infer", "train"}, 9),
+    "rounds": ({"conv", "layers", "ops", "step", "infer", "train"}, 9),
+    "quick": ({"ops"}, False),
     "plot": ({"conv"}, None),
 }
 # What is usual in one place only.
@@ -50,16 +53,19 @@ def add(commands: "Commands") -> None:
         "--shape",
         nargs="+",
         metavar="CASE",
-        help="conv: shapes of your own, as '64x64x32x32 f64 k3 d2'; layers: as 'max-pool 128x64x32x32'",
+        help="conv: shapes of your own, as '64x64x32x32 f64 k3 d2'; layers: as 'max-pool 128x64x32x32'; ops: of both",
     )
     option(
         "--batch",
         type=int,
         metavar="N",
-        help="all but conv: images per batch (default: 128; infer: 1, 32 and 256)",
+        help="all but conv and ops: images per batch (default: 128; infer: 1, 32 and 256)",
     )
     option("--steps", type=int, metavar="N", help="train: steps per measurement (default: 8)")
     option("--rounds", type=int, metavar="N", help="how often each contestant is timed (default: 9; train: 3)")
+    option(
+        "--quick", action="store_true", default=None, help="ops: two minutes instead of ten, and times that vary more"
+    )
     option("--libraries", nargs="+", choices=_ALL, metavar="NAME", help=f"of {', '.join(_ALL)}")
     option("--json", type=Path, metavar="FILE", help=JSON_HELP)
     option("--plot", type=Path, metavar="FILE", help="conv: draw a roofline picture (.png, .svg or .pdf)")
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         print(report.conditions(machine, args.rounds), flush=True)
         rows = _rows(args, libraries)
         content |= report.content(rows, machine, args.rounds)
-        report.table(rows, machine)
+        report.table(report.beside(rows) if args.what == "ops" else rows, machine)
     if args.plot:
         report.roofline(args.plot, rows, machine)
 
@@ -96,14 +102,22 @@ def _settle(args: argparse.Namespace) -> None:
             setattr(args, name, _USUAL.get((args.what, name), default))
     for name in args.libraries or ():
         if name not in _libraries(args.what):
-            only = "infer" if name in INFERENCE else "conv, layers, step, train, memory"
-            raise OptionError(f"bench {args.what}: {name} takes part in bench {only}")
+            rooms = ", ".join(what for what in _WHAT if name in _libraries(what))
+            raise OptionError(f"bench {args.what}: {name} takes part in bench {rooms}")
+    if args.quick:
+        args.rounds = _QUICK_ROUNDS
     if args.shape:
-        args.shape = [(ConvCase if args.what == "conv" else LayerCase).parse(text) for text in args.shape]
+        args.shape = [_case(args.what, text) for text in args.shape]
+
+
+def _case(what: str, text: str) -> ConvCase | LayerCase:
+    """A convolution's name begins with its shape, a layer's with its kind."""
+    is_convolution = what == "conv" or (what == "ops" and text[:1].isdecimal())
+    return ConvCase.parse(text) if is_convolution else LayerCase.parse(text)
 
 
 def _libraries(what: str) -> tuple[str, ...]:
-    return INFERENCE if what == "infer" else LIBRARIES
+    return {"infer": INFERENCE, "ops": COMPARED}.get(what, LIBRARIES)
 
 
 def _rows(args: argparse.Namespace, libraries: list[str]) -> list[Row]:
@@ -114,6 +128,9 @@ def _rows(args: argparse.Namespace, libraries: list[str]) -> list[Row]:
     if args.what == "layers":
         cases = args.shape or bench.layer_cases(args.batch)
         return [row for case in cases for row in bench.bench_layers(case, libraries, args.rounds)]
+    if args.what == "ops":
+        warm_up = _QUICK_WARM_UP if args.quick else WARM_UP
+        return bench.bench_ops(args.shape or OPERATIONS, libraries, args.rounds, warm_up)
     if args.what == "step":
         return bench.bench_step(libraries, args.batch, args.rounds)
     if args.what == "infer":

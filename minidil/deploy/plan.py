@@ -21,7 +21,7 @@ from minidil.kernels.cpu import memory
 from minidil.kernels.threads import alone, blas_limited, num_threads, run_sliced
 from minidil.tensor import Tensor
 
-_WORTH = 1 << 24  # multiplications of a step: with fewer it takes longer to wake other threads than to do it
+_WORTH = 1 << 25  # multiplications of a step: with fewer, waking another thread takes longer than half of it
 _IMAGES = 32  # at a time, through all steps: memory does not grow beyond
 
 

@@ -88,7 +88,7 @@ if TYPE_CHECKING:
         Updates,
     )
 
-    elementwise_is_in: Elementwise = np  # cuda/elementwise.py
+    elementwise_is_in: tuple[Elementwise, ModuleType] = np, cpu.elementwise  # cuda/elementwise.py
     activations_are_in: tuple[Activations, ModuleType] = reference.elementwise, cpu.elementwise  # cuda/elementwise.py
     # NumPy's types, from 2.5 on, know keepdims as True or as False and not as a bool
     reductions_are_in: ModuleType = np  # cuda/reduce.py
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
-    gathering_is_in: Gathering = reference.gather  # cuda/gather.py, cuda/namespace.py
+    gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
     random_is_in: Random = reference.random  # cuda/namespace.py
     updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py
 

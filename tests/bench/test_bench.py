@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +24,7 @@ from minidil.bench import (
     bench_train,
     interleave,
     layer_cases,
+    layers,
     peak_memory,
     report,
     results,
@@ -110,9 +112,11 @@ def test_a_layer_is_read_from_its_name(case: LayerCase) -> None:
     assert case.shape[0] in (8, 256)
 
 
-@pytest.mark.parametrize("text", ["", "gelu", "gelu 2x3x4", "gelu 2x3x4x0", "gelu 2x3xax4", "relu 2x3x4x5", "2x3x4x5"])
+@pytest.mark.parametrize("text", ["", "gelu", "gelu 2x3x4", "gelu 2x3x4x0", "gelu 2x3xax4", "elu 2x3x4x5", "2x3x4x5"])
 def test_what_is_no_layer_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match=r"is no layer; write one of batch-norm NxCxHxW, .*linear NxIxO"):
+    with pytest.raises(
+        OptionError, match=r"is no layer; write one of batch-norm NxCxHxW, .*linear NxIxO, .*augment NxCxHxW"
+    ):
         LayerCase.parse(text)
 
 
@@ -184,10 +188,54 @@ def test_amounts_are_shown_per_second() -> None:
     assert (row["case"], row["part"], row["error"]) == ("case", "part", 1e-7)
 
 
+def _small(case: LayerCase) -> LayerCase:
+    sizes = {"N": 4, "C": 3, "F": 3, "H": 6, "W": 4, "K": 5, "I": 5, "O": 2, "V": 6}
+    return LayerCase(case.kind, tuple(sizes[letter] for letter in bench.cases.LAYER_SHAPES[case.kind]))
+
+
+@pytest.mark.parametrize("kind", bench.cases.LAYER_SHAPES)
+def test_every_kind_of_layer_is_measured_right(kind: str) -> None:
+    case = _small(LayerCase(kind, ()))
+    subjects = layers.subjects(case, bench.installed(bench.COMPARED))
+    assert all(error < 1e-5 for subject in subjects for error in subject.errors.values())
+    assert {tuple(subject.calls) for subject in subjects} == {tuple(bench.installed(bench.COMPARED))}
+    assert bool(subjects[0].errors) == (kind not in ("dropout", "augment"))
+
+
+def test_all_operations_are_measured_the_worst_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def paced(calls: Mapping[str, object], rounds: int, warm_up: float) -> dict[str, bench.Timing]:
+        assert (rounds, warm_up) == (3, 0.02)
+        times = dict.fromkeys(calls, next(seconds)) | {"torch": 2.0, "torch channels-last": 4.0}
+        return {name: bench.Timing(taken, taken, taken) for name, taken in times.items()}
+
+    seconds = iter([3.0, 1.0, 6.0])
+    monkeypatch.setattr(results, "interleave", paced)
+    monkeypatch.setattr(bench, "describe", lambda: MACHINE)
+    assert main(["bench", "ops", "--quick", "--shape", "2x3x8 f2 k3 d2", "adamw 2x3x3x3", "--json", "-"]) == 0
+    out, table = capsys.readouterr()
+    rows = [row for row in json.loads(out)["rows"] if row["library"] == "numba"]
+    assert [(row["case"], row["part"], row["ratio"]) for row in rows] == [
+        ("2x3x8 f2 k3 d2", "forward + backward", 0.5),
+        ("2x3x8 f2 k3 d2", "forward", 1.5),
+        ("adamw 2x3x3x3", "update", 3),
+    ]
+    assert table.count("2.000000") == 3  # PyTorch's better order, once in each row
+    assert table.count("2x3x8 f2 k3 d2") == 2
+
+
+def test_the_operations_have_names_and_shapes_of_their_own() -> None:
+    names = [case.name for case in bench.OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert {case.kind for case in bench.OPERATIONS if isinstance(case, LayerCase)} == {
+        kind for kind in bench.cases.LAYER_SHAPES if kind != "augment"
+    }
+
+
 @pytest.mark.parametrize("case", layer_cases(2), ids=lambda case: case.kind)
 def test_rows_of_layers(case: LayerCase) -> None:
-    sizes = {"NCHW": (2, 3, 6, 4), "NK": (4, 5), "NIO": (3, 5, 2), "FCHW": (3, 4, 3, 3)}
-    case = LayerCase(case.kind, sizes[bench.cases.LAYER_SHAPES[case.kind]])
+    case = _small(case)
     rows = bench_layers(case, ["numba", "numpy"], rounds=1)
     parts = [row["part"] for row in rows if row["library"] == "numba"]
     if case.kind in ("sgd", "adam", "augment"):
@@ -221,7 +269,7 @@ def test_pytorch_does_the_same_work() -> None:
         ours, theirs = augmentation("numpy", images), augmentation(library, images)
         for _ in range(3):
             np.testing.assert_array_equal(ours(), theirs())
-        for kind in ("sgd", "adam"):
+        for kind in ("sgd", "adam", "adamw"):
             step, other = update("numpy", kind, theta, grad), update(library, kind, theta, grad)
             for _ in range(3):
                 np.testing.assert_allclose(step(), other(), rtol=1e-5, atol=1e-6)
@@ -374,6 +422,10 @@ def test_the_command_measures_layers_and_training(
         (["bench", "conv", "--batch", "3"], "--batch belongs to bench infer, layers, memory, step, train"),
         (["bench", "conv", "--libraries", "onnxruntime"], "bench conv: onnxruntime takes part in bench infer"),
         (["bench", "infer", "--libraries", "mygrad"], "mygrad takes part in bench conv, layers, step, train, memory"),
+        (["bench", "ops", "--libraries", "mygrad"], "bench ops: mygrad takes part in bench conv, layers"),
+        (["bench", "conv", "--quick"], "bench conv: --quick belongs to bench ops"),
+        (["bench", "ops", "--shape", "64"], "is no case"),
+        (["bench", "ops", "--shape", "gelu 2"], "is no layer"),
         (["bench", "conv", "--steps", "3"], "--steps belongs to bench train"),
         (["bench", "train", "--steps", "0"], "--steps must be >= 1, got 0"),
         (["bench", "conv", "--rounds", "0"], "--rounds must be >= 1, got 0"),

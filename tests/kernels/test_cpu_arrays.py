@@ -4,6 +4,8 @@ Odd are: one pixel, an empty batch, few and many channels, and any order of memo
 for as an op asks for them, so one that the backend leaves to the reference passes as well.
 """
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from strategies import LAYOUTS, laid_out, tolerance, windows
 
 from minidil.kernels import reference
 from minidil.kernels.backend import active, use
-from minidil.kernels.cpu import logits as cpu_logits
+from minidil.kernels.cpu import flat, gather, linear, logits
 from minidil.kernels.cpu import update as cpu_update
 from minidil.kernels.geometry import Window
 from minidil.kernels.reference import update
@@ -33,8 +35,10 @@ LARGE = (3, 17, 33, 31)  # beyond what fits in a cache, with remainders for ever
 
 @pytest.fixture(autouse=True)
 def _small_arrays_are_compiled_too(monkeypatch):
-    for module in (cpu_logits, cpu_update):
-        monkeypatch.setattr(module, "_LEAST_ELEMENTS", 0)
+    for module in (flat, gather, logits):
+        monkeypatch.setattr(module, "LEAST_ELEMENTS", 0)
+    monkeypatch.setattr(cpu_update, "_LEAST_ELEMENTS", 0)
+    monkeypatch.setattr(linear, "_SHARED", 0)
 
 
 def run(name, arguments, count, **options):
@@ -114,6 +118,16 @@ def test_max_pool_of_arrays_that_repeat_themselves():
     assert_array_equal(dx, reference.max_pool_grad(grad, winner, window))
 
 
+@settings(max_examples=25)
+@given(window=windows(), data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
+def test_sums_of_windows(window, data, channels, batch, dtype, count):
+    rng, shape = np.random.default_rng(data.draw(st.integers(0, 2**16))), (batch, channels, *window.size)
+    x = laid_out(rng.standard_normal(shape).astype(dtype), data.draw(LAYOUT))
+    check("window_sum", (x, window), count, **tolerance(dtype, window.taps))
+    grad = laid_out(rng.standard_normal((batch, channels, *window.out)).astype(dtype), data.draw(LAYOUT))
+    check("window_spread", (grad, window), count, **tolerance(dtype, window.taps))
+
+
 # --- per-channel arithmetic
 
 CHANNEL_KERNELS = [
@@ -176,7 +190,7 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
 # --- elementwise
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf"])
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf", "sigmoid", "tanh"])
 @settings(max_examples=25)
 @given(
     data=st.data(),
@@ -193,7 +207,7 @@ def test_elementwise_kernels(name, data, shape, dtype, count):
     check(name, (grad, x) if "grad" in name else (x,), count, rtol=unit, atol=unit if "gelu" in name else 0)
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf"])
+@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf", "sigmoid", "tanh"])
 @pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
 def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
     values = np.random.default_rng(0).standard_normal((3, 5, 7)).astype(np.float32)
@@ -312,6 +326,33 @@ def test_cross_entropy(smoothing, data, classes, spatial, batch, weighted, dtype
     unit = 50 * np.finfo(dtype).eps
     check("cross_entropy", options, count, rtol=unit, atol=unit)
     check("cross_entropy_grad", (grad, *options), count, rtol=unit, atol=unit)
+
+
+# --- adding at an index
+
+
+@settings(max_examples=25)
+@given(data=st.data(), shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), dtype=FLOATS, count=THREADS)
+def test_take_and_scatter_add(data, shape, dtype, count):
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    rng, several = np.random.default_rng(sum(shape)), not axis and data.draw(st.booleans())
+    numbers = rng.integers(-shape[axis], shape[axis], (2, 3) if several else 7)
+    last = data.draw(st.sampled_from([numbers, slice(0, 1), np.arange(shape[axis]) % 2 == 0]))
+    index = (*[slice(None)] * axis, last)
+    x = laid_out(rng.standard_normal(shape).astype(dtype), data.draw(LAYOUT))
+    assert_array_equal(KERNELS.take(x, index), x[index])
+    grad = laid_out(rng.standard_normal(np.zeros(shape)[index].shape).astype(dtype), data.draw(LAYOUT))
+    check("scatter_add", (grad, index, shape), count, **tolerance(dtype, 7))
+
+
+@pytest.mark.parametrize("index", [np.array([0, 3]), (np.array([[-4]]),), (slice(None), np.array([4]))])
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4)])
+def test_what_is_not_there_is_named(shape, index):
+    x = np.zeros(shape)
+    with pytest.raises(IndexError) as wanted:
+        x[index]
+    with pytest.raises(IndexError, match=f"^{re.escape(str(wanted.value))}$"):
+        KERNELS.take(x, index)
 
 
 # --- matrix products

@@ -16,14 +16,15 @@ from minidil.kernels.cpu import registers
 from minidil.kernels.cpu.registers import lanes
 
 
-def _steps(add_to, equal_rows, multiply_add, numbers_at, store, taken):
+def _steps(add_to, equal_rows, multiply_add, multiply_add_each, numbers_at, store, taken):
     def product(left, right, bias, table, out, sums, rows, columns, wide):
         last = len(table)
         for first in range(0, last, len(rows)):
             starts = numbers_at(taken(table, first, last, rows), 1, 3, 2)
             tile = equal_rows(bias, 1, rows, columns)
-            for k in range(len(right) // wide):
+            for k in range(5):
                 tile = multiply_add(tile, left, starts, k, right, k * wide)
+                tile = multiply_add_each(tile, right, starts, right, k * wide)
             into = numbers_at(taken(table, first, last, rows), 0, wide, 0)
             store(tile, out, into)
             add_to(tile, sums, into)
@@ -31,7 +32,7 @@ def _steps(add_to, equal_rows, multiply_add, numbers_at, store, taken):
     return product
 
 
-STEPS = ("add_to", "equal_rows", "multiply_add", "numbers_at", "store", "taken")
+STEPS = ("add_to", "equal_rows", "multiply_add", "multiply_add_each", "numbers_at", "store", "taken")
 IN_REGISTERS = njit(_steps(*(getattr(registers, name) for name in STEPS)))
 PLAIN = _steps(*(getattr(plain_registers, name) for name in STEPS))
 
@@ -42,7 +43,10 @@ def test_a_product_tile_by_tile(dtype, rows, columns):
     wide = columns * lanes(np.dtype(dtype).itemsize)
     rng = np.random.default_rng(0)
     table = np.arange(2 * rows)  # every row of `out` once, so that sums are added once
-    left, right = rng.standard_normal(6 * rows + 20).astype(dtype), rng.standard_normal(5 * wide).astype(dtype)
+    left, right = (
+        rng.standard_normal(6 * rows + 20).astype(dtype),
+        rng.standard_normal(6 * rows + 5 * wide).astype(dtype),
+    )
     bias = rng.standard_normal(wide + 1).astype(dtype)
     results = []
     for steps in (IN_REGISTERS, PLAIN):

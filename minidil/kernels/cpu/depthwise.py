@@ -1,8 +1,9 @@
 """Depthwise convolution, one filter per channel: directly, on vectors of channels, for there is no matrix to multiply.
 
 With a group per channel, im2col would hand BLAS matrices of one column. Here the taps (prod(K), C) and the inputs both have the
-channels last, so each tap is one multiply-add of two contiguous vectors. What costs is fetching them, and so the loops below
-handle several taps or positions for each time that a sum is fetched and stored. Where the taps fall is the same for all images.
+channels last, so each tap is one multiply-add of two contiguous vectors. What costs is fetching them, and so the sums of a few
+positions and vectors stay in registers over all taps (registers.py), and the other loops handle several taps or positions each
+time that they fetch and store a sum. Where the taps fall is the same for all images.
 Source: Chollet 2017, "Xception", arXiv:1610.02357, section 1 (the depthwise part of a separable convolution).
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, tap_places, writable
+from minidil.kernels.cpu.registers import equal_rows, lanes, multiply_add_each, numbers_at, store
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
@@ -29,8 +32,17 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     """x (N, C, *S), weight (C, 1, *K) -> (N, C, *O). Each thread has a part of the positions, in all images."""
     images, taps, places = _images(x), _taps(weight), tap_places(window)
     y = memory.empty((len(x), len(places), groups), x.dtype)
-    offset = np.zeros(groups, x.dtype) if bias is None else writable(bias)
-    run_sliced(lambda start, stop: _forward(images, places, start, stop, taps, offset, y), len(places))
+    offset = np.zeros(groups, x.dtype) if bias is None else writable(np.ascontiguousarray(bias))
+    vectors = min(groups // lanes(x.itemsize), 2)
+
+    def work(start: int, stop: int) -> None:
+        if vectors:
+            wide = vectors * lanes(x.itemsize)
+            _in_registers(images, places, start, stop, taps, offset, y, wide, (0,) * 4, (0,) * vectors)
+        else:
+            _forward(images, places, start, stop, taps, offset, y)
+
+    run_sliced(work, len(places))
     return as_channels(y, len(x), window.out)
 
 
@@ -75,6 +87,59 @@ def _reversed(window: Window) -> Window:
     reach = [span - 1 for span in window.span]
     padding = [(r - before, r - after) for r, (before, after) in zip(reach, window.padding, strict=True)]
     return replace(window, size=window.out, padding=tuple(padding))
+
+
+@compiled
+def _in_registers(
+    x: Array,
+    places: Array,
+    start: int,
+    stop: int,
+    weight: Array,
+    bias: Array,
+    y: Array,
+    wide: int,
+    rows: Any,
+    columns: Any,
+) -> None:
+    """Four positions at a time where no tap of theirs is on the padding, and `wide` channels; the last end with the last one."""
+    taps, channels = weight.shape
+    source, filters, results = x.reshape(x.size), weight.reshape(weight.size), y.reshape(y.size)
+    following = _inside_after(places, start, stop)
+    for n in range(len(x)):
+        r, base, line = start, n * x.shape[1], n * len(places)
+        while r < stop:
+            together = following[r - start] >= len(rows)
+            for block in range(0, channels, wide):
+                c = min(block, channels - wide)
+                if together:
+                    tile = equal_rows(bias, c, rows, columns)
+                    for tap in range(taps):
+                        seen = places[r, tap], places[r + 1, tap], places[r + 2, tap], places[r + 3, tap]
+                        here = numbers_at(seen, base, channels, c)
+                        tile = multiply_add_each(tile, source, here, filters, tap * channels + c)
+                    store(tile, results, numbers_at((r, r + 1, r + 2, r + 3), line, channels, c))
+                else:
+                    row = equal_rows(bias, c, (0,), columns)
+                    for tap in range(taps):
+                        if places[r, tap] >= 0:
+                            here1 = ((base + places[r, tap]) * channels + c,)
+                            row = multiply_add_each(row, source, here1, filters, tap * channels + c)
+                    store(row, results, ((line + r) * channels + c,))
+            r += len(rows) if together else 1
+
+
+@compiled
+def _inside_after(places: Array, start: int, stop: int) -> Array:
+    """For each of the positions start..stop, how many from it on, one after the other, have no tap on the padding."""
+    found = np.zeros(stop - start, np.int64)
+    for r in range(stop - 1, start - 1, -1):
+        inside = True
+        for tap in range(places.shape[1]):
+            inside = inside and places[r, tap] >= 0
+        if inside:
+            found[r - start] = 1 + (found[r - start + 1] if r + 1 < stop else 0)
+    return found
 
 
 @compiled

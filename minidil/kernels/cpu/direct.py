@@ -6,8 +6,7 @@ holds a row for each number of all runs, takes number k of R runs and row k of t
 registers over all taps and channels, and are stored once. im2col writes and reads every number of the image once for each tap;
 here it is read from the cache, where the last tile has left it.
 
-dL/dw is the product the other way round: for R numbers of a run and a panel of filters, the sum over the positions of
-x[start(position) + offset(tap) + number] dL/dy[position].
+dL/dw, the product the other way round, is in direct_weight.py.
 Source: Zhang, Franchetti & Low 2018, "High performance zero-memory overhead direct convolutions", arXiv:1809.10170.
 """
 
@@ -20,12 +19,12 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory
+from minidil.kernels.cpu.direct_weight import conv_grad_weight, pays_for_weights
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
-from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
-from minidil.kernels.cpu.phases import Reading, backward, forward, three
+from minidil.kernels.cpu.layout import as_channels, compiled, writable
+from minidil.kernels.cpu.padded import images_of, room_for, source_of
+from minidil.kernels.cpu.phases import Reading, backward, forward
 from minidil.kernels.cpu.registers import (
-    ROWS,
-    add_to,
     equal_rows,
     lanes,
     multiply_add,
@@ -37,8 +36,21 @@ from minidil.kernels.cpu.registers import (
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
+__all__ = [
+    "Prepared",
+    "conv_forward",
+    "conv_grad_input",
+    "conv_grad_weight",
+    "convolve",
+    "panel_of_results",
+    "pays",
+    "pays_for_weights",
+    "prepare_backward",
+    "prepare_forward",
+    "reached",
+]
+
 _BLOCK = 512  # results for which a panel is used before the next one is: what they see stays in the cache
-_SUMMED = 64  # positions whose products are added up in registers before they are stored
 _FEW = 1024  # of a phase: for fewer results, filling the panels takes longer than making columns
 
 
@@ -64,16 +76,11 @@ def pays(results: int, numbers: int, window: Window, groups: int) -> bool:
     return filled and results >= _FEW * math.prod(window.stride)
 
 
-def pays_for_weights(window: Window, channels: int, filters: int, groups: int) -> bool:
-    """Whether it is the faster way to dL/dw: BLAS wins with one tap, and with many numbers on both sides."""
-    return window.taps > 1 and min(channels, filters) < 64 * groups
-
-
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, *S), weight (F, C/groups, *K) -> (N, F, *O)."""
     filters = weight.shape[0]
     y = memory.empty((len(x), math.prod(window.out), filters), x.dtype)
-    convolve(_images(x, window.size), prepare_forward(weight, window, groups, bias), y)
+    convolve(images_of(x, window.size), prepare_forward(weight, window, groups, bias), y)
     return as_channels(y.reshape(-1, filters), len(x), window.out)
 
 
@@ -87,31 +94,8 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     channels, prepared = weight.shape[1] * groups, prepare_backward(weight, window, groups)
     whole = reached(prepared) == math.prod(window.size)
     dx = (memory.empty if whole else memory.zeros)((len(grad), math.prod(window.size), channels), grad.dtype)
-    convolve(_images(grad, window.out), prepared, dx)
+    convolve(images_of(grad, window.out), prepared, dx)
     return as_channels(dx.reshape(-1, channels), len(grad), window.size)
-
-
-def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
-    """dL/dweight: one partial sum per thread, added in order."""
-    channels, filters = x.shape[1] // groups, grad.shape[1]
-    each, reading = filters // groups, forward(window, groups)
-    source = _images(x, window.size)
-    upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
-    columns = tile_for(each, x.itemsize)[1]
-    wide = len(columns) * lanes(x.itemsize)
-    panels = -(-each // wide)
-
-    def work(start: int, stop: int) -> Array:
-        total = memory.zeros((groups, panels, window.taps * channels * wide), x.dtype)
-        run = reading.joined * channels
-        places = reading.before, reading.padded, reading.starts, reading.offsets
-        _weight_sums(source, _room(source, reading), *places, run, upstream, total, start, stop, (0,) * ROWS, columns)
-        return total
-
-    total = np.asarray(sum(run_sliced(work, len(x) * len(reading.starts))))
-    by_filter = total.reshape(groups, panels, window.taps, channels, wide).transpose(0, 1, 4, 3, 2)
-    by_filter = by_filter.reshape(groups, panels * wide, channels, window.taps)[:, :each]
-    return np.ascontiguousarray(by_filter).reshape(filters, channels, *window.kernel)
 
 
 def prepare_forward(weight: Array, window: Window, groups: int, bias: Array | None = None) -> Prepared:
@@ -156,17 +140,12 @@ def convolve(
     for phase, panels in zip(prepared.phases, prepared.panels, strict=True):
 
         def work(start: int, stop: int, phase: Reading = phase, panels: Array = panels) -> None:
-            run, room = phase.joined * prepared.depth, _room(source, phase)
+            run, room = phase.joined * prepared.depth, room_for(source, phase)
             places = phase.before, phase.padded, phase.starts, phase.offsets
             weights, tile = (run, panels, prepared.bias), (prepared.rows, prepared.columns)
             _correlate(source, room, *places, *weights, y, phase.places, start, stop, *tile, added, low, high)
 
         run_sliced(work, len(source) * len(phase.places))
-
-
-def _images(x: Array, size: tuple[int, ...]) -> Array:
-    """(N, C, *size) -> (N, D, H, W, C), contiguous."""
-    return as_rows(x).reshape(len(x), *three(size), x.shape[1])
 
 
 def _panels(matrix: Array, taps: Array, wide: int) -> Array:
@@ -175,12 +154,6 @@ def _panels(matrix: Array, taps: Array, wide: int) -> Array:
     panels = memory.zeros((groups, -(-each // wide), len(taps) * depth * wide), matrix.dtype)
     _fill_panels(writable(matrix), taps, panels, wide)
     return panels
-
-
-def _room(source: Array, reading: Reading) -> Array:
-    """For an image with its padding; of size 0 if it needs none."""
-    needed = reading.padded != source.shape[1:4]
-    return memory.empty((math.prod(reading.padded) * source.shape[4] if needed else 0,), source.dtype)
 
 
 @compiled
@@ -192,35 +165,6 @@ def _fill_panels(matrix: Array, taps: Array, panels: Array, wide: int) -> None:
             for c in range(depth):
                 for t in range(len(taps)):
                     panel[(t * depth + c) * wide + at] = matrix[g, taps[t], c, f]
-
-
-@compiled
-def _padded_copy(image: Array, room: Array, before: Any, padded: Any) -> None:
-    """Write image (D, H, W, C) into the room, of size `padded`, with zeros around it."""
-    depth, height, width, channels = image.shape
-    line = padded[2] * channels
-    first, count = before[2] * channels, width * channels
-    for d in range(padded[0]):
-        for h in range(padded[1]):
-            at = (d * padded[1] + h) * line
-            inside = 0 <= d - before[0] < depth and 0 <= h - before[1] < height
-            if not inside:
-                room[at : at + line] = 0
-                continue
-            row = image[d - before[0], h - before[1]].reshape(count)
-            room[at : at + first] = 0
-            for i in range(count):
-                room[at + first + i] = row[i]
-            room[at + first + count : at + line] = 0
-
-
-@compiled
-def _source(x: Array, image: int, room: Array, before: Any, padded: Any) -> tuple[Array, int]:
-    """A flat array that holds the image with its padding, and where in it the image begins."""
-    if room.size > 0:
-        _padded_copy(x[image], room, before, padded)
-        return room, 0
-    return x.reshape(x.size), image * (x.size // len(x))
 
 
 @compiled
@@ -252,7 +196,7 @@ def _correlate(
     groups, per_group, _ = panels.shape
     each, wide, channels = filters // groups, bias.shape[2], x.shape[4]
     for image in range(first // count, (last - 1) // count + 1):
-        source, base = _source(x, image, room, before, padded)
+        source, base = source_of(x, image, room, before, padded)
         begin, end = max(first - image * count, 0), min(last - image * count, count)
         for block in range(begin, end, _BLOCK):
             stop = min(block + _BLOCK, end)
@@ -320,83 +264,3 @@ def panel_of_results(
             for i in range(min(len(rows), count - p)):
                 for f in range(used):
                     y[to + places[p + i] * filters + f] = spare[i * wide + f]
-
-
-@compiled
-def _weight_sums(
-    x: Array,
-    room: Array,
-    before: Any,
-    padded: Any,
-    starts: Array,
-    offsets: Array,
-    run: int,
-    grad: Array,
-    total: Array,
-    first: int,
-    last: int,
-    rows: Any,
-    columns: Any,
-) -> None:
-    """total (groups, panels, runs * run * wide) += the sums over the positions first..last, counted over all images."""
-    count, channels, filters = len(starts), x.shape[4], grad.shape[2]
-    groups, panels, size = total.shape
-    each, wide = filters // groups, size // (len(offsets) * run)
-    upstream, own = grad.reshape(grad.size), np.zeros(_SUMMED * wide, x.dtype)
-    for image in range(first // count, (last - 1) // count + 1):
-        source, base = _source(x, image, room, before, padded)
-        begin, end = max(first - image * count, 0), min(last - image * count, count)
-        for block in range(begin, end, _SUMMED):
-            seen = starts[block : min(block + _SUMMED, end)]
-            for g in range(groups):
-                for j in range(panels):
-                    at = ((image * count + block) * groups + g) * each + j * wide
-                    _gather_panel(upstream, at, filters, len(seen), own, min(each - j * wide, wide), columns)
-                    for t in range(len(offsets)):
-                        origin = base + offsets[t] * channels + g * (channels // groups)
-                        part = total[g, j, t * run * wide : (t + 1) * run * wide]
-                        _add_products(source, origin, channels, seen, run, own, part, rows, columns)
-
-
-@compiled
-def _gather_panel(upstream: Array, at: int, filters: int, count: int, own: Array, used: int, columns: Any) -> None:
-    """The panel's numbers at `count` positions, one after the other, so that their cache lines are not in each other's way."""
-    wide = len(own) // _SUMMED
-    for p in range(count):
-        if used == wide:
-            store(equal_rows(upstream, at + p * filters, (0,), columns), own, (p * wide,))
-        else:
-            for f in range(used):
-                own[p * wide + f] = upstream[at + p * filters + f]
-            own[p * wide + used : (p + 1) * wide] = 0
-
-
-@compiled
-def _add_products(
-    source: Array,
-    origin: int,
-    channels: int,
-    starts: Array,
-    run: int,
-    own: Array,
-    total: Array,
-    rows: Any,
-    columns: Any,
-) -> None:
-    """total[n] += the sum over positions p of number n of the run that begins at starts[p] times the panel at p."""
-    wide, whole = len(total) // run, run // len(rows) * len(rows)
-    nothing, lines = np.zeros(wide, total.dtype), np.arange(max(run, len(rows)))
-    for n in range(0, whole, len(rows)):
-        tile = equal_rows(nothing, 0, rows, columns)
-        for p in range(len(starts)):
-            at = starts[p] * channels + origin + n
-            tile = multiply_add(tile, source, (0, 1, 2, 3, 4, 5), at, own, p * wide)
-        add_to(tile, total, numbers_at(taken(lines, n, run, rows), 0, wide, 0))
-    if whole < run:
-        rest = taken(lines, whole, run, rows)  # the last number more than once, which is not added
-        tile, spare = equal_rows(nothing, 0, rows, columns), np.empty(len(rows) * wide, total.dtype)
-        for p in range(len(starts)):
-            tile = multiply_add(tile, source, rest, starts[p] * channels + origin, own, p * wide)
-        store(tile, spare, numbers_at(taken(lines, 0, len(rows), rows), 0, wide, 0))
-        for i in range((run - whole) * wide):
-            total[whole * wide + i] += spare[i]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from minidil.array import Array
+from minidil.kernels.cpu.exponential import exp_of_minus, tanh_of
 from minidil.kernels.cpu.flat import mapped
 from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import compiled
@@ -18,6 +21,16 @@ def relu(x: Array) -> Array:
 def relu_grad(grad: Array, y: Array) -> Array:
     """0 where the output y is 0, grad elsewhere, also where y is NaN."""
     return mapped(_relu_grad, y, grad)[0]
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)."""
+    return mapped(_sigmoid, x)[0]
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent; NumPy's in other types than float32."""
+    return mapped(_tanh, x)[0] if x.dtype == np.float32 else np.tanh(x)
 
 
 def erf(x: Array) -> Array:
@@ -45,6 +58,20 @@ def _relu(x: Array, y: Array) -> None:
 def _relu_grad(y: Array, grad: Array, dx: Array) -> None:
     for i in range(len(y)):
         dx[i] = 0 if y[i] <= 0 else grad[i]
+
+
+@compiled
+def _sigmoid(x: Array, y: Array) -> None:
+    one = x.dtype.type(1)
+    for i in range(len(x)):
+        power = exp_of_minus(abs(x[i]))
+        y[i] = (power if x[i] < 0 else one) / (one + power)
+
+
+@compiled
+def _tanh(x: Array, y: Array) -> None:
+    for i in range(len(x)):
+        y[i] = tanh_of(x[i])
 
 
 @compiled

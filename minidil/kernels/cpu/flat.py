@@ -13,6 +13,8 @@ from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import writable
 from minidil.kernels.threads import run_sliced
 
+LEAST_ELEMENTS = 1 << 14  # elements: fewer are done before another thread has woken
+
 
 def mapped(
     kernel: Callable[..., None], x: Array, *others: Array, constants: Sequence[float] = (), outputs: int = 1
@@ -24,7 +26,10 @@ def mapped(
     outs = tuple(memory.empty_like(x) for _ in range(outputs))
     flat = [flattened(array, outs[0]) for array in (x, *others, *outs)]
     numbers = [x.dtype.type(number) for number in constants]
-    run_sliced(lambda start, stop: kernel(*(vector[start:stop] for vector in flat), *numbers), x.size)
+    if x.size < LEAST_ELEMENTS:
+        kernel(*flat, *numbers)
+    else:
+        run_sliced(lambda start, stop: kernel(*(vector[start:stop] for vector in flat), *numbers), x.size)
     return outs
 
 

@@ -14,11 +14,10 @@ import numpy as np
 from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.exponential import exp_of_minus
+from minidil.kernels.cpu.flat import LEAST_ELEMENTS
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, compiled_sum, writable
 from minidil.kernels.reference import logits as reference
 from minidil.kernels.threads import run_sliced
-
-_LEAST_ELEMENTS = 1 << 14  # fewer are done before other threads have woken
 
 
 def softmax(x: Array, axis: int) -> Array:
@@ -68,7 +67,7 @@ def _along(axis: int, kernel: Callable[..., None], x: Array) -> Array:
 
 def _run(kernel: Callable[..., None], sliced: Sequence[Array], *whole: Any) -> None:
     """kernel(*sliced, *whole), with the rows of the sliced arrays, first of them the logits, shared out among the threads."""
-    if sliced[0].size < _LEAST_ELEMENTS:
+    if sliced[0].size < LEAST_ELEMENTS:
         kernel(*sliced, *whole)
     else:
         run_sliced(lambda start, stop: kernel(*(array[start:stop] for array in sliced), *whole), len(sliced[0]))

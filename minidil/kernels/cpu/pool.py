@@ -1,4 +1,4 @@
-"""Max-pooling, channels-last: the taps of a window are compared a vector of channels at a time."""
+"""Pooling, channels-last: the taps of a window are compared, or added, a vector of channels at a time."""
 
 from __future__ import annotations
 
@@ -38,6 +38,32 @@ def max_pool_grad(grad: Array, winner: Array, window: Window) -> Array:
     def work(start: int, stop: int) -> None:
         for first, last, places in walk(window, start * positions, stop * positions, _ROWS):
             _return(upstream[first:last], which[first:last], places, dx)
+
+    run_sliced(work, images)
+    return as_channels(dx, images, window.size)
+
+
+def window_sum(x: Array, window: Window) -> Array:
+    """The sum of every window's taps."""
+    source, images = as_rows(x), len(x)
+    y = memory.empty((images * math.prod(window.out), x.shape[1]), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        for first, last, places in walk(window, start, stop, _ROWS):
+            _add_up(source, places, y[first:last])
+
+    run_sliced(work, len(y))
+    return as_channels(y, images, window.out)
+
+
+def window_spread(grad: Array, window: Window) -> Array:
+    """Every output's gradient is added at all of its taps. A thread owns whole images, so none meets another."""
+    upstream, images, positions = as_rows(grad), len(grad), math.prod(window.out)
+    dx = memory.zeros((images * math.prod(window.size), grad.shape[1]), grad.dtype)
+
+    def work(start: int, stop: int) -> None:
+        for first, last, places in walk(window, start * positions, stop * positions, _ROWS):
+            _spread(upstream[first:last], places, dx)
 
     run_sliced(work, images)
     return as_channels(dx, images, window.size)
@@ -103,3 +129,27 @@ def _return(grad: Array, winner: Array, places: Array, dx: Array) -> None:
             if place >= 0:
                 for c in range(channels):
                     dx[place, c] += grad[r, c] if winner[r, c] == number else none
+
+
+@compiled
+def _add_up(x: Array, places: Array, y: Array) -> None:
+    (rows, taps), channels = places.shape, x.shape[1]
+    for r in range(rows):
+        for c in range(channels):
+            y[r, c] = 0
+        for tap in range(taps):
+            place = places[r, tap]
+            if place >= 0:
+                for c in range(channels):
+                    y[r, c] += x[place, c]
+
+
+@compiled
+def _spread(grad: Array, places: Array, dx: Array) -> None:
+    (rows, taps), channels = places.shape, grad.shape[1]
+    for r in range(rows):
+        for tap in range(taps):
+            place = places[r, tap]
+            if place >= 0:
+                for c in range(channels):
+                    dx[place, c] += grad[r, c]

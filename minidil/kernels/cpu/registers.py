@@ -115,6 +115,25 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
 
 
 @_emitted
+def multiply_add_each(typing: Any, tile: Any, left: Any, starts: Any, right: Any, at: Any) -> Any:
+    """The tile plus left[starts[i] + n] right[at + n] for rows i, number by number."""
+    vector, rows = tile.dtype, starts.count
+    columns = tile.count // rows
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        sums, kept = _parts(builder, args[0], tile), _parts(builder, args[2], starts)
+        for j in range(columns):
+            shared = _load(context, builder, right, args[3], _offset(builder, args[4], j * vector.lanes), vector)
+            for i in range(rows):
+                own = _load(context, builder, left, args[1], _offset(builder, kept[i], j * vector.lanes), vector)
+                product = builder.fmul(own, shared, flags=("contract",))
+                sums[i * columns + j] = builder.fadd(sums[i * columns + j], product, flags=("contract",))
+        return cgutils.pack_array(builder, sums)
+
+    return tile(tile, left, starts, right, types.intp), code
+
+
+@_emitted
 def add_to(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     """Store the sum of the tile and what is in the array: row i goes to starts[i] and after it."""
     vector, rows = tile.dtype, starts.count
