@@ -20,7 +20,9 @@ from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.ops.boxes import Boxes, as_boxes, as_table
 
-LARGEST = math.log(1000 / 16)  # of log(w_b / w_a): a first guess gone wild must not overflow exp. Everybody has this number
+LARGEST = math.log(
+    1000 / 16
+)  # of log(w_b / w_a): a first guess gone wild must not overflow exp. Everybody has this number
 
 
 def box_iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -70,9 +72,7 @@ def clip_boxes(boxes: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
     return np.clip(as_boxes("clip_boxes", boxes), 0, limit)
 
 
-def nms(
-    boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike | None = None
-) -> NDArray[np.int64]:
+def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> NDArray[np.int64]:
     """Non-maximum suppression: which boxes stay, by falling score, where each removes those of lower score with IoU > threshold.
 
     Of equal scores the first goes first. An IoU that equals the threshold removes nothing.
@@ -82,7 +82,9 @@ def nms(
     """
     found = as_boxes("nms", boxes)
     score = as_column("nms", scores, len(found), "scores", np.float64)
-    group = np.zeros(len(found), np.int64) if labels is None else as_column("nms", labels, len(found), "labels", np.int64)
+    group = (
+        np.zeros(len(found), np.int64) if labels is None else as_column("nms", labels, len(found), "labels", np.int64)
+    )
     if not 0 <= threshold <= 1:
         raise OptionError(f"nms: threshold must lie in 0..1, not {threshold}")
     if np.isnan(score).any():
@@ -98,7 +100,9 @@ def as_column(op: str, values: Any, length: int, name: str, dtype: type[np.gener
         raise ShapeError(f"{op}: {name} must be ({length},), one for each box, not {found.shape}")
     converted = found.astype(dtype)
     if not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
-        raise OptionError(f"{op}: {name} must be {np.dtype(dtype)}, not {found.dtype} such as {found[converted != found][0]}")
+        raise OptionError(
+            f"{op}: {name} must be {np.dtype(dtype)}, not {found.dtype} such as {found[converted != found][0]}"
+        )
     return converted
 
 
@@ -108,7 +112,9 @@ def _middle_and_size(boxes: Boxes) -> tuple[Boxes, Boxes]:
 
 def _check_pairs(op: str, name: str, rows: Boxes, anchors: Boxes) -> None:
     if len(rows) != len(anchors):
-        raise ShapeError(f"{op}: every row needs its anchor, but there are {len(rows)} {name} and {len(anchors)} anchors")
+        raise ShapeError(
+            f"{op}: every row needs its anchor, but there are {len(rows)} {name} and {len(anchors)} anchors"
+        )
 
 
 def _four(op: str, weights: Sequence[float]) -> NDArray[np.float64]:

@@ -123,9 +123,7 @@ def average_precision(
     precision = np.full((len(limits), len(RECALLS), len(classes)), np.nan)
     recall = np.full((len(limits), len(classes)), np.nan)
     for number, label in enumerate(classes):
-        judged = [
-            _judged(*_of_class(d, g, label, max_detections), limits) for d, g in zip(found, truth, strict=True)
-        ]
+        judged = [_judged(*_of_class(d, g, label, max_detections), limits) for d, g in zip(found, truth, strict=True)]
         total = sum(wanted for _, _, _, wanted in judged)
         if total:
             scores, right, wrong = (np.concatenate(parts, axis=-1) for parts in list(zip(*judged, strict=True))[:3])
@@ -195,7 +193,9 @@ def _curves(right: NDArray[Any], wrong: NDArray[Any], total: int) -> tuple[NDArr
 
 def _column(kind: str, holder: Truth | Detections, name: str, dtype: type[np.generic]) -> NDArray[Any]:
     values = getattr(holder, name)
-    return as_column(kind, np.zeros(len(holder.boxes), dtype) if values is None else values, len(holder.boxes), name, dtype)
+    return as_column(
+        kind, np.zeros(len(holder.boxes), dtype) if values is None else values, len(holder.boxes), name, dtype
+    )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

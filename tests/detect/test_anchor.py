@@ -14,7 +14,7 @@ from minidil.errors import OptionError, ShapeError
 def test_one_cell_after_the_other():
     found = anchors((2, 3), 4, (4,))
     assert_array_equal(found[:3], [[0, 0, 4, 4], [4, 0, 8, 4], [8, 0, 12, 4]])  # cells of 4 pixels, tiled without a gap
-    assert_array_equal(found[3:], found[:3] + [0, 4, 0, 4])
+    assert_array_equal(found[3:], np.add(found[:3], [0, 4, 0, 4]))
 
 
 def test_sizes_and_ratios():
@@ -55,7 +55,9 @@ def by_hand(iou, high, low, keep_best):
 
 
 IOU = st.integers(0, 3).flatmap(
-    lambda boxes: st.lists(st.lists(st.sampled_from([0, 0.1, 0.3, 0.5, 0.7, 1]), min_size=boxes, max_size=boxes), max_size=6)
+    lambda boxes: st.lists(
+        st.lists(st.sampled_from([0, 0.1, 0.3, 0.5, 0.7, 1]), min_size=boxes, max_size=boxes), max_size=6
+    )
 )
 
 
@@ -87,7 +89,11 @@ def test_the_best_anchor_of_a_small_box_keeps_it():
     ("given", "error", "message"),
     [
         (([0.5], 0.7, 0.3), ShapeError, r"match: iou must be \(anchors, boxes\), not \(1,\)"),
-        (([[0.5]], 0.3, 0.7), OptionError, "match: the thresholds must be 0 < low <= high <= 1, not low = 0.7 and high = 0.3"),
+        (
+            ([[0.5]], 0.3, 0.7),
+            OptionError,
+            "match: the thresholds must be 0 < low <= high <= 1, not low = 0.7 and high = 0.3",
+        ),
         (([[np.nan]], 0.7, 0.3), OptionError, "match: iou must lie in 0..1, and be no NaN"),
         (([[1.5]], 0.7, 0.3), OptionError, "match: iou must lie in 0..1, and be no NaN"),
     ],
