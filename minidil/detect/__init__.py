@@ -6,10 +6,12 @@
 from minidil.detect.anchor import anchors, match
 from minidil.detect.boxes import box_iou, clip_boxes, decode, encode, nms
 from minidil.detect.metric import AveragePrecision, Detections, Truth, average_precision
+from minidil.detect.network import FasterRCNN, faster_rcnn
 
 __all__ = [
     "AveragePrecision",
     "Detections",
+    "FasterRCNN",
     "Truth",
     "anchors",
     "average_precision",
@@ -17,6 +19,7 @@ __all__ = [
     "clip_boxes",
     "decode",
     "encode",
+    "faster_rcnn",
     "match",
     "nms",
 ]

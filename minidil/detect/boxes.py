@@ -65,11 +65,16 @@ def decode(deltas: ArrayLike, anchors: ArrayLike, weights: Sequence[float] = (1,
     return np.hstack([middle - half, middle + half])
 
 
-def clip_boxes(boxes: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
+def clip_boxes(boxes: ArrayLike, size: Sequence[int]) -> NDArray[np.float64]:
     """Boxes limited to a picture of this height and width; one that lies outside has no area then."""
     height, width = size
     limit = np.array([width, height, width, height])
     return np.clip(as_boxes("clip_boxes", boxes), 0, limit)
+
+
+def has_area(boxes: Boxes) -> NDArray[np.bool_]:
+    """Which of the boxes have some, (N,)."""
+    return np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> NDArray[np.int64]:
