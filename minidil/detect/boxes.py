@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidil.errors import OptionError, ShapeError
+from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.ops.boxes import Boxes, as_boxes, as_table
 
@@ -99,10 +99,12 @@ def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike
 
 
 def as_column(op: str, values: Any, length: int, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    """One number of this type for each of `length` boxes. Raises: ShapeError or OptionError if that is not what is given."""
+    """One number of this type for each of `length` boxes. Raises: ShapeError, DtypeError or OptionError for anything else."""
     found = np.asarray(values)
     if found.shape != (length,):
         raise ShapeError(f"{op}: {name} must be ({length},), one for each box, not {found.shape}")
+    if found.dtype.kind not in "fiub":
+        raise DtypeError(f"{op}: {name} must hold numbers, not {found.dtype}")
     converted = found.astype(dtype)
     if not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
         raise OptionError(

@@ -123,72 +123,60 @@ def average_precision(
     precision = np.full((len(limits), len(RECALLS), len(classes)), np.nan)
     recall = np.full((len(limits), len(classes)), np.nan)
     for number, label in enumerate(classes):
-        judged = [_judged(*_of_class(d, g, label, max_detections), limits) for d, g in zip(found, truth, strict=True)]
-        total = sum(wanted for _, _, _, wanted in judged)
-        if total:
-            scores, right, wrong = (np.concatenate(parts, axis=-1) for parts in list(zip(*judged, strict=True))[:3])
-            order = np.argsort(-scores, kind="stable")
-            precision[:, :, number], recall[:, number] = _curves(right[:, order], wrong[:, order], total)
+        pairs = zip(found, truth, strict=True)
+        scores, right, wrong, wanted = zip(
+            *(_judged(*pair, label, max_detections, limits) for pair in pairs), strict=True
+        )
+        if total := sum(wanted):
+            order = np.argsort(-np.concatenate(scores), kind="stable")
+            hits, misses = (np.concatenate(parts, axis=1)[:, order].cumsum(axis=1) for parts in (right, wrong))
+            precision[:, :, number], recall[:, number] = _curves(hits, misses, total)
     return AveragePrecision(tuple(thresholds), tuple(classes), precision, recall)
 
 
-def _of_class(
-    found: Detections, truth: Truth, label: int, max_detections: int | None
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """What there is of one class in a picture: boxes by falling score and scores; true boxes, those that count before the others.
+def _judged(
+    found: Detections, truth: Truth, label: int, max_detections: int | None, limits: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], int]:
+    """Of one class in a picture: the scores (D,), which boxes are right and which are wrong, (T, D) each; how many count.
 
-    And what is a crowd of them, and what does not count.
+    By falling score a box takes a true one that counts, or else one that does not; of several the one it overlaps most, of equal
+    ones the last, as cocoeval.py does.
     """
     mine = np.flatnonzero(found.labels == label)
     mine = mine[np.argsort(-found.scores[mine], kind="stable")][:max_detections]
     theirs = np.flatnonzero(truth.labels == label)
-    ignored = truth.crowd | truth.ignore
-    theirs = theirs[np.argsort(ignored[theirs], kind="stable")]
-    return found.boxes[mine], found.scores[mine], truth.boxes[theirs], truth.crowd[theirs], ignored[theirs]
+    ignored = (truth.crowd | truth.ignore)[theirs]
+    theirs, wanted = np.append(theirs[~ignored], theirs[ignored]), int((~ignored).sum())
+    crowd = truth.crowd[theirs]
 
-
-def _judged(
-    boxes: NDArray[Any],
-    scores: NDArray[Any],
-    true: NDArray[Any],
-    crowd: NDArray[Any],
-    ignored: NDArray[Any],
-    limits: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], int]:
-    """The scores; which boxes are right and which are wrong, (T, D) each; and how many true boxes count.
-
-    A box prefers a true one that counts, and then the one it overlaps most, of equal ones the last, as cocoeval.py does.
-    """
-    overlap = box_iou(boxes, true, crowd)
-    wanted = int((~ignored).sum())
-    right = np.zeros((len(limits), len(boxes)), bool)
-    wrong = np.ones((len(limits), len(boxes)), bool)
-    free = np.ones((len(limits), len(true)), bool)
+    right = np.zeros((len(limits), len(mine)), bool)
+    wrong = np.ones((len(limits), len(mine)), bool)
+    free = np.ones((len(limits), len(theirs)), bool)
     rows = np.arange(len(limits))
-    for d, row in enumerate(overlap):
-        fits = np.where((free | crowd) & (row >= limits[:, np.newaxis]), row, -1.0)
-        for part, counts in ((slice(0, wanted), True), (slice(wanted, None), False)):
-            if fits[:, part].size:
-                last = fits[:, part].shape[1] - 1 - np.argmax(fits[:, part][:, ::-1], axis=1)
-                taken = (part.start or 0) + last
-                does = wrong[:, d] & (fits[rows, taken] >= 0)
-                free[rows[does], taken[does]] = False
-                wrong[does, d] = False
-                right[does, d] = counts
-    return scores, right, wrong, wanted
+    for d, overlap in enumerate(box_iou(found.boxes[mine], truth.boxes[theirs], crowd)):
+        fits = np.where((free | crowd) & (overlap >= limits[:, np.newaxis]), overlap, -1)
+        for first, end, counts in ((0, wanted, True), (wanted, len(theirs), False)):
+            if first < end:
+                best = end - 1 - fits[:, first:end][:, ::-1].argmax(axis=1)
+                takes = wrong[:, d] & (fits[rows, best] >= 0)
+                free[rows[takes], best[takes]] = False
+                wrong[takes, d] = False
+                right[takes, d] = counts
+    return found.scores[mine], right, wrong, wanted
 
 
-def _curves(right: NDArray[Any], wrong: NDArray[Any], total: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Precision (T, 101) at every recall, and the largest recall (T,)."""
-    hits, misses = np.cumsum(right, axis=1), np.cumsum(wrong, axis=1)
+def _curves(
+    hits: NDArray[np.int64], misses: NDArray[np.int64], total: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision (T, 101) at every recall, and the largest recall (T,), from how many of the first are right and wrong, (T, D)."""
     recall = hits / total
     precision = hits / np.maximum(hits + misses, 1)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    curves = np.zeros((len(right), len(RECALLS)))
+    curves = np.zeros((len(hits), len(RECALLS)))
     for curve, reached, values in zip(curves, recall, best, strict=True):
         place = np.searchsorted(reached, RECALLS)
         curve[place < len(values)] = values[place[place < len(values)]]
-    return curves, recall[:, -1] if recall.shape[1] else np.zeros(len(right))
+    return curves, recall[:, -1] if recall.shape[1] else np.zeros(len(hits))
 
 
 def _column(kind: str, holder: Truth | Detections, name: str, dtype: type[np.generic]) -> NDArray[Any]:

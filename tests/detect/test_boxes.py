@@ -157,6 +157,7 @@ ONE = [[0, 0, 1, 1]]
         (lambda: nms(ONE * 2, [0.1, np.nan], 0.5), OptionError, r"nms: scores\[1\] is NaN"),
         (lambda: nms(ONE, [0.1], 1.5), OptionError, "nms: threshold must lie in 0..1, not 1.5"),
         (lambda: nms(ONE, [0.1], 0.5, [0.5]), OptionError, "nms: labels must be int64, not float64 such as 0.5"),
+        (lambda: nms(ONE, ["much"], 0.5), DtypeError, "nms: scores must hold numbers, not <U4"),
         (lambda: nms([[3, 0, 1, 1]], [0.1], 0.5), OptionError, r"nms: boxes\[0\] = \(3, 0, 1, 1\) is inverted"),
     ],
 )
