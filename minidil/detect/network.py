@@ -85,15 +85,14 @@ class FasterRCNN(Module):
         guesses = self._guesses(features)
         around = self._anchors(features)
         first = [PROPOSALS(around, replace(picture, labels=None), rng) for picture in truth]
-        rows = guesses[_index(first)]
+        drawn = guesses[_index(first)]
+        proposal_loss = self.stage_loss(drawn[:, :2], drawn[:, 2:], first)
         # The objects are candidates, too: before the first stage has learned anything, nothing else is near them.
         proposed = self._proposals(guesses.numpy(), around, x.shape[2:])
         boxes = [np.concatenate(pair) for pair in zip(proposed, objects, strict=True)]
         second = [OBJECTS(box, picture, rng) for box, picture in zip(boxes, truth, strict=True)]
-        answers = self._answers(features, [box[drawn.chosen] for box, drawn in zip(boxes, second, strict=True)])
-        return self.stage_loss(rows[:, :2], rows[:, 2:], first) + self.stage_loss(
-            answers[:, :-4], answers[:, -4:], second
-        )
+        answers = self._answers(features, [box[picture.chosen] for box, picture in zip(boxes, second, strict=True)])
+        return proposal_loss + self.stage_loss(answers[:, :-4], answers[:, -4:], second)
 
     def detect(
         self, x: Tensor | Array, *, score: float = 0.05, overlap: float = 0.5, max_detections: int = 200

@@ -5,12 +5,13 @@ cells. Both axes are independent of one another, so all that happens to a map x 
 
     y = A x B^T,      dL/dx = A^T G B,
 
-with A (O, H) and B (O, W), the rows of which say what each bin takes of each row and column. Cell i of the map stands at i + 1/2
-of its own coordinates, in which a box from x1 to x2 reaches from s x1 to s x2, s being the map's scale; sample j of bin i lies at
+with A (O, H) and B (O, W), the rows of which say what each bin takes of each row and column. On a map of scale s a box from x1 to
+x2 reaches from s x1 to s x2, and sample j of bin i lies at
 
-    c = s x1 + (i + (j + 1/2) / P) s (x2 - x1) / O,      in units of cells c - 1/2.
+    c = s x1 + (i + (j + 1/2) / P) s (x2 - x1) / O.
 
-RoIAlign as it was first published left out this half ("aligned=False"), and read everything half a cell too far on.
+Cell i covers i..i + 1 and stands at i + 1/2, so what lies at c is mixed from the cells around c - 1/2. As first published
+RoIAlign left out this half ("aligned=False"), and read everything half a cell too far on.
 """
 
 from __future__ import annotations
