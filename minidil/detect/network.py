@@ -107,9 +107,10 @@ class FasterRCNN(Module):
             boxes = self._proposals(self._guesses(features).numpy(), self._anchors(features), x.shape[2:])
             answers = self._answers(features, boxes)
             chances = F.softmax(answers[:, :-4], axis=1).numpy()[:, 1:]
-        codes, ends = answers.numpy()[:, -4:], np.cumsum([len(b) for b in boxes])[:-1]
+        ends = np.cumsum([len(box) for box in boxes])
+        parts = (np.split(rows, ends)[:-1] for rows in (answers.numpy()[:, -4:], chances))
         found = []
-        for box, code, chance in zip(boxes, np.split(codes, ends), np.split(chances, ends), strict=True):
+        for box, code, chance in zip(boxes, *parts, strict=True):
             placed = clip_boxes(decode(code, box, OBJECTS.weights), x.shape[2:])
             place, label = np.nonzero((chance >= score) & has_area(placed)[:, np.newaxis])
             kept = nms(placed[place], chance[place, label], overlap, label)[:max_detections]
@@ -124,9 +125,10 @@ class FasterRCNN(Module):
         return anchors(features.shape[2:], STRIDE, self.sizes, self.ratios)
 
     def _guesses(self, features: Tensor) -> Tensor:
-        n, _, height, width = features.shape
-        guesses = self.rpn(features).reshape(n, -1, 6, height, width)
-        return guesses.transpose(0, 3, 4, 1, 2).reshape(n, -1, 6)
+        guesses = self.rpn(features)
+        n, channels, height, width = guesses.shape
+        of_each = guesses.reshape(n, channels // 6, 6, height, width).transpose(0, 3, 4, 1, 2)
+        return of_each.reshape(n, height * width * channels // 6, 6)
 
     def _answers(self, features: Tensor, boxes: list[Boxes]) -> Tensor:
         """(R, K + 1 + 4): for each box the logits of background and the classes, and its code."""

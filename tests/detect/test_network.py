@@ -70,6 +70,7 @@ def test_pictures_of_any_size_with_and_without_anything_in_them(backend):
     found = model.detect(x, score=0)
     assert model.training
     assert len(found) == 2
+    assert model.detect(x[:0]) == []
     for picture_ in found:
         assert 0 < len(picture_.boxes) <= 200
         assert (picture_.boxes >= 0).all()
