@@ -7,7 +7,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import analysis, data, deploy, functional, models, nn, optim, schedule, testing, train, viz
+from minidil import analysis, data, deploy, detect, functional, models, nn, optim, schedule, testing, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -47,6 +47,7 @@ __all__ = [
     "conv_algorithm",
     "data",
     "deploy",
+    "detect",
     "eye",
     "full",
     "full_like",

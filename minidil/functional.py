@@ -34,6 +34,7 @@ from minidil.ops import places as _places
 from minidil.ops import pool as _pool
 from minidil.ops import rearrange as _rearrange
 from minidil.ops import reduce as _reduce
+from minidil.ops import roi_align as _roi_align
 from minidil.ops import scan as _scan
 from minidil.ops import select as _select
 from minidil.ops import shape as _shape
@@ -95,6 +96,7 @@ fold = lift(_columns.fold)
 avg_pool = lift(_pool.avg_pool)
 adaptive_avg_pool = lift(_pool.adaptive_avg_pool)
 interpolate = lift(_interpolate.interpolate)
+roi_align = lift(_roi_align.roi_align)
 
 relu = lift(_activation.relu)
 leaky_relu = lift(_activation.leaky_relu)
@@ -113,6 +115,7 @@ layer_norm = lift(_norm.layer_norm, order=("x", "normalized_shape", "weight", "b
 mse_loss = lift(_loss.mse_loss, by_position=2)
 l1_loss = lift(_loss.l1_loss, by_position=2)
 huber_loss = lift(_loss.huber_loss)
+focal_loss = lift(_loss.focal_loss, by_position=2)
 
 cross_entropy = lift(_loss.cross_entropy, by_position=3)
 binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits, by_position=2)

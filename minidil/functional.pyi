@@ -259,6 +259,21 @@ def interpolate(x: Operand, size: Ints | None = None, scale_factor: float | Sequ
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
 
+def roi_align(x: Operand, boxes: Sequence[Any], output_size: Ints, spatial_scale: float = 1.0, sampling_ratio: int = 2, aligned: bool = True) -> Tensor:
+    """The map under each box, output_size bins high and wide: means of samples that lie where the box says, unrounded.
+
+    boxes: for every image of x its boxes (R_n, 4) as (x1, y1, x2, y2), in pixels of the picture; constants, without gradient.
+        A sample more than one cell away from the map's cells is 0, a nearer one takes the cell at the border.
+    spatial_scale: the map's size over the picture's, 1 / its stride.
+    sampling_ratio: the samples P along each axis of a bin.
+    aligned: False reads half a cell too far on, and makes every box at least one cell large; for weights trained that way.
+
+    Shapes: x (N, C, H, W) -> (R, C, *output_size), R = sum R_n, the boxes of the first image first.
+    Two matrix products an image, H O W C R_n multiply-adds and W O^2 C R_n: for maps of some dozens of cells a side.
+    Raises: ShapeError, DtypeError or OptionError if x or the options do not fit, or a box is inverted or not finite.
+    Source: He et al. 2017, arXiv:1703.06870, section 3.
+    """
+
 def relu(x: Operand) -> Tensor:
     """max(x, 0) (Nair & Hinton 2010). At 0 the gradient is taken as 0; a NaN stays one, and its gradient passes."""
 
@@ -344,6 +359,18 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = 'mean') -> Tensor:
 
 def huber_loss(x: Operand, target: Operand, reduction: str = 'mean', delta: float = 1.0) -> Tensor:
     """e^2 / 2 for an error |e| <= delta and delta (|e| - delta/2) beyond, where both and their slopes meet (Huber 1964)."""
+
+def focal_loss(x: Operand, target: Tensor | Array, *, alpha: float | None = 0.25, gamma: float = 2.0, reduction: str = 'mean') -> Tensor:
+    """-a t (1 - p)^gamma log p - (1 - a) (1 - t) p^gamma log(1 - p): cross-entropy in which answers that are right hardly count.
+
+    p is the sigmoid of the logits x, and targets t lie in 0..1; x and target of one shape. A detector sums the losses of all its
+    anchors and divides by the number of those that hold something.
+    alpha: the weight a of the positive targets, against 1 - a of the others; None: a factor of 1 for both.
+    gamma: 0 is cross-entropy; 2 makes the loss of a right answer with p = 0.9 a hundred times smaller.
+    Raises: ShapeError or DtypeError if target does not fit x; OptionError if alpha or a target lies outside 0..1, or gamma < 0.
+    An infinite logit costs nothing on the side of a target of 0 or 1, and infinity on the other side, or between.
+    Source: Lin et al. 2017, arXiv:1708.02002, equation 5 and appendix B.
+    """
 
 def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Array | None = None, *, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = 'mean') -> Tensor:
     """Minus the log-probability that softmax(logits) gives to the target.

@@ -151,6 +151,7 @@ def _pools(x: Floats) -> list[Case]:
         _case("avg_pool", lambda x: F.avg_pool(x, count_include_pad=False, **window), x),
         _case("adaptive_avg_pool", lambda x: F.adaptive_avg_pool(x, output_size=(4, 2)), x),
         _case("global_avg_pool", F.global_avg_pool, x),
+        _case("roi_align", lambda x: F.roi_align(x, boxes=_boxes(3), output_size=(5, 3)), x),
     ]
 
 
@@ -184,6 +185,7 @@ def _losses() -> list[Case]:
             3 * _real(33, 5),
             target=_positive(33, 5) / 2,
         ),
+        _case("focal_loss", F.focal_loss, 3 * _real(33, 5), target=_positive(33, 5) / 2),
         _case("nll_loss", F.nll_loss, _real(33, 11), target=classes),
         _case("mse_loss", F.mse_loss, _real(257), _positive(257)),
         _case("l1_loss", F.l1_loss, _distinct(33, 7), _distinct(33, 7)[::-1] + np.float32(0.3)),
@@ -207,6 +209,12 @@ def _distinct(*shape: int) -> Floats:
     """Numbers that are far enough apart for rounding not to change which of them is the largest."""
     numbers = np.random.default_rng(0).permutation(math.prod(shape)).reshape(shape)
     return ((numbers - numbers.size // 2) / np.float32(8)).astype(np.float32)
+
+
+def _boxes(images: int) -> list[Floats]:
+    """Five boxes an image, some of them beyond the map."""
+    corners = np.random.default_rng(2).uniform(-3, 19, (images, 5, 2, 2)).astype(np.float32)
+    return list(np.sort(corners, axis=2).reshape(images, 5, 4))
 
 
 def _mask(*shape: int) -> NDArray[np.bool_]:

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from minidil.kernels import cpu, reference
     from minidil.kernels.contract import (
         Activations,
+        Boxes,
         Convolution,
         Elementwise,
         Gathering,
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
     gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
+    boxes_are_in: tuple[Boxes, ModuleType] = reference.boxes, cpu.boxes  # reference/boxes.py
     random_is_in: Random = reference.random  # cuda/namespace.py
     updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py
 

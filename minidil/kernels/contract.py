@@ -298,6 +298,23 @@ class Gathering(Protocol):
         """Labels (N, *S) -> (N, classes, *S), 1 where the class axis equals the label and 0 elsewhere."""
 
 
+# --- boxes
+
+
+class Boxes(Protocol):
+    """Boxes (N, 4) as (x1, y1, x2, y2), float64 and on the host, where few of them are worth no journey."""
+
+    def box_iou(self, a: Array, b: Array, crowd: Array | None) -> Array:
+        """What a (N, 4) and b (M, 4) share, over what they cover together, (N, M); over a's own area alone where b is a crowd.
+
+        crowd: bools (M,), or None for none. Where nothing is covered it is 0."""
+
+    def nms(self, boxes: Array, groups: Array, threshold: float) -> Array:
+        """Which boxes are kept, (N,) bools: each, from the first on, removes those behind it with a larger IoU in its group.
+
+        groups: ints (N,). Boxes of different groups leave each other alone."""
+
+
 # --- random numbers
 
 
@@ -395,6 +412,7 @@ class Kernels(
     Normalisation,
     Losses,
     Gathering,
+    Boxes,
     Random,
     Updates,
     Protocol,

@@ -117,6 +117,12 @@ def _taps(mode: str, size: int, out: int, scale: float | None, align_corners: bo
         # Keys' kernel at the distances 1 + t, t, 1 - t and 2 - t; the border's value goes on, so taps beyond it fall on it.
         weights = _far(1 + t), _near(t), _near(1 - t), _far(2 - t)
         return [(np.clip(before.astype(np.int64) + i, 0, last), w) for i, w in enumerate(weights, start=-1)]
+    return linear_taps(centre, size)
+
+
+def linear_taps(centre: NDArray[np.floating[Any]], size: int) -> Taps:
+    """The two of `size` inputs that a point between them mixes, and their weights; beyond the border its value goes on."""
+    last = size - 1
     centre = np.clip(centre, 0, last)
     before = np.minimum(np.floor(centre).astype(np.int64), last)
     return [(before, 1 - (centre - before)), (np.minimum(before + 1, last), centre - before)]

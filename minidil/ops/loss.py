@@ -137,9 +137,8 @@ def binary_cross_entropy_with_logits(
     # in which no power overflows. Where u = 0 the first term is 0, however large x is.
     size = k.absolute(x)
     against = k.where(k.greater(x, 0), k.subtract(1, target), positive)
-    counted = k.where(k.equal(against, 0), against, size)
     rest = k.log1p(k.exp(k.negative(size)))
-    losses = k.add(k.multiply(against, counted), rest if mass is None else k.multiply(mass, rest))
+    losses = k.add(_counted_product(k, against, size), rest if mass is None else k.multiply(mass, rest))
 
     # dloss/dx = m s(x) - w t
     def grad_x(grad: Array) -> Array:
@@ -147,6 +146,50 @@ def binary_cross_entropy_with_logits(
         return k.multiply(grad, k.subtract(chance if mass is None else k.multiply(mass, chance), positive))
 
     return _reduced(k, op, losses, reduction, losses.size, (grad_x,))
+
+
+def focal_loss(
+    x: Array, *, target: Array, alpha: float | None = 0.25, gamma: float = 2.0, reduction: str = "mean"
+) -> tuple[Array, Vjps]:
+    """-a t (1 - p)^gamma log p - (1 - a) (1 - t) p^gamma log(1 - p): cross-entropy in which answers that are right hardly count.
+
+    p is the sigmoid of the logits x, and targets t lie in 0..1; x and target of one shape. A detector sums the losses of all its
+    anchors and divides by the number of those that hold something.
+    alpha: the weight a of the positive targets, against 1 - a of the others; None: a factor of 1 for both.
+    gamma: 0 is cross-entropy; 2 makes the loss of a right answer with p = 0.9 a hundred times smaller.
+    Raises: ShapeError or DtypeError if target does not fit x; OptionError if alpha or a target lies outside 0..1, or gamma < 0.
+    An infinite logit costs nothing on the side of a target of 0 or 1, and infinity on the other side, or between.
+    Source: Lin et al. 2017, arXiv:1708.02002, equation 5 and appendix B.
+    """
+    k = active()
+    _check_same("focal_loss", x, target)
+    if not 0 <= gamma < math.inf:
+        raise OptionError(f"focal_loss: gamma must be a number >= 0, not {gamma}")
+    if alpha is not None and not 0 <= alpha <= 1:
+        raise OptionError(f"focal_loss: alpha must lie in 0..1, or be None, not {alpha}")
+    _check_fractions(k, "focal_loss", target)
+    yes, no = target, k.subtract(1, target)
+    if alpha is not None:
+        yes, no = k.multiply(yes, alpha), k.multiply(no, 1 - alpha)
+
+    # With the loss of a positive target, P(x) = -(1 - p)^gamma log p, that of a negative one is P(-x), as 1 - s(x) = s(-x).
+    def cost(x: Array) -> Array:
+        return k.negative(k.multiply(k.power(k.sigmoid(k.negative(x)), gamma), _log_sigmoid(k, x)))
+
+    # dp/dx = p (1 - p) and dlog p/dx = 1 - p, so dP/dx = (1 - p)^gamma (gamma p log p - (1 - p)); p log p -> 0 as p -> 0.
+    def slope(x: Array) -> Array:
+        chance, miss = k.sigmoid(x), k.sigmoid(k.negative(x))
+        entropy = _counted_product(k, chance, _log_sigmoid(k, x))
+        return k.multiply(k.power(miss, gamma), k.subtract(k.multiply(entropy, gamma), miss))
+
+    opposite = k.negative(x)
+    losses = k.add(_counted_product(k, yes, cost(x)), _counted_product(k, no, cost(opposite)))
+
+    # loss = a t P(x) + (1 - a) (1 - t) P(-x), so dloss/dx = a t P'(x) - (1 - a) (1 - t) P'(-x)
+    def grad_x(grad: Array) -> Array:
+        return k.multiply(grad, k.subtract(k.multiply(yes, slope(x)), k.multiply(no, slope(opposite))))
+
+    return _reduced(k, "focal_loss", losses, reduction, losses.size, (grad_x,))
 
 
 def mse_loss(x: Array, target: Array, *, reduction: str = "mean") -> tuple[Array, Vjps]:
@@ -196,6 +239,16 @@ def huber_loss(x: Array, target: Array, *, reduction: str = "mean", delta: float
 def _of_error(k: Kernels, op: str, losses: Array, reduction: str, grad_x: Vjp) -> tuple[Array, Vjps]:
     """A loss of x - target: the gradient of the target is that of x with its sign turned."""
     return _reduced(k, op, losses, reduction, losses.size, (grad_x, lambda grad: k.negative(grad_x(grad))))
+
+
+def _log_sigmoid(k: Kernels, x: Array) -> Array:
+    """log s(x) = min(x, 0) - log(1 + e^-|x|), in which no power overflows."""
+    return k.subtract(k.minimum(x, 0), k.log1p(k.exp(k.negative(k.absolute(x)))))
+
+
+def _counted_product(k: Kernels, share: Array, value: Array) -> Array:
+    """share value, and 0 where the share is, however large the value."""
+    return k.multiply(share, k.where(k.equal(share, 0), share, value))
 
 
 def _reduced(

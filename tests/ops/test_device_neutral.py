@@ -26,6 +26,7 @@ from minidil.ops import (
     pool,
     rearrange,
     reduce,
+    roi_align,
     scan,
     select,
     shape,
@@ -177,6 +178,8 @@ CASES = [
     (interpolate.interpolate, (X,), {"size": (4, 9)}),
     (interpolate.interpolate, (X,), {"scale_factor": 1.7, "mode": "bilinear"}),
     (interpolate.interpolate, (X,), {"size": (4, 9), "mode": "bicubic", "align_corners": True}),
+    (roi_align.roi_align, (X,), {"boxes": [[[1, 1, 3, 4], [0, 0, 9, 2]], []], "output_size": (2, 3)}),
+    (roi_align.roi_align, (X,), {"boxes": [[], []], "output_size": 2}),
     (activation.relu, (real(3, 4),), {}),
     (activation.leaky_relu, (real(3, 4),), {}),
     (activation.sigmoid, (real(3, 4),), {}),
@@ -206,6 +209,8 @@ CASES = [
         (real(3, 4),),
         {"target": positive(3, 4) / 2, "pos_weight": positive(4)},
     ),
+    (loss.focal_loss, (real(3, 4),), {"target": positive(3, 4) / 2}),
+    (loss.focal_loss, (real(3, 4),), {"target": positive(3, 4) / 2, "alpha": None, "reduction": "none"}),
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),
@@ -261,6 +266,7 @@ def test_every_op_is_here():
         pool,
         rearrange,
         reduce,
+        roi_align,
         scan,
         select,
         shape,
@@ -270,7 +276,7 @@ def test_every_op_is_here():
         for family in families
         for name, value in vars(family).items()
         if callable(value) and getattr(value, "__module__", "") == family.__name__ and not name.startswith("_")
-    } - {conv.transposed_window}  # geometry
+    } - {conv.transposed_window, interpolate.linear_taps}  # geometry
     assert {op for op, _, _ in CASES} == public
 
 

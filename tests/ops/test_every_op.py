@@ -69,6 +69,7 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
         lambda x: F.fold(x, output_size=(6, 5), kernel_size=2, **WINDOW),
         (real(2, 8, 15),),
     ),
+    "focal_loss": (lambda x: F.focal_loss(x, positive(3, 4) / 2, alpha=0.3, gamma=1.5), (real(3, 4),)),
     "gelu": (F.gelu, (real(3, 4),)),
     "getitem": (lambda x: F.getitem(x, index=([0, 1, 1], slice(None, None, -2))), (real(3, 4),)),
     "global_avg_pool": (F.global_avg_pool, (X,)),
@@ -101,6 +102,12 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "relu": (F.relu, (real(3, 4),)),
     "repeat": (lambda x: F.repeat(x, (2, 1, 3)), (real(3, 4),)),
     "reshape": (lambda x: F.reshape(x, shape=(2, -1)), (real(3, 4),)),
+    "roi_align": (
+        lambda x: F.roi_align(
+            x, boxes=[[[1, 1, 8, 9], [0, 3, 4, 4]], [[-2, 0, 6, 20]]], output_size=(2, 3), spatial_scale=0.5
+        ),
+        (X,),
+    ),
     "sigmoid": (F.sigmoid, (real(3, 4),)),
     "silu": (F.silu, (real(3, 4),)),
     "softmax": (lambda x: F.softmax(x, axis=0), (real(3, 4),)),

@@ -138,6 +138,11 @@ LIMITS = {
             [0, 0, 1, -1, -0.25, 0.75],
         ),
     ],
+    "focal_loss": [
+        Limit(to("focal_loss", 0, 1, 0, 1), [-INF, INF, INF, -INF], [0, 0, INF, INF], [0, 0, 0.75, -0.25]),
+        Limit(to("focal_loss", 0.5, 0.5, alpha=None), [-INF, INF], [INF, INF], [-0.5, 0.5]),
+        Limit(to("focal_loss", 0, 1, 0, 1, gamma=0), [-INF, INF, INF, -INF], [0, 0, INF, INF], [0, 0, 0.75, -0.25]),
+    ],
     "mse_loss": [
         Limit(to("mse_loss", 1, 1), [-INF, INF], [INF, INF], [-INF, INF]),
         unclear(to("mse_loss", INF), [INF], [NAN], [NAN]),
@@ -225,6 +230,11 @@ def density(x):
     return np.exp(-0.5 * np.minimum(np.abs(x), 40) ** 2) / np.sqrt(2 * np.pi)
 
 
+def focal_slope(x):
+    """Of -(1 - p)^2 log p."""
+    return special.expit(-x) ** 2 * (-2 * special.expit(x) * np.logaddexp(0, -x) - special.expit(-x))
+
+
 # name: value and slope in float64
 FAR = {
     "relu": (lambda x: np.maximum(x, 0), lambda x: x > 0),
@@ -237,6 +247,10 @@ FAR = {
         lambda x: np.maximum(x, 0) - 0.25 * x + np.log1p(np.exp(-np.abs(x))),
         lambda x: special.expit(x) - 0.25,
     ),
+    "focal_loss": (  # half and half of both sides, with gamma = 2 and a weight of 1 for each
+        lambda x: np.logaddexp(0, -x) * special.expit(-x) ** 2 / 2 + np.logaddexp(0, x) * special.expit(x) ** 2 / 2,
+        lambda x: focal_slope(x) / 2 - focal_slope(-x) / 2,
+    ),
     "l1_loss": (np.abs, np.sign),
     "huber_loss": (
         lambda x: np.where(np.abs(x) < 1, np.minimum(np.abs(x), 1) ** 2 / 2, np.abs(x) - 0.5),
@@ -247,6 +261,7 @@ FUNCTIONS = {
     "binary_cross_entropy_with_logits": lambda x: F.binary_cross_entropy_with_logits(
         x, np.full(x.shape, 0.25, x.dtype), reduction="none"
     ),
+    "focal_loss": lambda x: F.focal_loss(x, np.full(x.shape, 0.5, x.dtype), alpha=None, reduction="none"),
     "l1_loss": lambda x: F.l1_loss(x, np.zeros(x.shape, x.dtype), reduction="none"),
     "huber_loss": lambda x: F.huber_loss(x, np.zeros(x.shape, x.dtype), reduction="none"),
 }

@@ -8,8 +8,8 @@ call to BLAS between two loops, and such loops can be cached on disk; Numba's ow
 """
 
 from minidil.kernels.contract import offered
-from minidil.kernels.cpu import channel, conv, elementwise, gather, linear, logits, pool, update
+from minidil.kernels.cpu import boxes, channel, conv, elementwise, gather, linear, logits, pool, update
 
-_offered = offered(channel, conv, elementwise, gather, linear, logits, pool, update)
+_offered = offered(boxes, channel, conv, elementwise, gather, linear, logits, pool, update)
 globals().update(_offered)
 __all__ = list(_offered)

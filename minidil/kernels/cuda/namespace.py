@@ -35,7 +35,7 @@ from minidil.kernels.cuda import (
 from minidil.kernels.cuda import softmax as _softmax
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.cuda.device import Array
-from minidil.kernels.reference import random
+from minidil.kernels.reference import boxes, random
 
 
 def _entering(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,8 +80,9 @@ def cross_entropy_grad(grad: Any, logits: Any, target: Any, weight: Any, label_s
     return loss.cross_entropy_grad(to_device(grad), to_device(logits), target, placed, label_smoothing)
 
 
-# Constants, class numbers and positions come from the host.
+# Constants, class numbers and positions come from the host. Boxes stay there.
 constant, one_hot = maps.constant, gather.one_hot
+box_iou, nms = boxes.box_iou, boxes.nms
 
 
 def take(x: Any, index: Any) -> Array:

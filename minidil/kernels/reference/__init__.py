@@ -7,7 +7,7 @@ them all, with shapes and meaning.
 import numpy as np
 
 from minidil.kernels.contract import KERNELS, offered
-from minidil.kernels.reference import channel, conv, elementwise, gather, logits, movement, pool, random, update
+from minidil.kernels.reference import boxes, channel, conv, elementwise, gather, logits, movement, pool, random, update
 
-globals().update(offered(np, channel, conv, elementwise, gather, logits, movement, pool, random, update))
+globals().update(offered(np, boxes, channel, conv, elementwise, gather, logits, movement, pool, random, update))
 __all__ = list(KERNELS)

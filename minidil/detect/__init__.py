@@ -1,0 +1,25 @@
+"""Finding objects: a picture comes in, boxes with scores go out, and average precision says how good they are.
+
+`functional.roi_align` and `functional.focal_loss` are the differentiable parts; what is here works on boxes on the host.
+"""
+
+from minidil.detect.anchor import anchors, match
+from minidil.detect.boxes import box_iou, clip_boxes, decode, encode, nms
+from minidil.detect.metric import AveragePrecision, Detections, Truth, average_precision
+from minidil.detect.network import FasterRCNN, faster_rcnn
+
+__all__ = [
+    "AveragePrecision",
+    "Detections",
+    "FasterRCNN",
+    "Truth",
+    "anchors",
+    "average_precision",
+    "box_iou",
+    "clip_boxes",
+    "decode",
+    "encode",
+    "faster_rcnn",
+    "match",
+    "nms",
+]

@@ -1,0 +1,209 @@
+"""Faster R-CNN (Ren et al. 2015, arXiv:1506.01497) in small: where might something be, and what is it?
+
+    picture -> backbone -> map ----------------------> RoIAlign -> head -> class and box
+                            |                            ^
+                            +-> is there something, -----+
+                                around each anchor?  proposals
+
+Small objects are lost on a coarse map. After two poolings, output stride 4, the backbone keeps its resolution and widens its
+view by dilation, as DetNet does (Li et al. 2018, arXiv:1804.06215).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+import minidil.functional as F
+from minidil.array import Array
+from minidil.detect.anchor import anchors
+from minidil.detect.boxes import clip_boxes, decode, has_area, nms
+from minidil.detect.loss import Draw, Drawn, StageLoss
+from minidil.detect.metric import Detections, Truth
+from minidil.errors import OptionError, ShapeError
+from minidil.graph import no_grad
+from minidil.nn import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, ResidualBlock, Sequential
+from minidil.nn.checks import check_counts, check_rank
+from minidil.nn.modes import evaluating
+from minidil.ops.boxes import Boxes, as_boxes
+from minidil.random import default_rng
+from minidil.tensor import Tensor, as_tensor
+
+STRIDE = 4  # of the map; its cells lie as `anchors` and `roi_align` think, since poolings of 2 by 2 move nothing
+BINS = 5  # of a proposal along each axis
+PROPOSALS = Draw(256, 0.5, high=0.7, low=0.3, keep_best=True, weights=(1, 1, 1, 1))
+OBJECTS = Draw(128, 0.25, high=0.5, low=0.5, keep_best=False, weights=(10, 10, 5, 5))
+
+
+class FasterRCNN(Module):
+    """Two stages on one map. `loss` is what to train, `detect` what to use; called, it gives the first stage's guesses.
+
+    Shapes: x (N, C, H, W) -> (N, M, 6), M anchors in the order of `anchors`: two logits, nothing and something, and the code
+        of a box. H and W are 4 at least; what a multiple of 4 leaves over at the far border is seen, but has no cell of its own.
+    """
+
+    def __init__(
+        self,
+        backbone: Module,
+        channels: int,
+        num_classes: int,
+        sizes: Sequence[float],
+        ratios: Sequence[float],
+        hidden: int,
+        rng: np.random.Generator | None,
+    ) -> None:
+        super().__init__()
+        check_counts("FasterRCNN", num_classes=num_classes, hidden=hidden)
+        self.num_classes = num_classes
+        self.sizes, self.ratios = tuple(sizes), tuple(ratios)
+        self.backbone = backbone
+        self.rpn = Sequential(
+            Conv2d(channels, channels, 3, padding=1, rng=rng),
+            ReLU(),
+            Conv2d(channels, 6 * len(anchors(1, STRIDE, sizes, ratios)), 1, rng=rng),
+        )
+        self.head = Sequential(Flatten(), Linear(channels * BINS * BINS, hidden, rng=rng), ReLU())
+        self.outputs = Linear(hidden, num_classes + 1 + 4, rng=rng)
+        self.stage_loss = StageLoss()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._guesses(self._map(x))
+
+    def loss(self, x: Tensor | Array, truth: Sequence[Truth], *, rng: np.random.Generator | None = None) -> Tensor:
+        """The sum of both stages' losses, a scalar, for pictures x (N, C, H, W) and what is in each.
+
+        rng: which anchors and proposals are drawn.
+        Raises: ShapeError unless there are N truths; OptionError for a label that is no class of the model, or a box that counts
+            and has no area.
+        """
+        x, rng = as_tensor(x), default_rng() if rng is None else rng
+        objects = self._objects(x, truth)
+        features = self._map(x)
+        guesses = self._guesses(features)
+        around = self._anchors(features)
+        first = [PROPOSALS(around, replace(picture, labels=None), rng) for picture in truth]
+        drawn = guesses[_index(first)]
+        proposal_loss = self.stage_loss(drawn[:, :2], drawn[:, 2:], first)
+        # The objects are candidates, too: before the first stage has learned anything, nothing else is near them.
+        proposed = self._proposals(guesses.numpy(), around, x.shape[2:])
+        boxes = [np.concatenate(pair) for pair in zip(proposed, objects, strict=True)]
+        second = [OBJECTS(box, picture, rng) for box, picture in zip(boxes, truth, strict=True)]
+        answers = self._answers(features, [box[picture.chosen] for box, picture in zip(boxes, second, strict=True)])
+        return proposal_loss + self.stage_loss(answers[:, :-4], answers[:, -4:], second)
+
+    def detect(
+        self, x: Tensor | Array, *, score: float = 0.05, overlap: float = 0.5, max_detections: int = 200
+    ) -> list[Detections]:
+        """What is in pictures x (N, C, H, W), in evaluation mode: boxes, scores in 0..1 and labels, by falling score.
+
+        score: the least that counts. overlap: the IoU beyond which two of a class are one. max_detections: of a picture.
+        """
+        x = as_tensor(x)
+        with no_grad(), evaluating(self):
+            features = self._map(x)
+            boxes = self._proposals(self._guesses(features).numpy(), self._anchors(features), x.shape[2:])
+            answers = self._answers(features, boxes)
+            chances = F.softmax(answers[:, :-4], axis=1).numpy()[:, 1:]
+        ends = np.cumsum([len(box) for box in boxes])
+        parts = (np.split(rows, ends)[:-1] for rows in (answers.numpy()[:, -4:], chances))
+        found = []
+        for box, code, chance in zip(boxes, *parts, strict=True):
+            placed = clip_boxes(decode(code, box, OBJECTS.weights), x.shape[2:])
+            place, label = np.nonzero((chance >= score) & has_area(placed)[:, np.newaxis])
+            kept = nms(placed[place], chance[place, label], overlap, label)[:max_detections]
+            found.append(Detections(placed[place[kept]], chance[place, label][kept], label[kept]))
+        return found
+
+    def _map(self, x: Tensor) -> Tensor:
+        check_rank("FasterRCNN", x.shape, 2)
+        return self.backbone(x)
+
+    def _anchors(self, features: Tensor) -> NDArray[np.float64]:
+        return anchors(features.shape[2:], STRIDE, self.sizes, self.ratios)
+
+    def _guesses(self, features: Tensor) -> Tensor:
+        guesses = self.rpn(features)
+        n, channels, height, width = guesses.shape
+        of_each = guesses.reshape(n, channels // 6, 6, height, width).transpose(0, 3, 4, 1, 2)
+        return of_each.reshape(n, height * width * channels // 6, 6)
+
+    def _answers(self, features: Tensor, boxes: list[Boxes]) -> Tensor:
+        """(R, K + 1 + 4): for each box the logits of background and the classes, and its code."""
+        cut = F.roi_align(features, boxes=boxes, output_size=BINS, spatial_scale=1 / STRIDE)
+        return self.outputs(self.head(cut))
+
+    def _proposals(
+        self, guesses: Array, around: Boxes, size: tuple[int, ...], before: int = 1000, after: int = 200
+    ) -> list[Boxes]:
+        """Where something might be, for each picture: the `after` best of the `before` best that do not mean the same."""
+        found = []
+        for picture in guesses:
+            sure = picture[:, 1] - picture[:, 0]
+            best = np.argsort(-sure, kind="stable")[:before]
+            boxes = clip_boxes(decode(picture[best, 2:], around[best], PROPOSALS.weights), size)
+            large = has_area(boxes)
+            boxes, sure = boxes[large], sure[best][large]
+            found.append(boxes[nms(boxes, sure, 0.7)[:after]])
+        return found
+
+    def _objects(self, x: Tensor, truth: Sequence[Truth]) -> list[Boxes]:
+        if len(truth) != x.shape[0]:
+            raise ShapeError(
+                f"FasterRCNN.loss: x {x.shape} has {x.shape[0]} pictures, but the truth is of {len(truth)}"
+            )
+        objects = []
+        for number, picture in enumerate(truth):
+            if len(picture.labels) and not 0 <= picture.labels.min() <= picture.labels.max() < self.num_classes:
+                raise OptionError(
+                    f"FasterRCNN.loss: truth[{number}] has labels {picture.labels.min()}..{picture.labels.max()}, but the "
+                    f"model knows 0..{self.num_classes - 1}"
+                )
+            counted = picture.boxes[~(picture.crowd | picture.ignore)]
+            objects.append(as_boxes("FasterRCNN.loss", counted, f"truth[{number}].boxes", with_area=True))
+        return objects
+
+
+def faster_rcnn(
+    num_classes: int = 1,
+    *,
+    in_channels: int = 1,
+    widths: Sequence[int] = (16, 32, 64),
+    dilations: Sequence[int] = (2, 4),
+    sizes: Sequence[float] = (6, 10, 16, 26),
+    ratios: Sequence[float] = (1.0,),
+    hidden: int = 128,
+    rng: np.random.Generator | None = None,
+) -> FasterRCNN:
+    """A detector of small objects, by default of one class in grey pictures; 415,566 parameters.
+
+    widths: of the three convolutions, between which the map is halved twice. dilations: of the residual blocks behind them.
+    sizes, ratios: of the anchors, in pixels. hidden: the width of the head.
+    Raises: OptionError unless there are three widths, and all numbers are positive.
+    """
+    if len(widths) != 3:
+        raise OptionError(
+            f"faster_rcnn: there are three convolutions, and widths has {len(widths)} numbers: {tuple(widths)}"
+        )
+
+    def convolution(before: int, after: int) -> list[Module]:
+        return [Conv2d(before, after, 3, padding=1, bias=False, rng=rng), BatchNorm2d(after), ReLU()]
+
+    fine, middle, coarse = widths
+    backbone = Sequential(
+        *convolution(in_channels, fine),
+        MaxPool2d(2),
+        *convolution(fine, middle),
+        MaxPool2d(2),
+        *convolution(middle, coarse),
+        *(ResidualBlock(coarse, coarse, dilation=dilation, rng=rng) for dilation in dilations),
+    )
+    return FasterRCNN(backbone, coarse, num_classes, sizes, ratios, hidden, rng)
+
+
+def _index(drawn: list[Drawn]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Picture and place of all that was drawn."""
+    pictures = np.repeat(np.arange(len(drawn)), [len(picture.chosen) for picture in drawn])
+    return pictures, np.concatenate([picture.chosen for picture in drawn])
