@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -21,7 +20,7 @@ class Machine:
     """What a benchmark was run on.
 
     peak: GFLOP/s of the best large float32 matrix product on that many threads. bandwidth: GB/s read and written by a copy of
-    an array that no cache holds, on one thread. load: processes that ran or waited to run in the minute before; NaN where the
+    an array that no cache holds, on one thread. load: processes that ran or waited to run in the minute before; None where the
     system does not say.
     """
 
@@ -33,12 +32,12 @@ class Machine:
     blas: str
     peak: float
     bandwidth: float
-    load: float = math.nan
+    load: float | None = None
 
 
 def describe() -> Machine:
     """This machine, as it is set up now. Takes about a second, most of it for the peak."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     packages = {}
     for name in ("numpy", "numba", "torch", "mygrad", "onnxruntime"):
         try:

@@ -21,7 +21,7 @@ def conditions(machine: Machine, rounds: int) -> str:
     return (
         f"{machine.processor}, {machine.cores} cores, {machine.threads} threads; {machine.system}; {versions}; "
         f"{machine.blas}; matmul peak {machine.peak:.0f} GFLOP/s; copy {machine.bandwidth:.0f} GB/s; "
-        f"load {machine.load:.1f}; medians of {rounds} interleaved rounds, float32"
+        f"{'' if machine.load is None else f'load {machine.load:.1f}; '}medians of {rounds} interleaved rounds, float32"
     )
 
 

@@ -92,6 +92,8 @@ def _settle(args: argparse.Namespace) -> None:
 
     Raises: OptionError if something was given that has no meaning here, or is no count or shape.
     """
+    if args.quick and args.rounds is None:
+        args.rounds = _QUICK_ROUNDS
     for name, (where, default) in _MEANT.items():
         given = getattr(args, name)
         if given is not None and args.what not in where:
@@ -104,8 +106,6 @@ def _settle(args: argparse.Namespace) -> None:
         if name not in _libraries(args.what):
             rooms = ", ".join(what for what in _WHAT if name in _libraries(what))
             raise OptionError(f"bench {args.what}: {name} takes part in bench {rooms}")
-    if args.quick:
-        args.rounds = _QUICK_ROUNDS
     if args.shape:
         args.shape = [_case(args.what, text) for text in args.shape]
 

@@ -351,7 +351,8 @@ def test_the_machine_is_described() -> None:
     assert machine.processor
     line = report.conditions(machine, 9)
     assert f"{machine.threads} threads" in line
-    assert "medians of 9" in line
+    assert f"load {machine.load:.1f}; medians of 9" in line
+    assert "load" not in report.conditions(MACHINE, 9)
 
 
 def test_json_holds_rows_and_conditions() -> None:

@@ -1,4 +1,4 @@
-"""Taking what an index names, and adding there: rows of a table, as for an embedding, or positions along an axis, as for resizing.
+"""Taking what an index names, and adding there: rows of a table, as in an embedding, or positions along an axis, as in resizing.
 
 What else an index can be is left to NumPy.
 """

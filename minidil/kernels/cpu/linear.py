@@ -13,7 +13,7 @@ from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.threads import blas_limited, num_threads, run_sliced
 
-_SHARED = 1 << 23  # multiply-adds: several times as long as it takes to wake a thread
+_SHARED = 1 << 25  # multiply-adds: nearly a millisecond on one core, several times as long as it takes to wake a thread
 _LARGE = 1 << 28  # of many matrices at once: as long as BLAS's threads spin in vain afterwards
 
 
