@@ -69,8 +69,9 @@ class Detections:
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """The curves, by IoU threshold (T) and class (K), of which the figures are means; NaN where there was nothing to find.
+    """The curves, by IoU threshold (T) and class (K), of which the figures are means.
 
+    Where there was nothing to find they are NaN, for which COCO's program writes -1.
     precision (T, 101, K): at the recalls 0, 0.01, ..., 1. recall (T, K): the share of the true boxes that was found at all.
     classes (K,): those of true boxes.
     """

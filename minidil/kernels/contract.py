@@ -302,7 +302,7 @@ class Gathering(Protocol):
 
 
 class Boxes(Protocol):
-    """Boxes (N, 4) as (x1, y1, x2, y2), float64 and on the host, where few of them are worth no journey."""
+    """Boxes (N, 4) as (x1, y1, x2, y2), float64 and on the host on every backend: they are too few to send to a device."""
 
     def box_iou(self, a: Array, b: Array, crowd: Array | None) -> Array:
         """What a (N, 4) and b (M, 4) share, over what they cover together, (N, M); over a's own area alone where b is a crowd.

@@ -71,11 +71,11 @@ def test_pictures_of_any_size_with_and_without_anything_in_them(backend):
     assert model.training
     assert len(found) == 2
     assert model.detect(x[:0]) == []
-    for picture_ in found:
-        assert 0 < len(picture_.boxes) <= 200
-        assert (picture_.boxes >= 0).all()
-        assert (picture_.boxes <= [41, 27, 41, 27]).all()
-        assert (np.diff(picture_.scores) <= 0).all()
+    for one in found:
+        assert 0 < len(one.boxes) <= 200
+        assert (one.boxes >= 0).all()
+        assert (one.boxes <= [41, 27, 41, 27]).all()
+        assert (np.diff(one.scores) <= 0).all()
 
 
 @pytest.mark.slow
