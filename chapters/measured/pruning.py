@@ -114,7 +114,9 @@ def timed(models: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
                 if number:
                     taken[row][batch].append(1000 * (time.process_time() - start))
     return {
-        row: {str(batch): {"least": round(min(each), 3), "median": round(median(each), 3)} for batch, each in of.items()}
+        row: {
+            str(batch): {"least": round(min(each), 3), "median": round(median(each), 3)} for batch, each in of.items()
+        }
         for row, of in taken.items()
     }
 

@@ -117,9 +117,7 @@ def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any], who: str) 
             error.add_note(f"in layer {inside[-1]!r}")
         raise
     if not isinstance(y, Tensor):
-        raise OptionError(
-            f"{who}: {type(model).__name__} returns a {type(y).__name__}; it must be one tensor"
-        )
+        raise OptionError(f"{who}: {type(model).__name__} returns a {type(y).__name__}; it must be one tensor")
     if id(y) not in numbers or not calls:
         raise OptionError(
             f"{who}: the output of {type(model).__name__} was not computed from its input by ops of minidil"
@@ -143,7 +141,9 @@ def _merged(one: Call, other: Call, who: str) -> Call:
         or (one.shape[0], other.shape[0]) != _BATCHES
         or one.shape[1:] != other.shape[1:]
     ):
-        raise one.refusal(f"makes {one.shape} of 2 images and {other.shape} of 3: no axis 0 that stands for the images", who)
+        raise one.refusal(
+            f"makes {one.shape} of 2 images and {other.shape} of 3: no axis 0 that stands for the images", who
+        )
     options = dict(one.options)
     if one.op in ("reshape", "expand") and _are_batches(one.options.get("shape"), other.options.get("shape")):
         options["shape"] = other.options["shape"] = (-1, *one.options["shape"][1:])  # type: ignore[index]

@@ -49,7 +49,9 @@ class Pruned:
             f"{after:,} of {before:,} {what} ({after / max(before, 1):.0%})"
             for what, (before, after) in (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
         ]
-        layers = ", ".join(f"{name} {after} of {before}" for name, (before, after) in self.widths.items() if after < before)
+        layers = ", ".join(
+            f"{name} {after} of {before}" for name, (before, after) in self.widths.items() if after < before
+        )
         return (
             f"{type(self.model).__name__} on {self.input_shape}: {' and '.join(shares)} are left; "
             f"channels: {layers or 'all'}"
@@ -135,7 +137,9 @@ def _compare(pruned: Module, masked: Module, shape: tuple[int, ...], dtype: np.d
             found = np.asarray(pruned(x).numpy())
         except MinidilError as error:
             where = ", ".join(getattr(error, "__notes__", []))
-            raise OptionError(f"{WHO}: with fewer channels the model does not run: {error} ({where}); {advice}") from None
+            raise OptionError(
+                f"{WHO}: with fewer channels the model does not run: {error} ({where}); {advice}"
+            ) from None
     size = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
     if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=_OFF, atol=_OFF * size, equal_nan=True):
         raise OptionError(f"{WHO}: with fewer channels {type(pruned).__name__} computes something else; {advice}")

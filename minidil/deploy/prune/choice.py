@@ -15,15 +15,18 @@ from minidil.errors import OptionError
 
 
 def scored(layers: Mapping[str, Layer], by: str) -> dict[int, float]:
-    """Of every set that may go, the mean over its channels in all layers that make them. Raises: OptionError, see `prune_channels`.
+    """Of every set that may go, the mean over its channels in all layers that make them.
 
-    "l1": the mean of |w| over the weights that make a channel. "batch_norm": |scale|.
+    by: "l1", the mean of |w| over the weights that make a channel; "batch_norm", |scale|.
+    Raises: OptionError for a channel that no batch norm scales.
     """
     found: dict[int, list[float]] = defaultdict(list)
     for layer in layers.values():
         if (LAYERS[type(layer.module)] == "batch_norm") == (by == "batch_norm"):
             sizes = _sizes(layer.module)
-            for number, size in zip(layer.makes.tolist(), [] if sizes is None else sizes.tolist(), strict=sizes is not None):
+            for number, size in zip(
+                layer.makes.tolist(), [] if sizes is None else sizes.tolist(), strict=sizes is not None
+            ):
                 found[number].append(size)
     for name, layer in layers.items():
         if missing := set(layer.makes.tolist()) - found.keys() - {0}:
@@ -60,7 +63,9 @@ def _sizes(module: Any) -> Array | None:
     if module.weight is None:
         return None
     size = np.abs(module.weight.numpy())
-    if LAYERS[type(module)] == "conv_transpose":  # (in, out/groups, *K): channel f is number f % (out/groups) of its group
+    if (
+        LAYERS[type(module)] == "conv_transpose"
+    ):  # (in, out/groups, *K): channel f is number f % (out/groups) of its group
         by_group = size.reshape(module.groups, -1, *size.shape[1:])
         return np.asarray(by_group.mean(axis=(1, *range(3, by_group.ndim))).reshape(-1))
     return np.asarray(size.reshape(len(size), -1).mean(axis=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,30 +54,21 @@ def cut(module: Any, reads: Array, makes: Array) -> None:
 
     With several groups, all of them keep the same places; a depthwise convolution keeps what belongs together.
     """
-    op, inputs, outputs = LAYERS[type(module)], *width(module)
-    if op == "batch_norm":
-        of_parameters: Callable[[Array], Array] = lambda array: array[makes]
-        for name, buffer in module.own_buffers().items():
-            if np.ndim(buffer):
-                setattr(module, name, np.asarray(buffer)[makes])
-    else:
-        groups = getattr(module, "groups", 1)
-        depthwise = is_depthwise(module)
-        in_group = [places[places < count // groups] for places, count in ((reads, inputs), (makes, outputs))]
-        if op == "conv_transpose":  # (in, out/groups, *K)
-            rows, columns = reads, in_group[1]
-        else:  # (out, in/groups, *K)
-            rows, columns = makes, in_group[0]
-
-        def of_parameters(array: Array) -> Array:
-            if array.ndim == 1:
-                return array[makes]
-            return array[rows] if depthwise else array[rows][:, columns]
-
-        if depthwise:
-            module.groups = len(reads)
+    op, (inputs, outputs), groups = LAYERS[type(module)], width(module), getattr(module, "groups", 1)
+    depthwise = is_depthwise(module)
+    if op == "conv_transpose":  # weight (in, out/groups, *K)
+        rows, columns = reads, makes[makes < outputs // groups]
+    else:  # (out, in/groups, *K)
+        rows, columns = makes, reads[reads < inputs // groups]
     for name, parameter in module.own_parameters().items():
-        setattr(module, name, Parameter(of_parameters(np.asarray(parameter.numpy())), parameter.requires_grad))
+        array = np.asarray(parameter.numpy())
+        left = array[makes] if array.ndim == 1 else array[rows] if depthwise else array[rows][:, columns]
+        setattr(module, name, Parameter(left, parameter.requires_grad))
+    for name, buffer in module.own_buffers().items():
+        if np.ndim(buffer):
+            setattr(module, name, np.asarray(buffer)[makes])
+    if depthwise:
+        module.groups = len(reads)
     for name, places in zip(_NAMES[op], (reads, makes), strict=True):
         setattr(module, name, len(places))
 
