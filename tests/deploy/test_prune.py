@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 
 import minidil as md
 import minidil.functional as F
-from minidil import deploy, nn
+from minidil import deploy, models, nn
 from minidil.deploy import prune
+from minidil.errors import CheckpointError, OptionError
 from minidil.nn.modes import evaluating
+from minidil.storage import checkpoint
 
 SHAPE = (3, 8, 8)
 KINDS = (
@@ -166,3 +170,150 @@ def test_every_way_of_joining(kind: str, groups: int) -> None:
     pruned = deploy.prune_channels(model, SHAPE, 0.5)
     check(model, pruned)
     assert pruned.widths["3.norm"] == (4, 2)
+
+
+def test_channels_of_a_shortcut_without_projection_go_together() -> None:
+    model = shaken(
+        models.resnet_small(widths=(8, 8), blocks=2, strides=(1, 1), dilations=(1, 2)), np.random.default_rng(0)
+    )
+    pruned = deploy.prune_channels(model, SHAPE, 0.5)
+    check(model, pruned)
+    first = pruned.kept["conv1"]
+    assert len(first) == 4
+    assert all(kept == first for name, kept in pruned.kept.items() if name.endswith("conv2"))
+    assert pruned.kept["layer1.0.conv1"] != first
+
+
+def test_what_is_concatenated_with_itself_is_read_twice() -> None:
+    model = network(["with itself"], 4, 1, seed=0)
+    smaller: Any = deploy.prune_channels(model, SHAPE, 0.5).model
+    assert smaller[3].extra.weight.shape == (2, 4, 1, 1)
+    assert smaller[3].extra.in_channels == 4
+
+
+def test_the_smallest_filters_go_and_the_output_stays() -> None:
+    conv, last = nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(4, 2, 1)
+    conv.weight.data = np.array([3, -1, 2, -4], np.float32).reshape(4, 1, 1, 1) * np.ones((4, 3, 1, 1), np.float32)
+    pruned = deploy.prune_channels(nn.Sequential(conv, nn.ReLU(), last), SHAPE, 0.5)
+    assert pruned.kept == {"0": (0, 3), "2": (0, 1)}
+    assert pruned.widths == {"0": (4, 2), "2": (2, 2)}
+    assert pruned.parameters == (12 + 10, 6 + 6)
+    assert pruned.multiply_adds == (64 * (12 + 8), 64 * (6 + 4))
+    assert "channels: 0 2 of 4" in repr(pruned)
+
+
+def test_scales_of_batch_norm_decide_over_the_whole_network() -> None:
+    layers = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()]
+    for norm, scale in ((layers[1], [1, -2, 3, -4]), (layers[4], [0.5, 0.1, -0.1, 0.2])):
+        norm.own_parameters()["weight"].data = np.array(scale, np.float32)
+    model = nn.Sequential(*layers, nn.Conv2d(4, 2, 1))
+    pruned = deploy.prune_channels(model, SHAPE, 0.5, "batch_norm", scope="network")
+    check(model, pruned)
+    assert pruned.kept["0"] == (1, 2, 3)  # four were to go; the last of a layer stays
+    assert pruned.kept["4"] == (0,)
+
+
+def test_an_activation_that_makes_something_of_zero_is_cut_all_the_same() -> None:
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 1, rng=rng), nn.Sigmoid(), nn.Conv2d(4, 2, 1, rng=rng))
+    pruned = deploy.prune_channels(model, SHAPE, 0.5)
+    hidden: Any = deepcopy(model)
+    gone = [n for n in range(4) if n not in pruned.kept["0"]]
+    weight = hidden[2].weight.numpy().copy()
+    weight[:, gone] = 0
+    hidden[2].weight.data = weight
+    x = rng.normal(size=(2, *SHAPE)).astype(np.float32)
+    assert np.allclose(computed(pruned.model, x), computed(hidden, x), atol=1e-6)
+
+
+class Own(nn.Module):
+    """A forward of one's own between two convolutions."""
+
+    def __init__(self, forward: Any) -> None:
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.first = nn.Conv2d(3, 4, 1, rng=rng)
+        self.inside = nn.Identity()
+        self.last = nn.Conv2d(4, 2, 1, rng=rng)
+        self.body = forward
+
+    def forward(self, x: Any) -> Any:
+        return self.last(self.body(self, self.inside(self.first(x))))
+
+
+def sliced(model: Any, x: Any) -> Any:
+    return F.concatenate([x[:, 2:], x[:, :2]], axis=1)
+
+
+REFUSED = {
+    "getitem in the model's own forward takes some of the channels": sliced,
+    "mean in the model's own forward puts numbers of several channels": lambda model, x: (
+        x - F.mean(x, axis=1, keepdims=True)
+    ),
+    "multiply in the model's own forward has a number for each": lambda model, x: x * np.ones((4, 1, 1), np.float32),
+    "cumsum in the model's own forward is an op": lambda model, x: F.cumsum(x, axis=1),
+    "conv in the model's own forward does not take its weights": lambda model, x: F.conv(
+        x, np.ones((4, 4, 1, 1), np.float32)
+    ),
+    "does not run: reshape": lambda model, x: x.reshape(x.shape[0], 4, 8, 8),
+    "computes something else": lambda model, x: x / x.shape[1],
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_followed_is_refused_by_name(words: str) -> None:
+    model = Own(REFUSED[words])
+    before = model.state_dict()
+    with pytest.raises(OptionError, match=words):
+        deploy.prune_channels(model, SHAPE, 0.5)
+    assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
+    kept = deploy.prune_channels(model, SHAPE, 0.5, skip="first")
+    assert kept.widths["first"] == (4, 4)
+
+
+def test_weights_of_two_layers_are_refused() -> None:
+    layers: list[Any] = [nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)]
+    layers[2].weight = layers[1].weight
+    with pytest.raises(OptionError, match="conv in layer '1' does not take its weights from a layer of its own"):
+        deploy.prune_channels(nn.Sequential(*layers), SHAPE, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"share": 1}, "0 <= share < 1, not 1"),
+        ({"share": 0.5, "by": "l2"}, "by must be 'l1' or 'batch_norm', not 'l2'"),
+        ({"share": 0.5, "scope": "all"}, "scope must be 'layer' or 'network', not 'all'"),
+        ({"share": 0.5, "by": "batch_norm"}, "no batch norm scales 4 of the channels that layer 'first' makes"),
+        ({"share": 0.5, "skip": "firts"}, "did you mean 'first'"),
+        ({"share": 0.5, "input_shape": (3, 0, 8)}, "prune_channels: input_shape is"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        deploy.prune_channels(Own(lambda model, x: x), **{"input_shape": SHAPE} | options)
+
+
+def test_a_pruned_model_is_loaded_into_what_it_was_made_of(tmp_path: Path) -> None:
+    model = network(["plain", "unet", "gate"], 4, 2, seed=0)
+    pruned = deploy.prune_channels(model, SHAPE, 0.5).model
+    deploy.save_pruned(tmp_path / "small.npz", pruned)
+    fresh = network(["plain", "unet", "gate"], 4, 2, seed=9)
+    loaded = deploy.load_pruned(tmp_path / "small.npz", fresh)
+    x = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)
+    assert np.array_equal(computed(loaded, x), computed(pruned, x))
+    assert repr(loaded) == repr(pruned)
+    assert fresh.state_dict()["0.weight"].shape == (4, 3, 3, 3)
+
+
+def test_a_pruned_model_of_another_network_is_refused(tmp_path: Path) -> None:
+    deploy.save_pruned(tmp_path / "wide.npz", network(["plain"], 6, 1, seed=0))
+    with pytest.raises(
+        CheckpointError, match=r"wide.npz: widths: layer '0' .Conv2d. reads 3 channels and makes 4, and cannot"
+    ):
+        deploy.load_pruned(tmp_path / "wide.npz", network(["plain"], 4, 1, seed=0))
+    with pytest.raises(CheckpointError, match=r"3\.extra is in one of both only"):
+        deploy.load_pruned(tmp_path / "wide.npz", network(["gate"], 6, 1, seed=0))
+    checkpoint.save(tmp_path / "plain.npz", {"model": {}})
+    with pytest.raises(CheckpointError, match=r"plain.npz holds no widths"):
+        deploy.load_pruned(tmp_path / "plain.npz", network(["plain"], 4, 1, seed=0))
