@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minidil.cli.experiment import blaming, testing_images, training_images
 from minidil.cli.option import declarations, declared, flag
@@ -61,8 +61,9 @@ def run(args: argparse.Namespace) -> None:
 
     Raises: OptionError for options that make no sense, and see `trained`, `deploy.prune_channels`; before anything is written.
     """
-    given = {name: getattr(args, name) for name, _ in declarations(Cut) if getattr(args, name) is not None}
-    cut = Cut(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    given: dict[str, Any] = {name: getattr(args, name) for name, _ in declarations(Cut)}
+    given |= {"skip": None if args.skip is None else tuple(args.skip)}
+    cut = Cut(**{name: value for name, value in given.items() if value is not None})
     for name, option in declarations(Cut):
         option.check(name, getattr(cut, name))
     check_new(args.out)

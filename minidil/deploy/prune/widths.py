@@ -32,9 +32,7 @@ def narrowed(model: Module, widths: Widths) -> Module:
     own = widths_of(model)
     if own.keys() != widths.keys():
         odd = ", ".join(sorted(own.keys() ^ widths.keys()))
-        raise CheckpointError(
-            f"widths: they are not those of this {type(model).__name__}: {odd} is in one of both only"
-        )
+        raise OptionError(f"widths: they are not those of this {type(model).__name__}: {odd} is in one of both only")
     copy = deepcopy(model)
     for name, module in [(name, each) for name, each in copy.named_modules() if name in own]:
         if tuple(widths[name]) != own[name]:
