@@ -205,9 +205,11 @@ def test_the_smallest_filters_go_and_the_output_stays() -> None:
 
 
 def test_groups_of_a_transposed_convolution_keep_the_same_places() -> None:
-    up = nn.ConvTranspose2d(2, 6, 1, groups=2)
-    up.weight.data = np.array([[1, 7, 3], [6, -1, 2]], np.float32).reshape(2, 3, 1, 1)  # means 3.5, 4, 2.5
-    model = nn.Sequential(nn.Conv2d(3, 2, 1), up, nn.Conv2d(6, 2, 1))
+    up = nn.ConvTranspose2d(4, 6, 1, groups=2)
+    up.weight.data = np.array([[1, 7, 3], [1, 7, 3], [6, -1, 2], [6, -1, 2]], np.float32).reshape(
+        4, 3, 1, 1
+    )  # means 3.5, 4, 2.5
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), up, nn.Conv2d(6, 2, 1))
     pruned = deploy.prune_channels(model, SHAPE, 0.4, skip="0")
     check(model, pruned)
     assert pruned.kept["1"] == (0, 1, 3, 4)
