@@ -9,16 +9,24 @@ from minidil.deploy.compiler import compile
 from minidil.deploy.dense import Dense, dense, shifted
 from minidil.deploy.onnx_export import to_onnx
 from minidil.deploy.onnx_import import OnnxModel, from_onnx
+from minidil.deploy.prune import Masks, Pruned, batch_norm_penalty, load_pruned, magnitude, prune_channels, save_pruned
 from minidil.deploy.safetensors_export import save_safetensors
 from minidil.deploy.stream import Stream, stream
 
 __all__ = [
     "Dense",
+    "Masks",
     "OnnxModel",
+    "Pruned",
     "Stream",
+    "batch_norm_penalty",
     "compile",
     "dense",
     "from_onnx",
+    "load_pruned",
+    "magnitude",
+    "prune_channels",
+    "save_pruned",
     "save_safetensors",
     "shifted",
     "stream",
