@@ -9,11 +9,16 @@ it. A *tile* is a tuple of such values, R rows of C registers each:
 is R C multiplications of whole vectors for C loads and R numbers that are spread over a vector. With 16 registers, as AVX2 has,
 6 x 2 sums, 2 vectors of `right` and a number leave one free; with 32 of AVX-512, 6 x 4 do. More rows than 4 hide the time that an
 addition takes before the next can begin (4 cycles, 2 of them started in each), and each load serves at least 2 sums.
+
+Of int16 numbers a register holds twice as many as of float32, and there is one instruction that multiplies them all and adds
+each product to its neighbour's, as an int32: vpmaddwd. So `multiply_add_pairs` does two numbers k at once, whose rows of
+`right` lie side by side. Its sums are modulo 2^32, as all of the processor's are; nothing saturates.
 Source: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (3), section 4.2.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +32,7 @@ from numba.extending import intrinsic, models, register_model
 _emitted: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 
 _WITH_512_BITS = ("avx512", "cascadelake", "cooperlake", "icelake", "tigerlake", "rapids", "znver4", "znver5")
+_WITH_AVX2 = ("avx2", "haswell", "broadwell", "skylake", "znver", "alderlake", "sierraforest", "x86-64-v3")
 
 
 def _register_bytes() -> int:
@@ -39,7 +45,22 @@ def _register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
+def _pair_instruction() -> str | None:
+    """LLVM's name of the processor's instruction for pairs of int16; None if there is none for registers of that size."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    config: Any = numba.config
+    known, features = f"{config.CPU_NAME} {config.CPU_FEATURES or ''}", binding.get_host_cpu_features()
+    if BYTES == 64:
+        return "llvm.x86.avx512.pmaddw.d.512" if config.CPU_NAME or features.get("avx512bw") else None
+    if BYTES == 32:
+        has = any(word in known for word in _WITH_AVX2) if config.CPU_NAME else features.get("avx2")
+        return "llvm.x86.avx2.pmadd.wd" if has else None
+    return "llvm.x86.sse2.pmadd.wd"
+
+
 BYTES = _register_bytes()
+PAIRS = _pair_instruction()
 ROWS = 6
 COLUMNS = 4 if BYTES == 64 else 2  # at most
 
@@ -54,7 +75,10 @@ class Vector(types.Type):
 
     def llvm(self) -> Any:
         """The compiler's own type of it."""
-        return ir.VectorType(ir.FloatType() if self.number.bitwidth == 32 else ir.DoubleType(), self.lanes)
+        bits = self.number.bitwidth
+        if isinstance(self.number, types.Integer):
+            return ir.VectorType(ir.IntType(bits), self.lanes)
+        return ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), self.lanes)
 
 
 @register_model(Vector)
@@ -77,7 +101,10 @@ def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector:
 
 
 def _spread(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    number = builder.load(_address(context, builder, kind, array, index))
+    return _everywhere(builder, builder.load(_address(context, builder, kind, array, index)), vector)
+
+
+def _everywhere(builder: Any, number: Any, vector: Vector) -> Any:
     nothing = ir.Constant(vector.llvm(), ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
     everywhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
@@ -112,6 +139,104 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
         return cgutils.pack_array(builder, sums)
 
     return tile(tile, left, starts, types.intp, right, types.intp), code
+
+
+@_emitted
+def multiply_add_pairs(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: Any, at: Any) -> Any:
+    """The tile of int32 plus the products of numbers k and k + 1 of each row with theirs of `right`, all of them int16.
+
+    tile[i][j] += left[starts[i] + k] right[at + 2 j] + left[starts[i] + k + 1] right[at + 2 j + 1], modulo 2^32.
+    """
+    vector, rows = tile.dtype, starts.count
+    columns, numbers = tile.count // rows, Vector(right.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        sums, kept = _parts(builder, args[0], tile), _parts(builder, args[2], starts)
+        across = [
+            _load(context, builder, right, args[4], _offset(builder, args[5], j * numbers.lanes), numbers)
+            for j in range(columns)
+        ]
+        for i in range(rows):
+            address = _address(context, builder, left, args[1], builder.add(kept[i], args[3]))
+            pair = builder.load(builder.bitcast(address, ir.IntType(32).as_pointer()))
+            pair.align = 2
+            spread = _everywhere(builder, pair, vector)
+            for j in range(columns):
+                product = _products_of_pairs(builder, spread, across[j], vector, numbers)
+                sums[i * columns + j] = builder.add(sums[i * columns + j], product)
+        return cgutils.pack_array(builder, sums)
+
+    return tile(tile, left, starts, types.intp, right, types.intp), code
+
+
+def _products_of_pairs(builder: Any, one: Any, other: Any, vector: Vector, numbers: Vector) -> Any:
+    """By the one instruction; else with each pair as the halves of an int32, which shifts tell apart."""
+    if PAIRS:
+        kind = ir.FunctionType(vector.llvm(), [numbers.llvm()] * 2)
+        return builder.call(
+            cgutils.get_or_insert_function(builder.module, kind, PAIRS), [builder.bitcast(one, numbers.llvm()), other]
+        )
+    half = ir.Constant(vector.llvm(), [16] * vector.lanes)
+    both = [one, builder.bitcast(other, vector.llvm())]
+    low = [builder.ashr(builder.shl(each, half), half) for each in both]
+    high = [builder.ashr(each, half) for each in both]
+    return builder.add(builder.mul(*low), builder.mul(*high))
+
+
+@_emitted
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """A register of the array's numbers at `index` and after it."""
+    vector = Vector(array.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load(context, builder, array, args[0], args[1], vector)
+
+    return vector(array, types.intp), code
+
+
+@_emitted
+def save(typing: Any, vector: Any, array: Any, index: Any) -> Any:
+    """The register into the array, at `index` and after it."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _save(context, builder, array, args[1], args[2], args[0], vector)
+        return context.get_dummy_value()
+
+    return types.void(vector, array, types.intp), code
+
+
+@_emitted
+def plus(typing: Any, one: Any, other: Any) -> Any:
+    """one + other, for integers, modulo 2 to the power of their bits."""
+    return one(one, other), lambda context, builder, signature, args: builder.add(*args)
+
+
+@_emitted
+def minus(typing: Any, one: Any, other: Any) -> Any:
+    """one - other, for integers, modulo 2 to the power of their bits."""
+    return one(one, other), lambda context, builder, signature, args: builder.sub(*args)
+
+
+@_emitted
+def times(typing: Any, vector: Any, number: Any) -> Any:
+    """Each number of the register times `number`, for integers, modulo 2 to the power of their bits."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        factor = builder.trunc(args[1], ir.IntType(vector.number.bitwidth))
+        return builder.mul(args[0], _everywhere(builder, factor, vector))
+
+    return vector(vector, types.int64), code
+
+
+@_emitted
+def halved(typing: Any, vector: Any, times: Any) -> Any:
+    """Each number of the register divided by 2 to the power of `times`, rounded down: an arithmetic shift to the right."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        shift = builder.trunc(args[1], ir.IntType(vector.number.bitwidth))
+        return builder.ashr(args[0], _everywhere(builder, shift, vector))
+
+    return vector(vector, types.int64), code
 
 
 @_emitted
@@ -150,9 +275,12 @@ def _store_rows(
             value = builder.extract_value(args[0], i * columns + j)
             if adding:
                 value = builder.fadd(value, _load(context, builder, array, args[1], index, vector))
-            address = _address(context, builder, array, args[1], index)
-            done = builder.store(value, builder.bitcast(address, vector.llvm().as_pointer()))
-            done.align = vector.number.bitwidth // 8
+            _save(context, builder, array, args[1], index, value, vector)
+
+
+def _save(context: Any, builder: Any, kind: Any, array: Any, index: Any, value: Any, vector: Vector) -> None:
+    address = builder.bitcast(_address(context, builder, kind, array, index), vector.llvm().as_pointer())
+    builder.store(value, address).align = vector.number.bitwidth // 8
 
 
 @_emitted

@@ -1,0 +1,140 @@
+"""Convolution in whole numbers: what all its algorithms share. kernels/reference/integer.py says what it computes.
+
+The image is copied first, with its padding, as int16 numbers x - zero: 0 is then the real 0, of the padding as well, and nothing
+has to be put right afterwards. Two of these numbers and two weights, int16 as well, meet in one instruction (`multiply_add_pairs`
+of registers.py), so weights lie in panels where the numbers of a pair are neighbours:
+
+    panel[(k / 2, f, k % 2)] = w[k, f],      k < K, f < the filters of a panel,
+
+with zeros for a missing last k. What an odd run is multiplied by beyond its end is such a zero.
+Sums are int32 modulo 2^32, and so exact whenever the result is an int32, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidil.array import Array
+from minidil.kernels.cpu.layout import compiled, compiled_exactly
+from minidil.kernels.cpu.registers import equal_rows, lanes, multiply_add_pairs, numbers_at, store, taken
+from minidil.kernels.reference.integer import Requantise
+
+SHORT, LONG = lanes(2), lanes(4)  # int16 and int32 numbers in a register
+
+
+class Residual(NamedTuple):
+    """What is added before rounding: multiplier (q - zero), for q of the shape of the result."""
+
+    numbers: Array
+    zero: int
+    multiplier: float
+
+
+def packed(matrix: Array, wide: int) -> Array:
+    """(..., K, F) -> panels (..., ceil(F / wide), ceil(K / 2) * wide * 2), int16."""
+    *others, depth, filters = matrix.shape
+    pairs, panels = -(-depth // 2), -(-filters // wide)
+    padded = np.zeros((*others, pairs * 2, panels * wide), np.int16)
+    padded[..., :depth, :filters] = matrix
+    by_panel = padded.reshape(*others, pairs, 2, panels, wide)
+    ahead = tuple(range(len(others)))
+    pairs_axis, pair, panel, lane = range(len(others), len(others) + 4)
+    return np.ascontiguousarray(by_panel.transpose(*ahead, panel, pairs_axis, lane, pair)).reshape(*others, panels, -1)
+
+
+def numbers_of(ending: Requantise, residual: Residual | None) -> tuple[Any, ...]:
+    """What `end_row` needs, for compiled code."""
+    kind = np.float32
+    added, zero, multiplier = residual or (np.empty(0, np.uint8), 0, 0.0)
+    limits = kind(ending.zero), kind(ending.low), kind(ending.high)
+    return ending.bias, ending.multiplier, *limits, added.reshape(-1), kind(zero), kind(multiplier)
+
+
+@compiled
+def padded_copy(image: Array, zero: int, room: Array, before: Any, padded: Any) -> None:
+    """Write image (D, H, W, C) less `zero` into the room, of size `padded`, with zeros around it."""
+    depth, height, width, channels = image.shape
+    line, shift = padded[2] * channels, np.int16(zero)
+    first, count = before[2] * channels, width * channels
+    for d in range(padded[0]):
+        for h in range(padded[1]):
+            row = room[(d * padded[1] + h) * line : (d * padded[1] + h + 1) * line]
+            inside = 0 <= d - before[0] < depth and 0 <= h - before[1] < height
+            if not inside:
+                row[:] = 0
+                continue
+            source, into = image[d - before[0], h - before[1]].reshape(count), row[first : first + count]
+            row[:first] = 0
+            for i in range(count):
+                into[i] = np.int16(np.int16(source[i]) - shift)
+            row[first + count :] = 0
+
+
+@compiled
+def sums_of_pairs(
+    source: Array,
+    origin: int,
+    channels: int,
+    starts: Array,
+    offsets: Array,
+    run: int,
+    panel: Array,
+    sums: Array,
+    to: int,
+    width: int,
+    rows: Any,
+    columns: Any,
+) -> None:
+    """sums[to + width p] and after it = the sums over the runs that begin at channels (starts[p] + offsets[t]) + origin."""
+    count, wide = len(starts), len(columns) * LONG
+    nothing, lines = np.zeros(wide, np.int32), np.arange(count)
+    for p in range(0, count, len(rows)):
+        seen = taken(starts, p, count, rows)  # the last one more than once, if they are no multiple of the rows
+        tile = equal_rows(nothing, 0, rows, columns)
+        at = 0
+        for t in range(len(offsets)):
+            here = numbers_at(seen, offsets[t], channels, origin)
+            for k in range(0, run, 2):
+                tile = multiply_add_pairs(tile, source, here, k, panel, at)
+                at += 2 * wide
+        store(tile, sums, numbers_at(taken(lines, p, count, rows), 0, width, to))
+
+
+@compiled_exactly
+def end_row(
+    sums: Array,
+    at: int,
+    y: Array,
+    to: int,
+    first: int,
+    last: int,
+    bias: Array,
+    multiplier: Array,
+    zero: Any,
+    low: Any,
+    high: Any,
+    residual: Array,
+    residual_zero: Any,
+    residual_multiplier: Any,
+) -> None:
+    """Filters first..last of a result: y[to + f] of sums[at + f - first], as kernels/reference/integer.py does it.
+
+    Where y is float32, it is multiplied and no more.
+    """
+    row, out = sums[at : at + last - first], y[to + first : to + last]
+    shift, factor = bias[first:last], multiplier[first:last]
+    if y.itemsize > 1:
+        for f in range(last - first):
+            out[f] = np.float32(np.int32(row[f] + shift[f])) * factor[f]
+    elif residual.size > 0:
+        added = residual[to + first : to + last]
+        for f in range(last - first):
+            value = np.float32(np.int32(row[f] + shift[f])) * factor[f]
+            value += (np.float32(added[f]) - residual_zero) * residual_multiplier
+            out[f] = np.int32(min(max(np.rint(value) + zero, low), high))
+    else:
+        for f in range(last - first):
+            value = np.float32(np.int32(row[f] + shift[f])) * factor[f]
+            out[f] = np.int32(min(max(np.rint(value) + zero, low), high))
