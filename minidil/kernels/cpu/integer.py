@@ -2,7 +2,7 @@
 
 The image is copied first, with its padding, as int16 numbers x - zero: 0 is then the real 0, of the padding as well, and nothing
 has to be put right afterwards. Two of these numbers and two weights, int16 as well, meet in one instruction (`multiply_add_pairs`
-of registers.py), so weights lie in panels where the numbers of a pair are neighbours:
+of integer_registers.py), so weights lie in panels where the numbers of a pair are neighbours:
 
     panel[(k / 2, f, k % 2)] = w[k, f],      k < K, f < the filters of a panel,
 
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidil.array import Array
-from minidil.kernels.cpu.layout import compiled, compiled_exactly
-from minidil.kernels.cpu.registers import equal_rows, lanes, multiply_add_pairs, numbers_at, store, taken
+from minidil.kernels.cpu.integer_registers import multiply_add_pairs, plus_bytes, save_rounded, scaled
+from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.cpu.registers import equal_rows, lanes, load, numbers_at, store, taken
 from minidil.kernels.reference.integer import Requantise
 
 SHORT, LONG = lanes(2), lanes(4)  # int16 and int32 numbers in a register
@@ -102,12 +103,12 @@ def sums_of_pairs(
         store(tile, sums, numbers_at(taken(lines, p, count, rows), 0, width, to))
 
 
-@compiled_exactly
-def end_row(
+@compiled
+def end_rows(
     sums: Array,
     at: int,
     y: Array,
-    to: int,
+    to: Array,
     first: int,
     last: int,
     bias: Array,
@@ -119,22 +120,33 @@ def end_row(
     residual_zero: Any,
     residual_multiplier: Any,
 ) -> None:
-    """Filters first..last of a result: y[to + f] of sums[at + f - first], as kernels/reference/integer.py does it.
+    """Filters first..last of results: y[to[p] + f] of sums[p, at + f - first], as kernels/reference/integer.py does it.
 
-    Where y is float32, it is multiplied and no more.
+    A result with to[p] < 0 is left out. Where y is float32, sums are multiplied and no more.
     """
-    row, out = sums[at : at + last - first], y[to + first : to + last]
-    shift, factor = bias[first:last], multiplier[first:last]
-    if y.itemsize > 1:
-        for f in range(last - first):
-            out[f] = np.float32(np.int32(row[f] + shift[f])) * factor[f]
-    elif residual.size > 0:
-        added = residual[to + first : to + last]
-        for f in range(last - first):
-            value = np.float32(np.int32(row[f] + shift[f])) * factor[f]
-            value += (np.float32(added[f]) - residual_zero) * residual_multiplier
-            out[f] = np.int32(min(max(np.rint(value) + zero, low), high))
-    else:
-        for f in range(last - first):
-            value = np.float32(np.int32(row[f] + shift[f])) * factor[f]
-            out[f] = np.int32(min(max(np.rint(value) + zero, low), high))
+    width, line = sums.shape[1], sums.reshape(sums.size)
+    whole = first + (last - first) // LONG * LONG
+    for p in range(len(to)):
+        here, into = p * width + at - first, to[p]
+        if into < 0:
+            continue
+        for f in range(first, whole, LONG):
+            value = scaled(load(line, here + f), bias, multiplier, f)
+            if residual.size > 0:
+                value = plus_bytes(value, residual, into + f, residual_zero, residual_multiplier)
+            save_rounded(value, y, into + f, zero, low, high)
+    if whole == last:
+        return
+    count, own = last - whole, np.zeros(LONG, y.dtype)  # what does not fill a register goes through one of its own
+    shift, factor, added = np.zeros(LONG, np.int32), np.zeros(LONG, np.float32), np.zeros(LONG, np.uint8)
+    shift[:count], factor[:count] = bias[whole:last], multiplier[whole:last]
+    for p in range(len(to)):
+        here, into = p * width + at - first + whole, to[p] + whole
+        if to[p] < 0:
+            continue
+        value = scaled(load(line, here), shift, factor, 0)
+        if residual.size > 0:
+            added[:count] = residual[into : into + count]
+            value = plus_bytes(value, added, 0, residual_zero, residual_multiplier)
+        save_rounded(value, own, 0, zero, low, high)
+        y[into : into + count] = own[:count]

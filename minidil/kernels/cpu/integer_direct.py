@@ -9,7 +9,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.integer import LONG, SHORT, Residual, end_row, numbers_of, packed, padded_copy, sums_of_pairs
+from minidil.kernels.cpu.integer import LONG, SHORT, Residual, end_rows, numbers_of, packed, padded_copy, sums_of_pairs
 from minidil.kernels.cpu.layout import compiled
 from minidil.kernels.cpu.phases import Reading, forward
 from minidil.kernels.cpu.registers import tile_for
@@ -92,6 +92,7 @@ def _convolve(
     block, width = sums.shape
     each, share = filters // groups, width // groups
     wide, line, out = share // per_group, sums.reshape(sums.size), y.reshape(y.size)
+    numbers = np.arange(block)
     for image in range(first // count, (last - 1) // count + 1):
         padded_copy(x[image], zero, room, before, padded)
         begin, end = max(first - image * count, 0), min(last - image * count, count)
@@ -100,26 +101,25 @@ def _convolve(
             for g in range(groups):
                 origin = g * (channels // groups)
                 for j in range(per_group):
-                    to = g * share + j * wide
+                    here = g * share + j * wide
                     sums_of_pairs(
-                        room, origin, channels, seen, offsets, run, panels[g, j], line, to, width, rows, columns
+                        room, origin, channels, seen, offsets, run, panels[g, j], line, here, width, rows, columns
                     )
-            for p in range(len(seen)):
-                at = (image * count + start + p) * filters
-                for g in range(groups):
-                    end_row(
-                        line,
-                        p * width + g * share,
-                        out,
-                        at,
-                        g * each,
-                        (g + 1) * each,
-                        bias,
-                        multiplier,
-                        y_zero,
-                        low,
-                        high,
-                        residual,
-                        residual_zero,
-                        residual_multiplier,
-                    )
+            to = ((image * count + start) + numbers[: len(seen)]) * filters
+            for g in range(groups):
+                end_rows(
+                    sums,
+                    g * share,
+                    out,
+                    to,
+                    g * each,
+                    (g + 1) * each,
+                    bias,
+                    multiplier,
+                    y_zero,
+                    low,
+                    high,
+                    residual,
+                    residual_zero,
+                    residual_multiplier,
+                )

@@ -32,8 +32,9 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu.integer import LONG, SHORT
+from minidil.kernels.cpu.integer_registers import halved, minus, plus, times
 from minidil.kernels.cpu.layout import compiled
-from minidil.kernels.cpu.registers import halved, load, minus, plus, save, times
+from minidil.kernels.cpu.registers import load, save
 
 FILTER = np.array([[1, 0, 0], [-1, -1, -1], [-1, 1, -1], [1, 2, 4], [1, -2, 4], [0, 0, 1]])  # G'
 BOUND = 1 << 25  # of |y|
@@ -73,7 +74,14 @@ def four_by_four_inputs(room: Array, at: int, down: int, across: int, tiles: Arr
             a0 = at + j * across + c
             a1, a2 = a0 + down, a0 + 2 * down
             a3, a4, a5 = a0 + 3 * down, a0 + 4 * down, a0 + 5 * down
-            x0, x1, x2, x3, x4, x5 = load(room, a0), load(room, a1), load(room, a2), load(room, a3), load(room, a4), load(room, a5)
+            x0, x1, x2, x3, x4, x5 = (
+                load(room, a0),
+                load(room, a1),
+                load(room, a2),
+                load(room, a3),
+                load(room, a4),
+                load(room, a5),
+            )
             v0, v1, v2, v3, v4, v5 = _bt(x0, x1, x2, x3, x4, x5)
             save(v0, half, j * SHORT)
             save(v1, half, (j + 6) * SHORT)

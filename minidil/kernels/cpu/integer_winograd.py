@@ -9,7 +9,7 @@ import numpy as np
 from minidil.array import Array
 from minidil.kernels.cpu import memory, two_by_two
 from minidil.kernels.cpu.filters import transformed
-from minidil.kernels.cpu.integer import LONG, SHORT, Residual, end_row, numbers_of, packed, padded_copy, sums_of_pairs
+from minidil.kernels.cpu.integer import LONG, SHORT, Residual, end_rows, numbers_of, packed, padded_copy, sums_of_pairs
 from minidil.kernels.cpu.integer_tiles import (
     BOUND,
     FILTER,
@@ -155,7 +155,7 @@ def _convolve(
     residual_multiplier: Any,
 ) -> None:
     """Tiles start..stop, counted over all images, and the filters of panels first..last."""
-    images, height, width, channels = x.shape
+    channels = x.shape[3]
     places, every, depth = inputs.shape
     count, filters, share = len(corners), y.shape[3], products.shape[2]
     wide = share // (last - first)
@@ -163,7 +163,8 @@ def _convolve(
     image_of_room, out = -1, y.reshape(y.size)
     numbers, nowhere = np.arange(step), np.zeros(1, np.int64)
     source, into = inputs.reshape(inputs.size), products.reshape(products.size)
-    sums, side = np.empty((16, share), np.int32), 4 if places == 36 else 2
+    side = 4 if places == 36 else 2
+    sums, to = np.empty((side * side, share), np.int32), np.empty(side * side, np.int64)
     begin, end = first * wide, min(last * wide, filters)
     for tile in range(start, stop, step):
         seen = numbers[: min(step, stop - tile)]
@@ -179,7 +180,6 @@ def _convolve(
                 two_by_two_inputs(room, at, down, across, inputs, t)
         for place in range(places):
             for j in range(first, last):
-                to = place * every * share + (j - first) * wide
                 sums_of_pairs(
                     source,
                     place * every * depth,
@@ -189,7 +189,7 @@ def _convolve(
                     depth,
                     panels[place, j],
                     into,
-                    to,
+                    place * every * share + (j - first) * wide,
                     share,
                     rows,
                     columns,
@@ -203,20 +203,21 @@ def _convolve(
             for i in range(side):
                 for j in range(side):
                     row, column = corners[n, 0] + i * apart[0], corners[n, 1] + j * apart[1]
-                    if row < y.shape[1] and column < y.shape[2]:
-                        end_row(
-                            sums.reshape(sums.size),
-                            (side * i + j) * share,
-                            out,
-                            ((image * y.shape[1] + row) * y.shape[2] + column) * filters,
-                            begin,
-                            end,
-                            bias,
-                            multiplier,
-                            y_zero,
-                            low,
-                            high,
-                            residual,
-                            residual_zero,
-                            residual_multiplier,
-                        )
+                    inside = row < y.shape[1] and column < y.shape[2]
+                    to[side * i + j] = ((image * y.shape[1] + row) * y.shape[2] + column) * filters if inside else -1
+            end_rows(
+                sums,
+                0,
+                out,
+                to,
+                begin,
+                end,
+                bias,
+                multiplier,
+                y_zero,
+                low,
+                high,
+                residual,
+                residual_zero,
+                residual_multiplier,
+            )

@@ -9,16 +9,11 @@ it. A *tile* is a tuple of such values, R rows of C registers each:
 is R C multiplications of whole vectors for C loads and R numbers that are spread over a vector. With 16 registers, as AVX2 has,
 6 x 2 sums, 2 vectors of `right` and a number leave one free; with 32 of AVX-512, 6 x 4 do. More rows than 4 hide the time that an
 addition takes before the next can begin (4 cycles, 2 of them started in each), and each load serves at least 2 sums.
-
-Of int16 numbers a register holds twice as many as of float32, and there is one instruction that multiplies them all and adds
-each product to its neighbour's, as an int32: vpmaddwd. So `multiply_add_pairs` does two numbers k at once, whose rows of
-`right` lie side by side. Its sums are modulo 2^32, as all of the processor's are; nothing saturates.
 Source: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (3), section 4.2.
 """
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +24,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 # What makes the code of a function when it is compiled. Called from compiled code, it has no `typing`; mypy would ask for it.
-_emitted: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
+emitted: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 
 _WITH_512_BITS = ("avx512", "cascadelake", "cooperlake", "icelake", "tigerlake", "rapids", "znver4", "znver5")
-_WITH_AVX2 = ("avx2", "haswell", "broadwell", "skylake", "znver", "alderlake", "sierraforest", "x86-64-v3")
 
 
 def _register_bytes() -> int:
@@ -45,22 +39,7 @@ def _register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
-def _pair_instruction() -> str | None:
-    """LLVM's name of the processor's instruction for pairs of int16; None if there is none for registers of that size."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return None
-    config: Any = numba.config
-    known, features = f"{config.CPU_NAME} {config.CPU_FEATURES or ''}", binding.get_host_cpu_features()
-    if BYTES == 64:
-        return "llvm.x86.avx512.pmaddw.d.512" if config.CPU_NAME or features.get("avx512bw") else None
-    if BYTES == 32:
-        has = any(word in known for word in _WITH_AVX2) if config.CPU_NAME else features.get("avx2")
-        return "llvm.x86.avx2.pmadd.wd" if has else None
-    return "llvm.x86.sse2.pmadd.wd"
-
-
 BYTES = _register_bytes()
-PAIRS = _pair_instruction()
 ROWS = 6
 COLUMNS = 4 if BYTES == 64 else 2  # at most
 
@@ -87,13 +66,13 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, kind.llvm())
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+def address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    address = builder.bitcast(_address(context, builder, kind, array, index), vector.llvm().as_pointer())
-    value = builder.load(address)
+def loaded(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
+    place = builder.bitcast(address(context, builder, kind, array, index), vector.llvm().as_pointer())
+    value = builder.load(place)
     value.align = (
         vector.number.bitwidth // 8
     )  # else the whole vector's size is assumed, and an odd address ends the process
@@ -101,34 +80,34 @@ def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector:
 
 
 def _spread(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    return _everywhere(builder, builder.load(_address(context, builder, kind, array, index)), vector)
+    return everywhere(builder, builder.load(address(context, builder, kind, array, index)), vector)
 
 
-def _everywhere(builder: Any, number: Any, vector: Vector) -> Any:
+def everywhere(builder: Any, number: Any, vector: Vector) -> Any:
     nothing = ir.Constant(vector.llvm(), ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
     everywhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
     return builder.shuffle_vector(first, nothing, everywhere)
 
 
-def _parts(builder: Any, values: Any, kind: Any) -> list[Any]:
+def parts(builder: Any, values: Any, kind: Any) -> list[Any]:
     return [builder.extract_value(values, i) for i in range(kind.count)]
 
 
-def _offset(builder: Any, index: Any, by: int) -> Any:
+def offset(builder: Any, index: Any, by: int) -> Any:
     return builder.add(index, ir.Constant(index.type, by)) if by else index
 
 
-@_emitted
+@emitted
 def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: Any, at: Any) -> Any:
     """The tile plus left[starts[i] + k] right[at + j] for rows i, and registers j of numbers at `at` and after it."""
     vector, rows = tile.dtype, starts.count
     columns = tile.count // rows
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sums, kept = _parts(builder, args[0], tile), _parts(builder, args[2], starts)
+        sums, kept = parts(builder, args[0], tile), parts(builder, args[2], starts)
         across = [
-            _load(context, builder, right, args[4], _offset(builder, args[5], j * vector.lanes), vector)
+            loaded(context, builder, right, args[4], offset(builder, args[5], j * vector.lanes), vector)
             for j in range(columns)
         ]
         for i in range(rows):
@@ -141,105 +120,29 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
     return tile(tile, left, starts, types.intp, right, types.intp), code
 
 
-@_emitted
-def multiply_add_pairs(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: Any, at: Any) -> Any:
-    """The tile of int32 plus the products of numbers k and k + 1 of each row with theirs of `right`, all of them int16.
-
-    tile[i][j] += left[starts[i] + k] right[at + 2 j] + left[starts[i] + k + 1] right[at + 2 j + 1], modulo 2^32.
-    """
-    vector, rows = tile.dtype, starts.count
-    columns, numbers = tile.count // rows, Vector(right.dtype)
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sums, kept = _parts(builder, args[0], tile), _parts(builder, args[2], starts)
-        across = [
-            _load(context, builder, right, args[4], _offset(builder, args[5], j * numbers.lanes), numbers)
-            for j in range(columns)
-        ]
-        for i in range(rows):
-            address = _address(context, builder, left, args[1], builder.add(kept[i], args[3]))
-            pair = builder.load(builder.bitcast(address, ir.IntType(32).as_pointer()))
-            pair.align = 2
-            spread = _everywhere(builder, pair, vector)
-            for j in range(columns):
-                product = _products_of_pairs(builder, spread, across[j], vector, numbers)
-                sums[i * columns + j] = builder.add(sums[i * columns + j], product)
-        return cgutils.pack_array(builder, sums)
-
-    return tile(tile, left, starts, types.intp, right, types.intp), code
-
-
-def _products_of_pairs(builder: Any, one: Any, other: Any, vector: Vector, numbers: Vector) -> Any:
-    """By the one instruction; else with each pair as the halves of an int32, which shifts tell apart."""
-    if PAIRS:
-        kind = ir.FunctionType(vector.llvm(), [numbers.llvm()] * 2)
-        return builder.call(
-            cgutils.get_or_insert_function(builder.module, kind, PAIRS), [builder.bitcast(one, numbers.llvm()), other]
-        )
-    half = ir.Constant(vector.llvm(), [16] * vector.lanes)
-    both = [one, builder.bitcast(other, vector.llvm())]
-    low = [builder.ashr(builder.shl(each, half), half) for each in both]
-    high = [builder.ashr(each, half) for each in both]
-    return builder.add(builder.mul(*low), builder.mul(*high))
-
-
-@_emitted
+@emitted
 def load(typing: Any, array: Any, index: Any) -> Any:
     """A register of the array's numbers at `index` and after it."""
     vector = Vector(array.dtype)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _load(context, builder, array, args[0], args[1], vector)
+        return loaded(context, builder, array, args[0], args[1], vector)
 
     return vector(array, types.intp), code
 
 
-@_emitted
+@emitted
 def save(typing: Any, vector: Any, array: Any, index: Any) -> Any:
     """The register into the array, at `index` and after it."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _save(context, builder, array, args[1], args[2], args[0], vector)
+        saved(context, builder, array, args[1], args[2], args[0], vector)
         return context.get_dummy_value()
 
     return types.void(vector, array, types.intp), code
 
 
-@_emitted
-def plus(typing: Any, one: Any, other: Any) -> Any:
-    """one + other, for integers, modulo 2 to the power of their bits."""
-    return one(one, other), lambda context, builder, signature, args: builder.add(*args)
-
-
-@_emitted
-def minus(typing: Any, one: Any, other: Any) -> Any:
-    """one - other, for integers, modulo 2 to the power of their bits."""
-    return one(one, other), lambda context, builder, signature, args: builder.sub(*args)
-
-
-@_emitted
-def times(typing: Any, vector: Any, number: Any) -> Any:
-    """Each number of the register times `number`, for integers, modulo 2 to the power of their bits."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        factor = builder.trunc(args[1], ir.IntType(vector.number.bitwidth))
-        return builder.mul(args[0], _everywhere(builder, factor, vector))
-
-    return vector(vector, types.int64), code
-
-
-@_emitted
-def halved(typing: Any, vector: Any, times: Any) -> Any:
-    """Each number of the register divided by 2 to the power of `times`, rounded down: an arithmetic shift to the right."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        shift = builder.trunc(args[1], ir.IntType(vector.number.bitwidth))
-        return builder.ashr(args[0], _everywhere(builder, shift, vector))
-
-    return vector(vector, types.int64), code
-
-
-@_emitted
+@emitted
 def add_to(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     """Store the sum of the tile and what is in the array: row i goes to starts[i] and after it."""
     vector, rows = tile.dtype, starts.count
@@ -252,7 +155,7 @@ def add_to(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     return types.void(tile, array, starts), code
 
 
-@_emitted
+@emitted
 def store(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     """Store the tile: row i goes to starts[i] and after it."""
     vector, rows = tile.dtype, starts.count
@@ -271,44 +174,44 @@ def _store_rows(
     for i in range(rows):
         start = builder.extract_value(args[2], i)
         for j in range(columns):
-            index = _offset(builder, start, j * vector.lanes)
+            index = offset(builder, start, j * vector.lanes)
             value = builder.extract_value(args[0], i * columns + j)
             if adding:
-                value = builder.fadd(value, _load(context, builder, array, args[1], index, vector))
-            _save(context, builder, array, args[1], index, value, vector)
+                value = builder.fadd(value, loaded(context, builder, array, args[1], index, vector))
+            saved(context, builder, array, args[1], index, value, vector)
 
 
-def _save(context: Any, builder: Any, kind: Any, array: Any, index: Any, value: Any, vector: Vector) -> None:
-    address = builder.bitcast(_address(context, builder, kind, array, index), vector.llvm().as_pointer())
-    builder.store(value, address).align = vector.number.bitwidth // 8
+def saved(context: Any, builder: Any, kind: Any, array: Any, index: Any, value: Any, vector: Vector) -> None:
+    place = builder.bitcast(address(context, builder, kind, array, index), vector.llvm().as_pointer())
+    builder.store(value, place).align = vector.number.bitwidth // 8
 
 
-@_emitted
+@emitted
 def numbers_at(typing: Any, places: Any, further: Any, size: Any, base: Any) -> Any:
     """base + (place + further) size, for each of the places: where in a flat array their numbers begin."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        moved = (builder.add(part, args[1]) for part in _parts(builder, args[0], places))
+        moved = (builder.add(part, args[1]) for part in parts(builder, args[0], places))
         return cgutils.pack_array(builder, [builder.add(builder.mul(part, args[2]), args[3]) for part in moved])
 
     return places(places, types.intp, types.intp, types.intp), code
 
 
-@_emitted
+@emitted
 def equal_rows(typing: Any, array: Any, index: Any, rows: Any, columns: Any) -> Any:
     """A tile with a row for each entry of `rows` and a register for each of `columns`: all rows are the array's at `index`."""
     vector = Vector(array.dtype)
     kind = types.UniTuple(vector, rows.count * columns.count)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        indices = [_offset(builder, args[1], j * vector.lanes) for j in range(columns.count)]
-        row = [_load(context, builder, array, args[0], each, vector) for each in indices]
+        indices = [offset(builder, args[1], j * vector.lanes) for j in range(columns.count)]
+        row = [loaded(context, builder, array, args[0], each, vector) for each in indices]
         return cgutils.pack_array(builder, row * rows.count)
 
     return kind(array, types.intp, rows, columns), code
 
 
-@_emitted
+@emitted
 def taken(typing: Any, table: Any, first: Any, last: Any, rows: Any) -> Any:
     """table[first], table[first + 1], ..., one for each entry of `rows`; from `last` - 1 on always that one."""
     kind = types.UniTuple(types.intp, rows.count)
@@ -316,9 +219,9 @@ def taken(typing: Any, table: Any, first: Any, last: Any, rows: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         numbers, final = [], builder.sub(args[2], ir.Constant(args[2].type, 1))
         for i in range(rows.count):
-            index = _offset(builder, args[1], i)
+            index = offset(builder, args[1], i)
             index = builder.select(builder.icmp_signed("<", index, final), index, final)
-            numbers.append(builder.load(_address(context, builder, table, args[0], index)))
+            numbers.append(builder.load(address(context, builder, table, args[0], index)))
         return cgutils.pack_array(builder, numbers)
 
     return kind(table, types.intp, types.intp, rows), code
