@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minidil.array import Array
 from minidil.deploy.quantized import Quantized
-from minidil.errors import DtypeError, OptionError
+from minidil.errors import BackendError, DtypeError, OptionError
 from minidil.kernels.backend import use
 from minidil.nn import Module
 from minidil.tensor import Tensor
 
 if TYPE_CHECKING:
+    from minidil.deploy.fake_quantized import FakeQuantized
     from minidil.deploy.fuse import Fused
 
 CALIBRATIONS = ("max", "percentile")
@@ -45,11 +47,31 @@ def quantize(
         model and images are float32; BackendError without Numba.
     Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342, section 3, for a scale for each filter.
     """
+    return fake_quantized(
+        model, images, calibration=calibration, percentile=percentile, bits=bits, weight_bits=weight_bits
+    ).quantized()
+
+
+def fake_quantized(
+    model: Module,
+    images: Tensor | Array,
+    *,
+    calibration: str = "max",
+    percentile: float = 99.99,
+    bits: int = 8,
+    weight_bits: int | None = None,
+) -> FakeQuantized:
+    """What `quantize` makes, still in float32, to be trained on for the rounding: then its `quantized()` is the network.
+
+    Arguments and errors are those of `quantize`.
+    """
     x = np.asarray(images.numpy() if isinstance(images, Tensor) else images)
     weight_bits = bits if weight_bits is None else weight_bits
     _check(x, calibration, percentile, bits, weight_bits)
-    from minidil.deploy.fuse import fuse  # here, as they bring Numba
-    from minidil.deploy.quantized_steps import quantised
+    if not find_spec("numba"):
+        raise BackendError("quantize: ranges are watched by a plan, which runs on Numba, and that is not installed: pip install numba")
+    from minidil.deploy.fake_quantized import FakeQuantized  # here, as they bring Numba
+    from minidil.deploy.fuse import fuse
     from minidil.deploy.recording import record
 
     with use("numba"):
@@ -60,7 +82,7 @@ def quantize(
         ranges = _extremes(fused, x)
         if calibration == "percentile":
             ranges = _percentiles(fused, x, ranges, percentile)
-        return quantised(recording, fused, ranges, weight_bits, bits)
+        return FakeQuantized(recording, fused, ranges, weight_bits, bits)
 
 
 def _check(x: Array, calibration: str, percentile: float, bits: int, weight_bits: int) -> None:

@@ -1,16 +1,16 @@
 """A network in whole numbers: its steps, and what each of them computes, in NumPy. Faster code must give the same bits.
 
-A value lies on a grid: q = 0, 1, ..., high stands for the number scale (q - zero). Weights are symmetric, w = s[f] w_q for filter f
-with w_q in -127..127. With x on a grid of scale s_x and the bias in units of s_x s[f], a convolution is one of whole numbers:
+A value lies on a grid: q = 0, 1, ..., high stands for the number scale (q - zero). Weights are symmetric about 0, w = s[f] w_q
+for filter f with w_q in -127..127. With x on a grid of scale s_x and the bias in units of s_x s[f], a convolution is:
 
     y[f] = sum w x + b[f] = s_x s[f] acc[f],      acc = sum w_q (x_q - x_zero) + b_q = sum w_q x_q + offset,
     offset[f] = b_q[f] - x_zero sum w_q[f],       where padding holds x_zero, which stands for 0.
 
     y_q = clip(rint(float32(acc) multiplier[f]) + y_zero, low, high),      multiplier[f] = s_x s[f] / s_y in float32.
 
-ReLU is low = y_zero. The largest of a window may be taken of q, as larger numbers have larger q. A residual r on a grid of its own
-adds float32(r_q - r_zero) (s_r / s_y) before rounding. Rounding is to the nearest, halves to even, as in IEEE 754 and in ONNX.
-Source: Jacob et al. 2018, arXiv:1712.05877, section 2; they multiply by an integer and shift where a float32 product is taken here.
+ReLU is low = y_zero. The largest of a window may be taken of q, as larger numbers have larger q. A residual r, on a grid of
+its own, adds float32(r_q - r_zero) (s_r / s_y) before rounding. Halves are rounded to even, as in IEEE 754 and in ONNX.
+Source: Jacob et al. 2018, arXiv:1712.05877, section 2; they multiply by an integer and shift, where here is a product in float32.
 """
 
 from __future__ import annotations

@@ -32,36 +32,41 @@ class Whole(NamedTuple):
     bias: Array
 
 
+def grids_of(fused: Fused, ranges: Mapping[int, tuple[float, float]], bits: int) -> dict[int, Grid | None]:
+    """The grid of every value, of 2^bits numbers over its range; None for those that stay float32."""
+    grids: dict[int, Grid | None] = {0: Grid.over(*ranges[0], bits)}
+    for stage in fused.stages:
+        if shares_grid(stage):
+            grids[stage.makes] = grids[stage.reads[0]]
+        else:
+            made = None if stays_float(fused, stage.makes) else Grid.over(*ranges[stage.makes], bits)
+            grids[stage.makes] = made
+    return grids
+
+
 def quantised(
-    recording: Recording, fused: Fused, ranges: Mapping[int, tuple[float, float]], weight_bits: int, bits: int
+    recording: Recording, fused: Fused, grids: Mapping[int, Grid | None], weight_bits: int, bits: int
 ) -> Quantized:
-    """The network whose values lie on grids of 2^bits numbers over the given ranges.
+    """The network whose values lie on these grids.
 
     Raises: OptionError, with the layer's name, for a step that has none in whole numbers, or weights that are not finite.
     """
-    grid = Grid.over(*ranges[0], bits)
-    grids: dict[int, Grid | None] = {0: grid}
-    steps = []
+    first, steps = grids[0], []
+    assert first is not None  # for the type checker: the input has one
     for stage in fused.stages:
         reads = operands(stage)
-        if shares_grid(stage):
-            made = grids[reads[0]]
-        else:
-            made = None if stays_float(fused, stage.makes) else Grid.over(*ranges[stage.makes], bits)
-        grids[stage.makes] = made
         facts = {
             "reads": reads,
             "makes": stage.makes,
             "shape": stage.shape,
             "sources": tuple(grids[value] for value in reads),
-            "grid": made,
+            "grid": grids[stage.makes],
             "words": tuple(stage.words),
             "layers": tuple(stage.layers),
         }
         steps.append(_step(stage, facts, recording, fused, weight_bits))
-    return Quantized(
-        recording.model, recording.shape, grid, tuple(steps), fused.output, weight_bits, bits, tuple(fused.kept_apart)
-    )
+    apart = tuple(fused.kept_apart)
+    return Quantized(recording.model, recording.shape, first, tuple(steps), fused.output, weight_bits, bits, apart)
 
 
 def operands(stage: Stage) -> tuple[int, ...]:
@@ -92,19 +97,25 @@ def only_floats_read(fused: Fused, value: int) -> bool:
     )
 
 
-def whole_weights(weight: Array, bias: Array | None, x_scale: float, bits: int) -> Whole:
-    """Weights (F, ...) on grids symmetric about 0, a scale for each filter: the largest weight gets the largest number.
+def weight_scale(weight: Array, bias: Array, x_scale: float, most: int) -> Array:
+    """The scale of each filter's weights (F, ...), float32: the largest gets the number `most`.
 
     A filter with a bias that is huge beside its weights, as one without weights, gets a scale that leaves the bias exact.
     """
-    most = 2 ** (bits - 1) - 1
-    bias = np.zeros(len(weight)) if bias is None else bias.astype(np.float64)
     largest = np.abs(weight.astype(np.float64)).reshape(len(weight), -1).max(axis=1, initial=0)
-    scale = np.maximum(largest / most, np.abs(bias) / (x_scale * _ROOM)).astype(np.float32)
+    scale = np.maximum(largest / most, np.abs(bias.astype(np.float64)) / (x_scale * _ROOM)).astype(np.float32)
     scale[scale < np.finfo(np.float32).tiny] = 1
-    fine = scale.astype(np.float64)
-    whole = np.clip(np.rint(weight / per_channel(fine, weight.ndim + 1)), -most, most).astype(np.int8)
-    return Whole(whole, scale, np.rint(bias / (x_scale * fine)).astype(np.int32))
+    return scale
+
+
+def whole_weights(weight: Array, bias: Array | None, x_scale: float, bits: int) -> Whole:
+    """Weights on grids symmetric about 0, a scale for each filter."""
+    most = 2 ** (bits - 1) - 1
+    bias = np.zeros(len(weight), np.float32) if bias is None else bias.astype(np.float32)
+    weight = weight.astype(np.float32)
+    scale = weight_scale(weight, bias, x_scale, most)
+    whole = np.clip(np.rint(weight / per_channel(scale, weight.ndim + 1)), -most, most).astype(np.int8)
+    return Whole(whole, scale, np.rint(bias / (np.float32(x_scale) * scale)).astype(np.int32))
 
 
 def _is_map_alone(stage: Stage) -> bool:
