@@ -3,7 +3,7 @@
 Batch norm is folded before anything is rounded, with the statistics that it has, and is no layer any more: what is trained are
 the weights and biases of the convolutions that remain. Weights are rounded to the grid that their largest asks for at the time;
 the ranges of values stay as they were watched. Gradients pass straight through what rounds (`minidil.ops.rounding`).
-Source: Jacob et al. 2018, arXiv:1712.05877, section 3; they go on to move the statistics for a while, which few steps do not need.
+Source: Jacob et al. 2018, arXiv:1712.05877, section 3, where statistics and ranges still move for a while.
 """
 
 from __future__ import annotations
@@ -114,7 +114,13 @@ class FakeQuantized(Module):
         bits: int,
     ) -> None:
         super().__init__()
-        self.recording, self.fused, self.weight_bits, self.bits, self.rounding = recording, fused, weight_bits, bits, True
+        self.recording, self.fused, self.weight_bits, self.bits, self.rounding = (
+            recording,
+            fused,
+            weight_bits,
+            bits,
+            True,
+        )
         self.grids = grids_of(fused, ranges, bits)
         self.steps = ModuleList(
             FakeStep(stage, self.grids[stage.reads[0]], self.grids[stage.makes], weight_bits) for stage in fused.stages

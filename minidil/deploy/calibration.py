@@ -16,7 +16,7 @@ from minidil.nn import Module
 from minidil.tensor import Tensor
 
 if TYPE_CHECKING:
-    from minidil.deploy.fake_quantized import FakeQuantized
+    from minidil.deploy.fake import FakeQuantized
     from minidil.deploy.fuse import Fused
 
 CALIBRATIONS = ("max", "percentile")
@@ -69,8 +69,8 @@ def fake_quantized(
     weight_bits = bits if weight_bits is None else weight_bits
     _check(x, calibration, percentile, bits, weight_bits)
     if not find_spec("numba"):
-        raise BackendError("quantize: ranges are watched by a plan, which runs on Numba, and that is not installed: pip install numba")
-    from minidil.deploy.fake_quantized import FakeQuantized  # here, as they bring Numba
+        raise BackendError("quantize: the model is run on Numba, which is not installed: pip install numba")
+    from minidil.deploy.fake import FakeQuantized  # here, as they bring Numba
     from minidil.deploy.fuse import fuse
     from minidil.deploy.recording import record
 
