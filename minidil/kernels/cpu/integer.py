@@ -150,3 +150,68 @@ def end_rows(
             value = plus_bytes(value, added, 0, residual_zero, residual_multiplier)
         save_rounded(value, own, 0, zero, low, high)
         y[into : into + count] = own[:count]
+
+
+@compiled
+def add_lines(
+    one: Array,
+    one_zero: Any,
+    one_multiplier: Any,
+    other: Array,
+    other_zero: Any,
+    other_multiplier: Any,
+    y: Array,
+    zero: Any,
+    low: Any,
+    high: Any,
+    first: int,
+    last: int,
+) -> None:
+    """y = rint(the sum of multiplier (q - zero) of one and of other, which may be empty) + zero, limited; lines of uint8."""
+    nothing, whole = load(np.zeros(LONG, np.float32), 0), first + (last - first) // LONG * LONG
+    for i in range(first, whole, LONG):
+        value = plus_bytes(nothing, one, i, one_zero, one_multiplier)
+        if other.size > 0:
+            value = plus_bytes(value, other, i, other_zero, other_multiplier)
+        save_rounded(value, y, i, zero, low, high)
+    count, own, part = last - whole, np.zeros(LONG, np.uint8), np.zeros(LONG, np.uint8)
+    if count == 0:
+        return
+    part[:count] = one[whole:last]
+    value = plus_bytes(nothing, part, 0, one_zero, one_multiplier)
+    if other.size > 0:
+        part[:count] = other[whole:last]
+        value = plus_bytes(value, part, 0, other_zero, other_multiplier)
+    save_rounded(value, own, 0, zero, low, high)
+    y[whole:last] = own[:count]
+
+
+@compiled
+def channel_sums(x: Array, sums: Array) -> None:
+    """sums (N, C), int32, of x (N, positions, C), uint8."""
+    for n in range(len(x)):
+        row = sums[n]
+        row[:] = 0
+        for p in range(x.shape[1]):
+            source = x[n, p]
+            for c in range(len(row)):
+                row[c] += source[c]
+
+
+@compiled
+def to_grid(x: Array, scale: Any, zero: Any, high: Any, y: Array) -> bool:
+    """y (N, positions, C) = rint(x / scale) + zero, within 0..high, of x (N, C, positions).
+
+    Returns: whether a number is NaN.
+    """
+    least, strange = np.float32(0), False
+    for n in range(len(x)):
+        image = y[n]
+        for c in range(x.shape[1]):
+            row = x[n, c]
+            for p in range(len(row)):
+                value = np.rint(row[p] / scale) + zero
+                strange |= value != value
+                value = min(max(value, least), high)
+                image[p, c] = np.uint8(np.int32(value))
+    return strange

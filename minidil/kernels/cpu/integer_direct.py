@@ -48,6 +48,9 @@ def convolve(
 ) -> None:
     """Fill y (N, places, F), uint8, with what becomes of x (N, D, H, W, C), uint8; where y is float32, nothing is rounded."""
     reading, following = prepared.reading, numbers_of(ending, residual)
+    if math.prod(reading.padded) == 1:  # images of one number in each channel: as many positions of one image
+        reading = reading._replace(padded=(1, 1, len(x)), starts=np.arange(len(x)))
+        x, y = x.reshape(1, 1, 1, len(x), x.shape[4]), y.reshape(1, len(x), -1)
 
     def work(start: int, stop: int) -> None:
         room = memory.empty((math.prod(reading.padded) * x.shape[4] + SHORT,), np.int16)
