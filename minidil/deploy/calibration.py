@@ -72,6 +72,7 @@ def fake_quantized(
         raise BackendError("quantize: the model is run on Numba, which is not installed: pip install numba")
     from minidil.deploy.fake import FakeQuantized  # here, as they bring Numba
     from minidil.deploy.fuse import fuse
+    from minidil.deploy.quantized_steps import check_weights
     from minidil.deploy.recording import record
 
     with use("numba"):
@@ -79,6 +80,8 @@ def fake_quantized(
         if recording.dtype != np.float32:
             raise DtypeError(f"quantize: the model's numbers are {recording.dtype}, and must be float32")
         fused = fuse(recording)
+        for stage in fused.stages:
+            check_weights(stage)
         ranges = _extremes(fused, x)
         if calibration == "percentile":
             ranges = _percentiles(fused, x, ranges, percentile)
