@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from minidil.errors import OptionError
 from minidil.nn import Module
 from minidil.storage.files import atomic_write
 
+if TYPE_CHECKING:
+    from minidil.deploy.int8_plan import Int8Plan
+
 OPSET = 20  # the first with Gelu; ONNX Runtime 1.17 and later run it
 IR_VERSION = 9
 LARGEST = 2**31 - 2**20  # protobuf ends at 2 GiB, nodes included
@@ -27,7 +30,7 @@ _SHOWN = 8
 
 
 def to_onnx(
-    model: Module | Quantized,
+    model: Module | Int8Plan,
     input_shape: Sequence[int],
     path: str | os.PathLike[str],
     *,
@@ -40,7 +43,7 @@ def to_onnx(
     ceil mode and output padding are spelled out in numbers.
     Shapes: the input is "x", (batch, *input_shape) with any batch; the output is "y". The other sizes are fixed, as a rule.
     Whole numbers go in (int64) if an `Embedding` is the first layer with parameters, else numbers of the parameters' type.
-    A network in whole numbers, as `quantize` makes, becomes QDQ: QuantizeLinear and DequantizeLinear around its operators,
+    A plan in whole numbers, as `quantize` makes, becomes QDQ: QuantizeLinear and DequantizeLinear around its operators,
     weights in int8 with a scale for each filter; `onnx_quantized` says more. input_shape is then that of the network.
     metadata: words by words, kept in the file.
     Raises: OptionError that names every op and layer without an equivalent; if the graph depends on the input's values or, but
@@ -51,8 +54,8 @@ def to_onnx(
     words = dict(metadata or {})
     if not all(isinstance(word, str) for pair in words.items() for word in pair):
         raise OptionError(f"to_onnx: metadata holds words by words, not {words!r}")
-    if isinstance(model, Quantized):
-        name, (calls, writer, output) = model.model, _whole(model, tuple(input_shape))
+    if not isinstance(model, Module):
+        name, (calls, writer, output) = model.model, _whole(model.network, tuple(input_shape))
     else:
         name, calls = type(model).__name__, calls_of(model, input_shape, "to_onnx")
         writer, output = _written(calls)
