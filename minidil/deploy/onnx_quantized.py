@@ -92,15 +92,12 @@ def _dequantised(w: Writer, call: OpCall, whole: Array, scale: Array, name: str)
 
 def _weighted(w: Writer, step: Weighted, call: OpCall, writers: Mapping[str, Write]) -> str:
     window, whole = step.window, step.weight
-    flat = window is not None and not window.size  # a scale of channels without positions
-    weight = _dequantised(w, call, whole.reshape(-1) if flat else whole, step.weight_scale, f"{call.layer}.weight")
+    weight = _dequantised(w, call, whole, step.weight_scale, f"{call.layer}.weight")
     unit = step.weight_scale * np.float32(step.source().scale)
     bias = _dequantised(w, call, step.bias, unit, f"{call.layer}.bias")
     x = w.values[step.reads[0]]
     if window is None:
         y = w.add("Gemm", call, [x, weight, bias], transB=1)
-    elif flat:
-        y = w.add("Add", call, [w.add("Mul", call, [x, weight]), bias])
     else:
         y = w.add(
             "Conv",

@@ -143,8 +143,10 @@ def _weighted(stage: Stage, facts: dict[str, Any], bits: int) -> Weighted:
     weight, window, groups = stage.weight, stage.window, stage.groups
     assert weight is not None  # for the type checker: these kinds have weights
     check_weights(stage)
-    if stage.kind == "affine":  # a convolution of one tap, each channel by itself
-        size = stage.shape[1:]
+    size = stage.shape[1:]
+    if stage.kind == "affine" and not size:
+        weight = np.diag(weight)
+    elif stage.kind == "affine":  # a convolution of one tap, each channel by itself
         weight, groups = weight.reshape(-1, 1, *(1,) * len(size)), len(weight)
         window = Window.of(size, (1,) * len(size), op="quantize")
     whole = whole_weights(weight, stage.bias, facts["sources"][0].scale, bits)
