@@ -222,6 +222,10 @@ class Plain(Step):
         left = iter(values)
         operands = (next(left) if isinstance(each, Value) else each for each in self.call.operands)
         y = np.asarray(OPS[self.call.op](*operands, **self.call.options)[0])
+        if y.shape[1:] != self.shape:
+            raise ShapeError(
+                f"int8: {self.call.op} in {self.call.where} makes {y.shape[1:]} of an image, not {self.shape}"
+            )
         return y if self.moves or self.grid is None else self.grid.quantise(y)
 
 
@@ -251,6 +255,12 @@ class Quantized:
         if x.dtype != np.float32:
             raise DtypeError(f"int8 plan of {self.model}: x must be float32, not {x.dtype}; use astype('float32')")
         return x
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all weights, with their scales and biases."""
+        weighted = (step for step in self.steps if isinstance(step, Weighted))
+        return sum(each.nbytes for step in weighted for each in (step.weight, step.weight_scale, step.bias))
 
     def grid_of(self, value: int) -> Grid | None:
         """The grid of a value; None for float32 numbers as they are."""
