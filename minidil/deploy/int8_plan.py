@@ -26,7 +26,8 @@ class Int8Plan(Planned[Step]):
         self.network, self.model, self.input_shape = network, network.model, network.input_shape
         self.dtype, self.between = np.dtype(np.float32), np.dtype(np.uint8)
         self.kept_apart, self.calls = network.kept_apart, sum(len(step.words) for step in network.steps)
-        self._grids: dict[int, Grid | None] = {0: network.grid} | {step.makes: step.grid for step in network.steps}
+        self._grids: dict[int, Grid | None] = {step.makes: step.grid for step in network.steps}
+        self._grids[0] = network.grid
         steps = [KINDS[type(step)](step) for step in network.steps]
         reads = [step.reads for step in network.steps]
         self._arrange(network.steps, steps, reads, [_work(step) for step in network.steps], network.output)
