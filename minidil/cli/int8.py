@@ -18,7 +18,7 @@ from minidil.train import RunFolder
 
 if TYPE_CHECKING:
     from minidil.deploy.int8_plan import Int8Plan
-    from minidil.deploy.plan import Plan
+    from minidil.deploy.planned import Planned
 
 _IMAGES = 512
 _TIMED = 32  # images at a time
@@ -45,7 +45,7 @@ def compared(name: str, experiment: Experiment, model: Module, int8: "Int8Plan")
     """Print and return accuracy on the test images, size and time of both plans."""
     with blaming(_folder(name)):
         images = testing_images(experiment.settings)
-    plans: dict[str, Plan] = {"float32": deploy.compile(model, experiment.shape), "int8": int8}
+    plans: dict[str, Planned[Any]] = {"float32": deploy.compile(model, experiment.shape), "int8": int8}
     sizes = {"float32": sum(array.nbytes for array in model.state_dict().values()), "int8": int8.network.nbytes}
     answers: dict[str, list[Any]] = {kind: [] for kind in plans}
     for x, _ in experiment.measuring(images):
