@@ -226,6 +226,18 @@ EXTRA: list[tuple[str, str | None, list[Any], dict[str, Any]]] = [
     ("minidil.arange", None, [0, 1, 0.25], {}),
     ("minidil.tensor", None, [[1, 2.5]], {}),
     ("minidil.tensor", None, [True], {}),
+    *(
+        (f"nn.{name}", None, given, named)
+        for name in ("LSTM", "GRU")
+        for given, named in (
+            ([4, 3], {}),
+            ([4, 3, 2, False, True, 0.0, True], {}),
+            ([], {"input_size": 4, "hidden_size": 3, "batch_first": True}),
+            ([4, 3], {"num_layers": 2, "bidirectional": True}),
+            ([4, 3], {"bias": False, "proj_size": 0}),
+            ([4, 3], {"dropout": 0.0, "device": "cpu"}),
+        )
+    ),
 ]
 
 _INPUTS = {
@@ -236,6 +248,8 @@ _INPUTS = {
     "Upsample": "image",
     "Flatten": "stack",
     "Embedding": "ids",
+    "LSTM": "stack",
+    "GRU": "stack",
 }
 
 

@@ -46,6 +46,7 @@ from minidil.nn.pool import (
     MaxPool2d,
     MaxPool3d,
 )
+from minidil.nn.recurrent import GRU, LSTM
 from minidil.nn.residual import Residual, ResidualBlock
 from minidil.nn.resize import Upsample
 from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
@@ -54,6 +55,8 @@ from minidil.nn.watch import watch
 
 __all__ = [
     "GELU",
+    "GRU",
+    "LSTM",
     "AdaptiveAvgPool",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",

@@ -25,6 +25,7 @@ from minidil.ops import (
     norm,
     pool,
     rearrange,
+    recurrent,
     reduce,
     scan,
     select,
@@ -209,6 +210,12 @@ CASES = [
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),
+    (
+        recurrent.lstm,
+        (real(3, 4, 2), real(4, 5), real(4, 5), real(20, 2), real(20, 5), real(20), real(20)),
+        {"mask": MASK},
+    ),
+    (recurrent.gru, (real(3, 4, 2), None, real(15, 2), real(15, 5), real(15), real(15)), {"reverse": True}),
 ]
 
 
@@ -260,6 +267,7 @@ def test_every_op_is_here():
         norm,
         pool,
         rearrange,
+        recurrent,
         reduce,
         scan,
         select,

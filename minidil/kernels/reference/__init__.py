@@ -7,7 +7,18 @@ them all, with shapes and meaning.
 import numpy as np
 
 from minidil.kernels.contract import KERNELS, offered
-from minidil.kernels.reference import channel, conv, elementwise, gather, logits, movement, pool, random, update
+from minidil.kernels.reference import (
+    channel,
+    conv,
+    elementwise,
+    gather,
+    logits,
+    movement,
+    pool,
+    random,
+    recurrent,
+    update,
+)
 
-globals().update(offered(np, channel, conv, elementwise, gather, logits, movement, pool, random, update))
+globals().update(offered(np, channel, conv, elementwise, gather, logits, movement, pool, random, recurrent, update))
 __all__ = list(KERNELS)
