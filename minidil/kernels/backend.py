@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
     recurrence_is_in: tuple[Recurrence, Recurrence] = reference.recurrent, cpu.recurrent  # cuda/recurrent.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
-    gathering_is_in: Gathering = reference.gather  # cuda/gather.py, cuda/namespace.py
+    gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
     random_is_in: Random = reference.random  # cuda/namespace.py
     updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py
 

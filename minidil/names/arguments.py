@@ -94,7 +94,6 @@ _LEFT_OUT: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("", "max_norm"): ((None,), "scale the rows of weight.data yourself"),
     ("", "norm_type"): ((2, 2.0), "only lengths are measured: norm_type 2"),
     ("", "scale_grad_by_freq"): ((False,), "leave it out"),
-    ("", "sparse"): ((False,), "gradients are dense"),
     ("", "proj_size"): ((0,), "put a Linear behind it"),
     ("", "_freeze"): ((False,), "write layer.freeze()"),
     ("", "error_if_nonfinite"): ((False,), "train.fit stops at a loss that is not finite"),

@@ -19,6 +19,7 @@ from minidil.ops import (
     conv,
     einsum,
     elementwise,
+    embedding,
     interpolate,
     linear,
     loss,
@@ -210,6 +211,7 @@ CASES = [
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),
+    (embedding.embedding, (real(5, 2),), {"index": TARGET, "padding_idx": 1}),
     (
         recurrent.lstm,
         (real(3, 4, 2), real(4, 5), real(4, 5), real(20, 2), real(20, 5), real(20), real(20)),
@@ -220,7 +222,7 @@ CASES = [
 
 
 def wrapped(value, name=None):
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not (name == "index" and value.dtype.kind == "i"):
         return Labels(value) if name == "target" and value.dtype.kind == "i" else Opaque(value)
     return value
 
@@ -261,6 +263,7 @@ def test_every_op_is_here():
         conv,
         einsum,
         elementwise,
+        embedding,
         interpolate,
         linear,
         loss,
