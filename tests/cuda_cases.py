@@ -270,6 +270,13 @@ def recurrences() -> Iterator[Callable[[Any], None]]:
         yield call("gru_cell_grad", drawn(*shape, seed=2), gates, other, before)
 
 
+def logarithms() -> Iterator[Callable[[Any], None]]:
+    """Large and small summands, and those that are 0: minus infinity."""
+    a, b = 30 * drawn(5, 7), drawn(7, 9, seed=1)
+    a[0], b[:, 1], a[1, 2] = -INF, -INF, -INF
+    yield call("log_matmul", a, b)
+
+
 def pools() -> Iterator[Callable[[Any], None]]:
     """Windows that overlap, leave gaps and reach over the padding; NaN, minus infinity and ties."""
     for window in WINDOWS.values():
@@ -380,6 +387,7 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "loss": losses,
     "channel": channels,
     "recurrent": recurrences,
+    "logarithm": logarithms,
     "pool": pools,
     "update": updates,
     "gemm": products,

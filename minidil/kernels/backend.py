@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     reductions_are_in: ModuleType = np  # cuda/reduce.py
     movement_is_in: Movement = reference.movement  # cuda/copy.py, cuda/maps.py, cuda/namespace.py
     shapes_are_in: tuple[Shapes, ModuleType] = np, cpu.movement  # cuda/copy.py, cuda/namespace.py
-    products_are_in: tuple[Products, Products] = np, cpu.linear  # cuda/gemm.py
+    products_are_in: tuple[ModuleType, ...] = np, reference.linear, cpu.linear  # cuda/gemm.py, cuda/logarithm.py
     convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py, cuda/conv_weight.py
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py

@@ -190,10 +190,13 @@ class Shapes(Protocol):
 
 
 class Products(Protocol):
-    """The matrix product, of which linear layers and `einsum` are made."""
+    """The matrix product, of which linear layers and `einsum` are made, and that of sums over paths."""
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         """(*B, M, K) times (*B, K, N) -> (*B, M, N); the leading axes broadcast."""
+
+    def log_matmul(self, a: Array, b: Array) -> Array:
+        """log(e^a e^b) for a (M, K) and b (K, N), without overflow; minus infinity stands for 0."""
 
 
 class Convolution(Protocol):

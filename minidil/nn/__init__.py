@@ -22,6 +22,7 @@ from minidil.nn.activation import (
 )
 from minidil.nn.container import ModuleList, Sequential
 from minidil.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from minidil.nn.crf import CRF
 from minidil.nn.embedding import Embedding
 from minidil.nn.field import Field
 from minidil.nn.group import GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
@@ -54,6 +55,7 @@ from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
 
 __all__ = [
+    "CRF",
     "GELU",
     "GRU",
     "LSTM",

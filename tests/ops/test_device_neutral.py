@@ -17,6 +17,7 @@ from minidil.ops import (
     activation,
     columns,
     conv,
+    crf,
     einsum,
     elementwise,
     embedding,
@@ -211,6 +212,7 @@ CASES = [
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),
+    (crf.crf_loss, (real(2, 2, 3), real(3, 3), real(3), real(3)), {"tags": TARGET}),
     (embedding.embedding, (real(5, 2),), {"index": TARGET, "padding_idx": 1}),
     (
         recurrent.lstm,
@@ -222,7 +224,7 @@ CASES = [
 
 
 def wrapped(value, name=None):
-    if isinstance(value, np.ndarray) and not (name == "index" and value.dtype.kind == "i"):
+    if isinstance(value, np.ndarray) and not (name in ("index", "tags") and value.dtype.kind == "i"):
         return Labels(value) if name == "target" and value.dtype.kind == "i" else Opaque(value)
     return value
 
@@ -261,6 +263,7 @@ def test_every_op_is_here():
         activation,
         columns,
         conv,
+        crf,
         einsum,
         elementwise,
         embedding,
@@ -281,7 +284,7 @@ def test_every_op_is_here():
         for family in families
         for name, value in vars(family).items()
         if callable(value) and getattr(value, "__module__", "") == family.__name__ and not name.startswith("_")
-    } - {conv.transposed_window}  # geometry
+    } - {conv.transposed_window, crf.check_chain, crf.viterbi}  # geometry; checks; answers on the host
     assert {op for op, _, _ in CASES} == public
 
 

@@ -12,6 +12,7 @@ from minidil.kernels.reference import (
     conv,
     elementwise,
     gather,
+    linear,
     logits,
     movement,
     pool,
@@ -20,5 +21,7 @@ from minidil.kernels.reference import (
     update,
 )
 
-globals().update(offered(np, channel, conv, elementwise, gather, logits, movement, pool, random, recurrent, update))
+globals().update(
+    offered(np, channel, conv, elementwise, gather, linear, logits, movement, pool, random, recurrent, update)
+)
 __all__ = list(KERNELS)
