@@ -82,7 +82,6 @@ if TYPE_CHECKING:
         Movement,
         Normalisation,
         Pooling,
-        Products,
         Random,
         Recurrence,
         Shapes,

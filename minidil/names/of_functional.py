@@ -27,5 +27,5 @@ HINTS: dict[str, str] = {
     "max_pool?d_with_indices": "use max_pool",
     "cosine_similarity": "write (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1)).sqrt()",
     "pairwise_distance": "write ((a - b) * (a - b)).sum(-1).sqrt()",
-    "scaled_dot_product_attention": "write softmax(q @ k.transpose(0, 2, 1) / d ** 0.5) @ v",
+    "multi_head_attention_forward": "use nn.MultiheadAttention",
 }

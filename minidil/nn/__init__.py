@@ -20,6 +20,7 @@ from minidil.nn.activation import (
     Softmax,
     Tanh,
 )
+from minidil.nn.attention import MultiheadAttention, TransformerEncoderLayer
 from minidil.nn.container import ModuleList, Sequential
 from minidil.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from minidil.nn.crf import CRF
@@ -106,6 +107,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "Parameter",
     "ParameterList",
     "PhaseMixing",
@@ -120,6 +122,7 @@ __all__ = [
     "Softmax",
     "Summary",
     "Tanh",
+    "TransformerEncoderLayer",
     "Upsample",
     "init",
     "watch",

@@ -15,6 +15,7 @@ from minidil.kernels import backend as seam
 from minidil.kernels import reference
 from minidil.ops import (
     activation,
+    attention,
     columns,
     conv,
     crf,
@@ -212,6 +213,12 @@ CASES = [
     (loss.mse_loss, (real(3, 4), real(3, 4, seed=1)), {}),
     (loss.l1_loss, (real(3, 4), real(3, 4, seed=1)), {"reduction": "sum"}),
     (loss.huber_loss, (2 * real(3, 4), real(3, 4, seed=1)), {"reduction": "none"}),
+    (
+        attention.scaled_dot_product_attention,
+        (real(2, 3, 5), real(2, 4, 5), real(2, 4, 2)),
+        {"attn_mask": MASK},
+    ),
+    (attention.scaled_dot_product_attention, (real(3, 5), real(4, 5), real(4, 2)), {"is_causal": True}),
     (crf.crf_loss, (real(2, 2, 3), real(3, 3), real(3), real(3)), {"tags": TARGET}),
     (embedding.embedding, (real(5, 2),), {"index": TARGET, "padding_idx": 1}),
     (
@@ -261,6 +268,7 @@ def test_an_op_needs_nothing_of_an_array_but_kernels(op, operands, options, monk
 def test_every_op_is_here():
     families = (
         activation,
+        attention,
         columns,
         conv,
         crf,

@@ -101,6 +101,10 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "relu": (F.relu, (real(3, 4),)),
     "repeat": (lambda x: F.repeat(x, (2, 1, 3)), (real(3, 4),)),
     "reshape": (lambda x: F.reshape(x, shape=(2, -1)), (real(3, 4),)),
+    "scaled_dot_product_attention": (
+        lambda *t: F.scaled_dot_product_attention(*t, is_causal=True),
+        (real(2, 3, 5), real(2, 4, 5, seed=1), real(2, 4, 2, seed=2)),
+    ),
     "sigmoid": (F.sigmoid, (real(3, 4),)),
     "silu": (F.silu, (real(3, 4),)),
     "softmax": (lambda x: F.softmax(x, axis=0), (real(3, 4),)),
