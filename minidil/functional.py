@@ -22,6 +22,7 @@ from minidil.kernels.geometry import Ints, Padding
 from minidil.names import lookup
 from minidil.operand import Operand
 from minidil.ops import activation as _activation
+from minidil.ops import attention as _attention
 from minidil.ops import columns as _columns
 from minidil.ops import conv as _conv
 from minidil.ops import einsum as _einsum_op
@@ -108,6 +109,8 @@ softplus = lift(_activation.softplus)
 softmax = lift(_activation.softmax)
 log_softmax = lift(_activation.log_softmax)
 dropout = lift(_activation.dropout)
+
+scaled_dot_product_attention = lift(_attention.scaled_dot_product_attention, by_position=4)
 
 batch_norm = lift(_norm.batch_norm, by_position=1)
 layer_norm = lift(_norm.layer_norm, order=("x", "normalized_shape", "weight", "bias", "eps"))

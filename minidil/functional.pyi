@@ -325,6 +325,17 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True, rng: np.random.Ge
     Raises: OptionError unless 0 <= p < 1 and training is a bool.
     """
 
+def scaled_dot_product_attention(query: Operand, key: Operand, value: Operand, attn_mask: Tensor | Array | None = None, *, is_causal: bool = False, scale: float | None = None) -> Tensor:
+    """softmax(scale query key^T) value: y_l = sum_s p_ls v_s with p_ls = e^(scale q_l . k_s) / sum_s e^(scale q_l . k_s).
+
+    Shapes: query (*B, L, E), key (*B, S, E), value (*B, S, V) -> (*B, L, V).
+    attn_mask: bools that broadcast to (*B, L, S), true where a key counts, or numbers to add to the scores; no gradient.
+    is_causal: query l sees the keys 0..l and no later one. scale: 1 / sqrt(E) by default.
+    A query that no key answers, all being masked, gets 0 and no gradient.
+    Raises: ShapeError, DtypeError or OptionError if the arrays do not fit together.
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
+    """
+
 def batch_norm(x: Operand, *, weight: Operand = None, bias: Operand = None, mean: Tensor | Array | None = None, var: Tensor | Array | None = None, eps: float = 1e-05, observe: Observer | None = None, activation: str | None = None) -> Tensor:
     """Normalise every channel, u = weight (x - mean) / sqrt(var + eps) + bias, and apply an activation, y = f(u).
 

@@ -17,6 +17,7 @@ from minidil.array import Array
 from minidil.errors import GraphError
 from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjp
+from minidil.rows import Rows
 
 
 class Receiver(Protocol):
@@ -69,17 +70,23 @@ def propagate(root: Node | Receiver, seed: Array, retain_graph: bool) -> dict[Re
     order = _last_made_first(root)
     arrived: dict[Node | Receiver, Array] = {root: seed}
     for node in order:
-        place, add = node.kernels.place, node.kernels.add  # backward runs where forward ran
-        grad = place(arrived.pop(node))
+        grad = node.kernels.place(arrived.pop(node))  # backward runs where forward ran
         if node.watcher is not None:
             node.watcher.receive(grad)
         for target, vjp in node.edges or ():
             contribution = vjp(grad)
             before = arrived.get(target)
-            arrived[target] = contribution if before is None else add(place(before), contribution)
+            arrived[target] = contribution if before is None else total(node.kernels, before, contribution)
         if not retain_graph:
             node.edges = None
     return cast(dict[Receiver, Array], arrived)  # every node was popped: leaves are what is left
+
+
+def total(kernels: Kernels, before: Array | Rows, more: Array | Rows) -> Array:
+    """The sum of two gradients: rows if both are."""
+    if isinstance(before, Rows) and isinstance(more, Rows):
+        return cast(Array, before.plus(more))
+    return kernels.add(kernels.place(before), kernels.place(more))
 
 
 def _last_made_first(root: Node | Receiver) -> list[Node]:

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 from minidil.array import Array, OnDevice
 from minidil.errors import DtypeError, ShapeError
 from minidil.kernels.contract import Kernels
+from minidil.rows import Rows
 
 
 class Holder:
@@ -57,9 +58,11 @@ def as_array(array: Any) -> Array:
 
 
 def placed(kernels: Kernels, holder: Holder) -> Array:
-    """The array of a tensor where the kernels compute. The tensor keeps it, so that it moves once."""
-    holder._array = kernels.place(holder._array)
-    return holder._array
+    """The array of a tensor where the kernels compute. The tensor keeps it, so that it moves once; `Rows` it goes on being."""
+    array = kernels.place(holder._array)
+    if not isinstance(holder._array, Rows):
+        holder._array = array
+    return array
 
 
 def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "") -> Array | int | float | None:

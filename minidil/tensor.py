@@ -72,7 +72,7 @@ class Tensor(Methods, results=True):
         """
         if isinstance(self._array, OnDevice):
             return as_array(self._array)
-        view = self._array.view()
+        view = np.asarray(self._array).view()
         view.flags.writeable = False
         return view
 

@@ -256,6 +256,27 @@ def channels() -> Iterator[Callable[[Any], None]]:
         yield call("channel_combine", drawn(*shape), x, a, b, c)
 
 
+def recurrences() -> Iterator[Callable[[Any], None]]:
+    """One row and several; a gradient is taken of gates that the step itself has left."""
+    for shape in ((1, 1), (5, 17)):
+        rows, size = shape
+        x, before = drawn(rows, 4 * size), drawn(*shape, seed=1)
+        yield call("lstm_cell", 3 * x, before)
+        gates, after, _ = reference.lstm_cell(3 * x, before)
+        yield call("lstm_cell_grad", drawn(*shape, seed=2), drawn(*shape, seed=3), gates, before, after)
+        x, other = drawn(rows, 3 * size), drawn(rows, 3 * size, seed=4)
+        yield call("gru_cell", 3 * x, other, before)
+        gates, _ = reference.gru_cell(3 * x, other, before)
+        yield call("gru_cell_grad", drawn(*shape, seed=2), gates, other, before)
+
+
+def logarithms() -> Iterator[Callable[[Any], None]]:
+    """Large and small summands, and those that are 0: minus infinity."""
+    a, b = 30 * drawn(5, 7), drawn(7, 9, seed=1)
+    a[0], b[:, 1], a[1, 2] = -INF, -INF, -INF
+    yield call("log_matmul", a, b)
+
+
 def pools() -> Iterator[Callable[[Any], None]]:
     """Windows that overlap, leave gaps and reach over the padding; NaN, minus infinity and ties."""
     for window in WINDOWS.values():
@@ -365,6 +386,8 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "softmax": softmaxes,
     "loss": losses,
     "channel": channels,
+    "recurrent": recurrences,
+    "logarithm": logarithms,
     "pool": pools,
     "update": updates,
     "gemm": products,

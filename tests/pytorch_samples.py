@@ -23,6 +23,8 @@ TENSORS = {
     "int32": np.array([[3, 1, 2], [5, 4, 7]], np.int32),
     "byte": np.array([[200, 100, 7], [1, 2, 3]], np.uint8),
     "mask": np.array([[True, False, True], [False, False, True]]),
+    "square": np.array([[True, False, True], [False, True, True], [True, True, False]]),
+    "squares": _wave(2, 3, 3, start=8),
     "positive": np.abs(_wave(2, 3)) + np.float32(0.5),
     "vector": _wave(3, start=2),
     "w32": _wave(3, 2, start=3),
@@ -226,6 +228,34 @@ EXTRA: list[tuple[str, str | None, list[Any], dict[str, Any]]] = [
     ("minidil.arange", None, [0, 1, 0.25], {}),
     ("minidil.tensor", None, [[1, 2.5]], {}),
     ("minidil.tensor", None, [True], {}),
+    *(
+        (f"nn.{name}", None, given, named)
+        for name in ("LSTM", "GRU")
+        for given, named in (
+            ([4, 3], {}),
+            ([4, 3, 2, False, True, 0.0, True], {}),
+            ([], {"input_size": 4, "hidden_size": 3, "batch_first": True}),
+            ([4, 3], {"num_layers": 2, "bidirectional": True}),
+            ([4, 3], {"bias": False, "proj_size": 0}),
+            ([4, 3], {"dropout": 0.0, "device": "cpu"}),
+        )
+    ),
+    ("nn.MultiheadAttention", None, [4, 2], {}),
+    ("nn.MultiheadAttention", None, [4, 2, 0.0, False], {}),
+    ("nn.MultiheadAttention", None, [4, 4], {"batch_first": True, "kdim": None, "add_zero_attn": False}),
+    ("nn.TransformerEncoderLayer", None, [4, 2, 6, 0.0], {}),
+    ("nn.TransformerEncoderLayer", None, [4, 2, 6, 0.0, "gelu", 0.1, True, True], {}),
+    ("nn.TransformerEncoderLayer", None, [], {"d_model": 4, "nhead": 2, "dropout": 0.0, "bias": False}),
+    *(
+        ("functional.scaled_dot_product_attention", None, [t("stack"), t("stack"), t("stack"), *given], named)
+        for given, named in (
+            ([], {}),
+            ([t("square")], {}),
+            ([], {"attn_mask": t("squares"), "scale": 0.3}),
+            ([], {"is_causal": True, "dropout_p": 0.0}),
+            ([None, 0.0, True], {}),
+        )
+    ),
 ]
 
 _INPUTS = {
@@ -236,6 +266,10 @@ _INPUTS = {
     "Upsample": "image",
     "Flatten": "stack",
     "Embedding": "ids",
+    "LSTM": "stack",
+    "MultiheadAttention": "stack",
+    "TransformerEncoderLayer": "stack",
+    "GRU": "stack",
 }
 
 
@@ -306,6 +340,7 @@ def _layer(library: Any, name: str) -> Any:
         module.load_state_dict({k: library.tensor(v) if library.__name__ == "torch" else v for k, v in state.items()})
         kind = next((array for end, array in _INPUTS.items() if name.endswith(end)), "x")
         inputs = [decoder(library)(t(kind))]
+        inputs *= 3 if name == "MultiheadAttention" else 1
         if name.endswith("Loss"):
             target = {"CrossEntropyLoss": "labels", "BCEWithLogitsLoss": "targets"}.get(name, "y")
             inputs.append(decoder(library)(t(target)))

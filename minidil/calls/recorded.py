@@ -10,9 +10,9 @@ import numpy as np
 from minidil.array import Array
 from minidil.calls.words import understood
 from minidil.errors import DtypeError, GraphError, ShapeError
-from minidil.graph import Node, propagate
+from minidil.graph import Node, propagate, total
 from minidil.kernels.backend import active
-from minidil.operand import Holder, as_array, copied, placed
+from minidil.operand import Holder, as_array, copied
 from minidil.ops.common import axis_of
 
 _method = partial(understood, method=True)
@@ -106,11 +106,8 @@ class Recorded(Holder):
 
     def receive(self, grad: Array) -> None:
         """Add to `.grad`, out of place: a gradient that someone holds never changes."""
-        kernels = active()
         before = self._grad
-        self._grad = self.results.of(
-            grad if before is None else kernels.add(placed(kernels, before), kernels.place(grad))
-        )
+        self._grad = self.results.of(grad if before is None else total(active(), before._array, grad))
 
     @_method
     def backward(self, gradient: Recorded | Array | None = None, retain_graph: bool = False) -> None:

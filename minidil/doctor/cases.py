@@ -126,6 +126,13 @@ def _products() -> list[Case]:
         _case("matmul", F.matmul, _real(3, 1, 17, 33), _real(5, 33, 9)),
         _case("einsum", lambda a, b: F.einsum("nij,njk->ki", a, b), _real(3, 5, 7), _real(3, 7, 4)),
         _case("linear", F.linear, _real(65, 33), _real(10, 33), _real(10)),
+        _case(
+            "scaled_dot_product_attention",
+            partial(F.scaled_dot_product_attention, is_causal=True),
+            _real(2, 3, 17, 9),
+            _real(2, 3, 19, 9),
+            _real(2, 3, 19, 5),
+        ),
     ]
 
 

@@ -83,8 +83,8 @@ if TYPE_CHECKING:
         Movement,
         Normalisation,
         Pooling,
-        Products,
         Random,
+        Recurrence,
         Shapes,
         Updates,
     )
@@ -94,11 +94,12 @@ if TYPE_CHECKING:
     # NumPy's types, from 2.5 on, know keepdims as True or as False and not as a bool
     reductions_are_in: ModuleType = np  # cuda/reduce.py
     movement_is_in: Movement = reference.movement  # cuda/copy.py, cuda/maps.py, cuda/namespace.py
-    shapes_are_in: Shapes = np  # cuda/copy.py, cuda/namespace.py
-    products_are_in: tuple[Products, Products] = np, cpu.linear  # cuda/gemm.py
+    shapes_are_in: tuple[Shapes, ModuleType] = np, cpu.movement  # cuda/copy.py, cuda/namespace.py
+    products_are_in: tuple[ModuleType, ...] = np, reference.linear, cpu.linear  # cuda/gemm.py, cuda/logarithm.py
     convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py, cuda/conv_weight.py
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
+    recurrence_is_in: tuple[Recurrence, Recurrence] = reference.recurrent, cpu.recurrent  # cuda/recurrent.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
     gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
     boxes_are_in: tuple[Boxes, ModuleType] = reference.boxes, cpu.boxes  # reference/boxes.py

@@ -190,10 +190,13 @@ class Shapes(Protocol):
 
 
 class Products(Protocol):
-    """The matrix product, of which linear layers and `einsum` are made."""
+    """The matrix product, of which linear layers and `einsum` are made, and that of sums over paths."""
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         """(*B, M, K) times (*B, K, N) -> (*B, M, N); the leading axes broadcast."""
+
+    def log_matmul(self, a: Array, b: Array) -> Array:
+        """log(e^a e^b) for a (M, K) and b (K, N), without overflow; minus infinity stands for 0."""
 
 
 class Convolution(Protocol):
@@ -256,6 +259,27 @@ class Normalisation(Protocol):
 
     def channel_combine(self, grad: Array, x: Array, a: Array, b: Array, c: Array) -> Array:
         """a grad + b x + c."""
+
+
+# --- recurrence
+
+
+class Recurrence(Protocol):
+    """One step of N sequences in a recurrent layer of H units; its gates stand side by side on the second axis."""
+
+    def lstm_cell(self, sums: Array, cell: Array) -> tuple[Array, Array, Array]:
+        """The gates i, f, g, o (N, 4 H) of their sums, the new cell f c + i g and the new hidden state o tanh(c')."""
+
+    def lstm_cell_grad(
+        self, grad_hidden: Array, grad_cell: Array, gates: Array, before: Array, after: Array
+    ) -> tuple[Array, Array]:
+        """dL/dsums (N, 4 H) and dL/dcell, from the gradients of the new hidden state and cell; before, after: the cells."""
+
+    def gru_cell(self, from_x: Array, from_hidden: Array, hidden: Array) -> tuple[Array, Array]:
+        """The gates r, z, n (N, 3 H) of what x and the hidden state give them, and the new hidden state (1 - z) n + z h."""
+
+    def gru_cell_grad(self, grad: Array, gates: Array, from_hidden: Array, hidden: Array) -> tuple[Array, Array, Array]:
+        """dL/dfrom_x, dL/dfrom_hidden (N, 3 H), and z grad: the part of dL/dhidden that goes through no gate."""
 
 
 # --- losses
@@ -410,6 +434,7 @@ class Kernels(
     Convolution,
     Pooling,
     Normalisation,
+    Recurrence,
     Losses,
     Gathering,
     Boxes,

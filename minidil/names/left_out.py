@@ -68,9 +68,6 @@ REASONS = {
         "conv_tbc convolution constant_pad_nd CosineSimilarity CrossMapLRN2d fractional_max_pool* FractionalMaxPool* "
         "local_response_norm LocalResponseNorm LPPool* max_unpool* MaxUnpool* PairwiseDistance rms_norm RMSNorm"
     ),
-    "recurrent layers and attention are not built yet": (
-        "gru* GRU* lstm* LSTM* rnn_* RNN* MultiheadAttention multi_head_attention_forward Transformer*"
-    ),
     "minidil has SGD, Adam, AdamW and RMSprop; derive others from optim.Optimizer": (
         "ASGD Adadelta Adafactor Adagrad Adamax LBFGS Muon NAdam RAdam Rprop"
     ),

@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from minidil.errors import NoSuchModuleError
+from minidil.names.of_layers import UTILITIES
 from minidil.names.of_package import HINTS
 
 _DATA = "data sets and loaders are in minidil.data: from minidil.data import DataLoader, TensorDataset"
@@ -15,6 +16,7 @@ MODULES = {
     "nn.functional": "functions are in minidil.functional: import minidil.functional as F",
     "nn.modules": "layers are in minidil.nn",
     "nn.utils": "clip_grad_norm is in minidil.optim; parameters are vectors with functional.concatenate",
+    "nn.utils.rnn": UTILITIES["rnn"],
     "nn.parallel": "there is one process",
     "optim.lr_scheduler": "learning rates over time are in minidil.schedule: Step, Cosine, OneCycle, Triangular, Warmup",
     "utils": _DATA,

@@ -4,6 +4,9 @@ HINTS: dict[str, str] = {
     "smooth_l1_loss": "use huber_loss(x, target, delta=beta) / beta",
     "binary_cross_entropy": "use binary_cross_entropy_with_logits on what the sigmoid takes; it cannot overflow",
     "normalize": "write x / (x * x).sum(axis=1, keepdims=True).sqrt()",
+    "lstm*": "use nn.LSTM",
+    "gru*": "use nn.GRU",
+    "rnn_*": "use nn.LSTM or nn.GRU",
     "embedding": "index the table: table[indices]",
     "relu6": "write clip(x, 0, 6)",
     "hardtanh": "write clip(x, -1, 1)",
@@ -24,5 +27,5 @@ HINTS: dict[str, str] = {
     "max_pool?d_with_indices": "use max_pool",
     "cosine_similarity": "write (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1)).sqrt()",
     "pairwise_distance": "write ((a - b) * (a - b)).sum(-1).sqrt()",
-    "scaled_dot_product_attention": "write softmax(q @ k.transpose(0, 2, 1) / d ** 0.5) @ v",
+    "multi_head_attention_forward": "use nn.MultiheadAttention",
 }

@@ -29,6 +29,12 @@ LAYERS: dict[str, str] = {
     "ParameterDict": "use attributes, or ModuleDict of small modules",
     "UpsamplingBilinear2d": "use functional.interpolate(x, mode='bilinear', align_corners=True)",
     "UpsamplingNearest2d": "use functional.interpolate(x, mode='nearest')",
+    "LSTMCell": "use LSTM; one step is a sequence of length 1",
+    "GRUCell": "use GRU; one step is a sequence of length 1",
+    "TransformerEncoder": "call several TransformerEncoderLayers, one after the other",
+    "TransformerDecoder*": "build it of MultiheadAttention, Linear and LayerNorm",
+    "Transformer": "build it of TransformerEncoderLayer, and MultiheadAttention for the decoder",
+    "RNN*": "use LSTM or GRU",
     "utils": "clip_grad_norm is in minidil.optim",
     "functional": "use minidil.functional",
     "parallel": "there is one process",
@@ -55,6 +61,7 @@ INITIALISERS: dict[str, str] = {
 }
 
 UTILITIES: dict[str, str] = {
+    "rnn": "ragged sequences are padded, and layers get mask=, true where there is data",
     "clip_grad_norm_": "use optim.clip_grad_norm(parameters, max_norm)",
     "clip_grad_value_": "write p.grad = p.grad.clip(-limit, limit) for each parameter",
     "parameters_to_vector": "write functional.concatenate([p.flatten() for p in parameters])",

@@ -5,6 +5,7 @@ _SCHEDULE = "learning rates over time are in minidil.schedule: {}"
 OPTIMIZERS: dict[str, str] = {
     "lr_scheduler": _SCHEDULE.format("Step, Cosine, OneCycle, Triangular, Warmup, Constant"),
     "clip_grad_value_": "write p.grad = p.grad.clip(-limit, limit) for each parameter",
+    "SparseAdam": "use Adam with nn.Embedding(..., sparse=True)",
 }
 
 METHODS: dict[str, str] = {

@@ -20,8 +20,10 @@ from minidil.nn.activation import (
     Softmax,
     Tanh,
 )
+from minidil.nn.attention import MultiheadAttention, TransformerEncoderLayer
 from minidil.nn.container import ModuleList, Sequential
 from minidil.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from minidil.nn.crf import CRF
 from minidil.nn.embedding import Embedding
 from minidil.nn.field import Field
 from minidil.nn.group import GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
@@ -46,6 +48,7 @@ from minidil.nn.pool import (
     MaxPool2d,
     MaxPool3d,
 )
+from minidil.nn.recurrent import GRU, LSTM
 from minidil.nn.residual import Residual, ResidualBlock
 from minidil.nn.resize import Upsample
 from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
@@ -53,7 +56,10 @@ from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
 
 __all__ = [
+    "CRF",
     "GELU",
+    "GRU",
+    "LSTM",
     "AdaptiveAvgPool",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -101,6 +107,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "Parameter",
     "ParameterList",
     "PhaseMixing",
@@ -115,6 +122,7 @@ __all__ = [
     "Softmax",
     "Summary",
     "Tanh",
+    "TransformerEncoderLayer",
     "Upsample",
     "init",
     "watch",

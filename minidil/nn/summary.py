@@ -121,6 +121,7 @@ def summarise(model: ModuleLike, input_shape: tuple[int, ...], batch_size: int) 
     def record(name: str, module: ModuleLike, inputs: tuple[Any, ...], output: Any) -> None:
         own = [p for p in module.own_parameters().values() if id(p) not in counted]
         given = [value for value in inputs if isinstance(value, Tensor)]
+        output = output[0] if isinstance(output, tuple) else output  # of an LSTM, what goes on to the next layer
         if not isinstance(output, Tensor) or not given or (module.own_children() and not module.own_parameters()):
             return
         counted.update(map(id, own))

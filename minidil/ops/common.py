@@ -79,6 +79,12 @@ def sum_to(kernels: Kernels, grad: Array, shape: tuple[int, ...]) -> Array:
     return kernels.reshape(kernels.sum(grad, axis=(*range(new), *repeated)), shape)
 
 
+def swapped(kernels: Kernels, matrices: Array) -> Array:
+    """The transpose of every matrix in a stack."""
+    order = (*range(matrices.ndim - 2), matrices.ndim - 1, matrices.ndim - 2)
+    return kernels.transpose(matrices, order)
+
+
 def axis_of(op: str, axis: int, ndim: int) -> int:
     """Spell out an argument that must be one axis as an int in 0..ndim-1."""
     if not isinstance(axis, Integral) or isinstance(axis, bool) or not -ndim <= axis < ndim:

@@ -7,8 +7,7 @@ import math
 from minidil.array import Array
 from minidil.errors import ShapeError
 from minidil.kernels.backend import active
-from minidil.kernels.contract import Kernels
-from minidil.ops.common import Vjps, check_shapes, check_wide, sum_to
+from minidil.ops.common import Vjps, check_shapes, check_wide, sum_to, swapped
 
 
 def matmul(a: Array, b: Array) -> tuple[Array, Vjps]:
@@ -31,11 +30,11 @@ def matmul(a: Array, b: Array) -> tuple[Array, Vjps]:
 
     # y_mn = sum_k a_mk b_kn, so dL/da_mk = sum_n G_mn b_kn, that is dL/da = G b^T, and in the same way dL/db = a^T G.
     def grad_a(grad: Array) -> Array:
-        full = k.matmul(k.reshape(grad, shape), _swap(k, columns))
+        full = k.matmul(k.reshape(grad, shape), swapped(k, columns))
         return k.reshape(sum_to(k, full, shape_rows), shape_a)
 
     def grad_b(grad: Array) -> Array:
-        full = k.matmul(_swap(k, rows), k.reshape(grad, shape))
+        full = k.matmul(swapped(k, rows), k.reshape(grad, shape))
         return k.reshape(sum_to(k, full, shape_columns), shape_b)
 
     return k.reshape(product, kept), (grad_a, grad_b)
@@ -56,7 +55,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, V
         raise ShapeError(f"linear: bias must be ({outputs},) to go with weight {weight.shape}, not {bias.shape}")
     count, shape = math.prod(x.shape[:-1]), x.shape
     rows = k.reshape(x, (count, inputs))
-    y = k.matmul(rows, _swap(k, weight))
+    y = k.matmul(rows, swapped(k, weight))
     if bias is not None:
         y = k.add(y, bias)
 
@@ -66,12 +65,6 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, V
 
     return k.reshape(y, (*shape[:-1], outputs)), (
         lambda grad: k.reshape(k.matmul(as_rows(grad), weight), shape),
-        lambda grad: k.matmul(_swap(k, as_rows(grad)), rows),
+        lambda grad: k.matmul(swapped(k, as_rows(grad)), rows),
         None if bias is None else lambda grad: k.sum(as_rows(grad), axis=0),
     )
-
-
-def _swap(k: Kernels, matrices: Array) -> Array:
-    """The transpose of every matrix in a stack."""
-    order = (*range(matrices.ndim - 2), matrices.ndim - 1, matrices.ndim - 2)
-    return k.transpose(matrices, order)

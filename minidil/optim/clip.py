@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from minidil.errors import OptionError, TrainingError
 from minidil.kernels.backend import active
+from minidil.rows import Rows
 from minidil.tensor import Tensor
 
 
@@ -23,7 +24,8 @@ def clip_grad_norm(params: Iterable[Tensor] | Tensor, max_norm: float) -> float:
     kernels = active()
     given = {id(p): p for p in ([params] if isinstance(params, Tensor) else params)}
     grads = [(p, p.grad) for p in given.values() if p.grad is not None]
-    squares = [float(kernels.square_sum(kernels.place(grad.data))) for _, grad in grads]
+    parts = [grad._array.values if isinstance(grad._array, Rows) else kernels.place(grad.data) for _, grad in grads]
+    squares = [float(kernels.square_sum(part)) for part in parts]
     for number, ((parameter, _), square) in enumerate(zip(grads, squares, strict=True)):
         if not math.isfinite(square):
             raise TrainingError(
@@ -33,5 +35,8 @@ def clip_grad_norm(params: Iterable[Tensor] | Tensor, max_norm: float) -> float:
     norm = math.sqrt(math.fsum(squares))
     if norm > max_norm:
         for parameter, grad in grads:
+            if isinstance(grad._array, Rows):
+                parameter.grad = Tensor.of(grad._array.scaled(max_norm / norm))
+                continue
             parameter.grad = Tensor.of(kernels.multiply(kernels.place(grad.data), max_norm / norm))
     return norm

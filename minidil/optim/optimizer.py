@@ -18,6 +18,7 @@ from minidil.calls.words import understood
 from minidil.errors import CheckpointError, OptionError
 from minidil.kernels.backend import active
 from minidil.names import lookup
+from minidil.rows import Rows
 from minidil.tensor import Tensor
 
 Group: TypeAlias = dict[str, Any]
@@ -58,6 +59,9 @@ class Optimizer:
         self.param_groups: list[Group] = [self._group(entry, defaults, number) for number, entry in enumerate(entries)]
         self._check_parameters()
         self._state: dict[int, dict[str, Any]] = {}  # by the id of the parameter, once it has moved
+        self._of_rows: dict[
+            tuple[int, str], Any
+        ] = {}  # the arrays of the state that `_move_rows` made, and may write into
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.options:
@@ -96,17 +100,42 @@ class Optimizer:
 
     @_method
     def step(self) -> None:
-        """Move every parameter that has a gradient. Values are replaced, never written into."""
+        """Move every parameter that has a gradient. Values are replaced, never written into.
+
+        Of a sparse gradient (`nn.Embedding`, sparse=True) the rows that it has are moved, and so are their momenta and averages,
+        and their weight decays; all other rows stay as they are. That is PyTorch's SparseAdam, with Adam's count of steps for
+        all rows, and it is what its SGD does for momentum 0.
+        """
         place = active().place
         for group in self.param_groups:
             self.check(group)
             for parameter in group["params"]:
-                if parameter.grad is not None:
+                if parameter.grad is not None and isinstance(parameter.grad._array, Rows):
+                    self._move_rows(parameter, parameter.grad._array, group)
+                elif parameter.grad is not None:
                     state = self._state.setdefault(id(parameter), {})
                     state.update(
                         {name: place(state[name]) for name in (*self.state_arrays, *self.sometimes) if name in state}
                     )
                     parameter.data = self.update(place(parameter.data), place(parameter.grad.data), state, group)
+
+    def _move_rows(self, parameter: Tensor, grad: Rows, group: Group) -> None:
+        """Move the rows of a table that have a gradient, as if each were a parameter; the others and their state stay."""
+        state = self._state.setdefault(id(parameter), {})
+        theta, place = np.array(parameter.data), active().place
+        kept = {name: np.asarray(state[name]) for name in (*self.state_arrays, *self.sometimes) if name in state}
+        own = {**state, **{name: place(array[grad.index]) for name, array in kept.items()}}
+        theta[grad.index] = np.asarray(self.update(place(theta[grad.index]), place(grad.values), own, group))
+        for name, value in own.items():
+            if name in self.state_counts:
+                state[name] = value
+                continue
+            whole = np.zeros_like(theta) if name not in kept else kept[name]
+            if name in kept and self._of_rows.get((id(parameter), name)) is not whole:
+                whole = whole.copy()
+            whole[grad.index] = np.asarray(value)
+            state[name] = self._of_rows[id(parameter), name] = whole
+        parameter._array = theta  # made above, so that it need not be copied
 
     @_method
     def zero_grad(self) -> None:

@@ -108,6 +108,10 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
         ),
         (X,),
     ),
+    "scaled_dot_product_attention": (
+        lambda *t: F.scaled_dot_product_attention(*t, is_causal=True),
+        (real(2, 3, 5), real(2, 4, 5, seed=1), real(2, 4, 2, seed=2)),
+    ),
     "sigmoid": (F.sigmoid, (real(3, 4),)),
     "silu": (F.silu, (real(3, 4),)),
     "softmax": (lambda x: F.softmax(x, axis=0), (real(3, 4),)),

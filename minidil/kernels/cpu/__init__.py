@@ -8,8 +8,20 @@ call to BLAS between two loops, and such loops can be cached on disk; Numba's ow
 """
 
 from minidil.kernels.contract import offered
-from minidil.kernels.cpu import boxes, channel, conv, elementwise, gather, linear, logits, pool, update
+from minidil.kernels.cpu import (
+    boxes,
+    channel,
+    conv,
+    elementwise,
+    gather,
+    linear,
+    logits,
+    movement,
+    pool,
+    recurrent,
+    update,
+)
 
-_offered = offered(boxes, channel, conv, elementwise, gather, linear, logits, pool, update)
+_offered = offered(boxes, channel, conv, elementwise, gather, linear, logits, movement, pool, recurrent, update)
 globals().update(_offered)
 __all__ = list(_offered)

@@ -1,4 +1,4 @@
-"""Taking what an index names, and adding there: rows of a table, as in an embedding, or positions along an axis, as in resizing.
+"""Taking what an index names, and adding there: rows of a table, as of an embedding, or positions along an axis, as in resizing.
 
 What else an index can be is left to NumPy.
 """
@@ -37,7 +37,7 @@ def scatter_add(grad: Array, index: Any, shape: Sequence[int]) -> Array:
     along_one = all(isinstance(entry, slice) and entry == slice(None) for entry in entries[:-1])
     if not (along_one and isinstance(numbers, np.ndarray) and numbers.dtype == np.int64 and grad.dtype.kind == "f"):
         return reference.scatter_add(grad, index, shape)
-    if not (numbers.ndim == 1 or (numbers.ndim and not axis)):
+    if not (numbers.ndim == 1 or (numbers.ndim and not axis)) or not _inside(numbers, shape[axis]):
         return reference.scatter_add(grad, index, shape)
     grad = grad.reshape(*shape[:axis], numbers.size, *shape[axis + 1 :])
     order = sorted(range(grad.ndim), key=lambda axis: (-abs(grad.strides[axis]), axis))
@@ -54,6 +54,11 @@ def scatter_add(grad: Array, index: Any, shape: Sequence[int]) -> Array:
     else:
         run_sliced(lambda start, stop: _add_at(source, where, target, 0, outer, start, stop), inner)
     return out.transpose([order.index(each) for each in range(grad.ndim)])
+
+
+def _inside(numbers: Array, size: int) -> bool:
+    """Whether all of them name a position; NumPy says which does not."""
+    return not numbers.size or bool(-size <= numbers.min() and numbers.max() < size)
 
 
 @compiled

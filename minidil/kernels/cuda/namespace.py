@@ -26,9 +26,11 @@ from minidil.kernels.cuda import (
     elementwise,
     gather,
     gemm,
+    logarithm,
     loss,
     maps,
     pool,
+    recurrent,
     reduce,
     update,
 )
@@ -95,6 +97,22 @@ def scatter_add(grad: Any, index: Any, shape: Sequence[int]) -> Array:
     return gather.scatter_add(to_device(grad), index, shape)
 
 
-_FILES = (channel, conv, conv_weight, copy, elementwise, gather, gemm, loss, maps, pool, reduce, _softmax, update)
+_FILES = (
+    channel,
+    conv,
+    conv_weight,
+    copy,
+    elementwise,
+    gather,
+    gemm,
+    logarithm,
+    loss,
+    maps,
+    pool,
+    recurrent,
+    reduce,
+    _softmax,
+    update,
+)
 globals().update({name: _entering(kernel) for name, kernel in offered(*_FILES).items() if name not in globals()})
 __all__ = list(KERNELS)

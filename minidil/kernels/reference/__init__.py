@@ -7,7 +7,22 @@ them all, with shapes and meaning.
 import numpy as np
 
 from minidil.kernels.contract import KERNELS, offered
-from minidil.kernels.reference import boxes, channel, conv, elementwise, gather, logits, movement, pool, random, update
+from minidil.kernels.reference import (
+    boxes,
+    channel,
+    conv,
+    elementwise,
+    gather,
+    linear,
+    logits,
+    movement,
+    pool,
+    random,
+    recurrent,
+    update,
+)
 
-globals().update(offered(np, boxes, channel, conv, elementwise, gather, logits, movement, pool, random, update))
+globals().update(
+    offered(np, boxes, channel, conv, elementwise, gather, linear, logits, movement, pool, random, recurrent, update)
+)
 __all__ = list(KERNELS)

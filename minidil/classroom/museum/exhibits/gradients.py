@@ -8,7 +8,7 @@ EXHIBITS = (
         chapter="05",
         met_in="minidil.Tensor.backward",
         replaces="minidil.graph.propagate",
-        right="arrived[target] = contribution if before is None else add(place(before), contribution)",
+        right="arrived[target] = contribution if before is None else total(node.kernels, before, contribution)",
         wrong="arrived[target] = contribution",
         says="A value that is used twice gets the gradient of one of its uses, and not the sum. x * x has the slope "
         "x instead of 2 x; chains, in which everything is used once, are right.",

@@ -1,0 +1,198 @@
+"""Linear-chain conditional random field: the probability of a sequence of tags, and its gradient, which are marginals.
+
+A path y through the tags of a sequence has the score
+
+    s(y) = start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_T],
+
+and the probability e^s(y) / Z, where Z is the sum of e^s over all K^T paths.
+Padding. A mask says where there is data: all other steps are left out, as if the sequence were without them. A sequence of
+padding alone has one path, without a tag, and so the loss 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidil.array import Array
+from minidil.errors import DtypeError, OptionError, ShapeError
+from minidil.kernels.backend import active
+from minidil.kernels.contract import Kernels
+from minidil.ops.common import Vjps, check_floating
+
+Bools = NDArray[np.bool_]
+
+
+def crf_loss(
+    emissions: Array, transitions: Array, start: Array, end: Array, *, tags: Array, mask: Array | None = None
+) -> tuple[Array, Vjps]:
+    """-log p(tags) = log Z - s(tags) of every sequence: at least 0.
+
+    Shapes: emissions (T, N, K), transitions (K, K) from the tag of the row to that of the column, start and end (K,), tags
+        (T, N) of integers in 0..K-1, mask (T, N) of bools, true where there is data -> (N,).
+    Tags at padding may be anything.
+    Raises: ShapeError, DtypeError or OptionError if they do not fit together.
+    Source: Lafferty, McCallum & Pereira 2001, "Conditional random fields"; forward-backward, Rabiner 1989.
+    """
+    k = active()
+    data = check_chain("crf_loss", emissions, transitions, start, end, mask)
+    path = _Path(emissions, tags, data)
+    chain = _Chain(k, emissions, transitions, data)
+    log_z, alphas = chain.forward(start, end)
+
+    # Z is a sum of e^s(y), so dlog Z/dtheta = sum_y p(y) ds(y)/dtheta: how often a parameter occurs in a path, expected over all
+    # paths; less how often it occurs in the tags themselves, of s(tags). The expectations are marginals. With the sums over paths
+    #   alpha_t[j], over those that end at step t in j (emissions[t, j] included), and
+    #   beta_t[i], over those that go on from i behind step t (end included), both as logarithms,
+    # they are, for emissions[t, i] and for one step of transitions[i, j],
+    #   p(y_t = i) = e^(alpha_t[i] + beta_t[i]) / Z,
+    #   p(y_(t-1) = i, y_t = j) = e^(alpha_(t-1)[i] + transitions[i, j] + emissions[t, j] + beta_t[j]) / Z.
+    shared: list[Any] = []
+
+    def less_path(number: int) -> Any:
+        def grad_operand(grad: Array) -> Array:
+            if not shared or shared[0] is not grad:
+                shared[:] = grad, chain.expected(grad, alphas, log_z, end)
+            index, sequence = path.entries[number]
+            counted = k.scatter_add(k.take(grad, (sequence,)), index, shapes[number])
+            return k.subtract(shared[1][number], counted)
+
+        return grad_operand
+
+    operands = (emissions, transitions, start, end)
+    shapes = [operand.shape for operand in operands]
+    score = k.constant(np.zeros(emissions.shape[1]), like=emissions)
+    for operand, (index, sequence) in zip(operands, path.entries, strict=True):
+        score = k.add(score, k.scatter_add(k.take(operand, index), (sequence,), score.shape))
+    return k.subtract(log_z, score), tuple(map(less_path, range(4)))
+
+
+def check_chain(op: str, emissions: Array, transitions: Array, start: Array, end: Array, mask: Array | None) -> Bools:
+    """The mask on the host, all true if there is none. Raises: ShapeError or DtypeError if the arrays do not fit together."""
+    check_floating(op, emissions=emissions)
+    if emissions.ndim != 3:
+        raise ShapeError(f"{op}: emissions {emissions.shape} must be (T, N, K)")
+    steps, batch, tags = emissions.shape
+    for name, array, shape in (
+        ("transitions", transitions, (tags, tags)),
+        ("start", start, (tags,)),
+        ("end", end, (tags,)),
+    ):
+        if array.shape != shape:
+            raise ShapeError(f"{op}: {name} must be {shape} to go with emissions {emissions.shape}, not {array.shape}")
+    if mask is None:
+        return np.ones((steps, batch), bool)
+    if getattr(mask, "dtype", None) != np.dtype(bool):
+        kind = getattr(mask, "dtype", type(mask).__name__)
+        raise DtypeError(f"{op}: mask must be an array of bools, true where there is data, not {kind}")
+    if mask.shape != (steps, batch):
+        raise ShapeError(f"{op}: mask must be (T, N) = {(steps, batch)}, not {mask.shape}")
+    return np.asarray(mask)
+
+
+class _Path:
+    """Which entries of emissions, transitions, start and end the tags use, and of which sequence each is."""
+
+    def __init__(self, emissions: Array, tags: Array, data: Bools) -> None:
+        if getattr(tags, "dtype", np.dtype(object)).kind not in "iu":
+            raise DtypeError(f"crf_loss: tags must be integers, not {getattr(tags, 'dtype', type(tags).__name__)}")
+        if tags.shape != data.shape:
+            raise ShapeError(f"crf_loss: tags must be (T, N) = {data.shape}, not {tags.shape}")
+        sequence, step = np.nonzero(data.T)  # sequence by sequence
+        y = np.asarray(tags)[step, sequence]
+        last_tag = emissions.shape[2] - 1
+        if y.size and not 0 <= y.min() <= y.max() <= last_tag:
+            raise OptionError(f"crf_loss: tags hold {y.min()}..{y.max()} where there is data, but lie in 0..{last_tag}")
+        goes_on = sequence[1:] == sequence[:-1]
+        opens, closes = np.append(True, ~goes_on)[: y.size], np.append(~goes_on, True)[: y.size]
+        self.entries = (
+            ((step, sequence, y), sequence),
+            ((y[:-1][goes_on], y[1:][goes_on]), sequence[1:][goes_on]),
+            ((y[opens],), sequence[opens]),
+            ((y[closes],), sequence[closes]),
+        )
+
+
+class _Chain:
+    """Sums over all paths, step by step, as logarithms."""
+
+    def __init__(self, k: Kernels, emissions: Array, transitions: Array, data: Bools) -> None:
+        self.k, self.transitions = k, transitions
+        self.data = data[:, :, None]
+        # 0 in the place of padding, since an infinity there would be computed with, if only to be left out
+        self.emissions = emissions if data.all() else k.where(self.data, emissions, k.constant(0, like=emissions))
+        self.first: Array = self.data & (np.cumsum(self.data, axis=0) == 1)
+        self.later: Array = self.data & ~self.first
+        self.some = np.asarray(data.any(axis=0))
+
+    def forward(self, start: Array, end: Array) -> tuple[Array, list[Array]]:
+        """log Z (N,), and alpha (N, K) before the first step and after each."""
+        k = self.k
+        alphas = [k.constant(np.zeros(self.emissions.shape[1:]), like=self.emissions)]
+        for t in range(self.emissions.shape[0]):
+            before = k.where(self.first[t], start, k.log_matmul(alphas[-1], self.transitions))
+            alphas.append(k.where(self.data[t], k.add(before, k.take(self.emissions, t)), alphas[-1]))
+        ends = k.log_matmul(alphas[-1], k.reshape(end, (-1, 1)))
+        return k.where(self.some, k.reshape(ends, (-1,)), k.constant(0, like=end)), alphas
+
+    def expected(self, grad: Array, alphas: list[Array], log_z: Array, end: Array) -> tuple[Array, Array, Array, Array]:
+        """sum_n grad[n] times the expected number of occurrences, of emissions, transitions, start and end."""
+        k = self.k
+        batch, tags = self.emissions.shape[1:]
+        impossible = k.constant(-np.inf, like=end)
+        turned, weight, log_z = k.transpose(self.transitions), k.reshape(grad, (-1, 1)), k.reshape(log_z, (-1, 1))
+
+        def chances(where: Bools, score: Array, behind: Array) -> Array:
+            """e^(score + behind) / Z, or 0."""
+            return k.exp(k.where(where, k.subtract(k.add(score, behind), log_z), impossible))
+
+        beta = k.broadcast_to(end, (batch, tags))
+        ends = k.sum(k.multiply(chances(self.some[:, None], alphas[-1], beta), weight), axis=0)
+        starts = pairs = None
+        marginals: list[Any] = [None] * self.emissions.shape[0]
+        for t in reversed(range(len(marginals))):
+            marginals[t] = k.multiply(chances(self.data[t], alphas[t + 1], beta), weight)
+            opening = k.sum(k.where(self.first[t], marginals[t], k.constant(0, like=end)), axis=0)
+            starts = opening if starts is None else k.add(starts, opening)
+            behind = k.add(k.take(self.emissions, t), beta)
+            onwards = k.add(k.reshape(behind, (batch, 1, tags)), self.transitions)
+            before = k.where(self.later[t], k.subtract(alphas[t], log_z), impossible)
+            chance = k.exp(k.add(k.reshape(before, (batch, tags, 1)), onwards))
+            step = k.sum(k.multiply(chance, k.reshape(weight, (batch, 1, 1))), axis=0)
+            pairs = step if pairs is None else k.add(pairs, step)
+            beta = k.where(self.later[t], k.log_matmul(behind, turned), beta)
+        if starts is None or pairs is None:  # no steps
+            return self.emissions, k.zeros_like(turned), k.zeros_like(end), ends
+        return k.stack(marginals), pairs, starts, ends
+
+
+def viterbi(
+    emissions: Array, transitions: Array, start: Array, end: Array, mask: Array | None = None
+) -> list[list[int]]:
+    """The most probable path of every sequence, a tag for each step that has data; of equal ones the first in order.
+
+    Shapes as in `crf_loss`; everything is on the host, since a path has no gradient.
+    Source: Viterbi 1967, "Error bounds for convolutional codes".
+    """
+    data = check_chain("viterbi", emissions, transitions, start, end, mask)
+    steps, batch, tags = emissions.shape
+    emissions = np.where(data[:, :, None], emissions, emissions.dtype.type(0))
+    score = np.zeros((batch, tags), emissions.dtype)
+    came_from = np.broadcast_to(np.arange(tags), (steps, batch, tags)).copy()
+    first = data & (np.cumsum(data, axis=0) == 1)
+    for t in range(steps):
+        paths = score[:, :, None] + transitions
+        best = paths.argmax(axis=1)
+        came_from[t] = np.where((data & ~first)[t][:, None], best, came_from[t])
+        before = np.where(first[t][:, None], start, np.take_along_axis(paths, best[:, None], 1)[:, 0])
+        score = np.where(data[t][:, None], before + emissions[t], score)
+    found: list[list[int]] = []
+    for n, tag in enumerate((score + end).argmax(axis=1)):
+        path = []
+        for t in reversed(np.flatnonzero(data[:, n])):
+            path.append(int(tag))
+            tag = came_from[t, n, tag]
+        found.append(path[::-1])
+    return found
