@@ -21,7 +21,9 @@ from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
+from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
+from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.splitting import few, split
 from minidil.names import lookup
@@ -33,6 +35,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "FileStatus",
+    "MaskedDataset",
     "TensorDataset",
     "check",
     "cifar10",
@@ -44,6 +47,7 @@ __all__ = [
     "get",
     "load",
     "mnist",
+    "nuclei",
     "path",
     "root",
     "source",
@@ -57,6 +61,7 @@ _READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
+    "nuclei": nuclei,
 }
 
 
