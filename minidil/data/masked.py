@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from minidil.data.dataset import Dataset, Images, Labels, read_only
+from minidil.data.dataset import Dataset, Labels, read_only
 from minidil.errors import DataError, DtypeError, ShapeError
 
 
@@ -60,7 +60,7 @@ class MaskedDataset(Dataset):
         return (len(self.images), *self.images.shape[2:])
 
     @property
-    def masks(self) -> Images:
+    def masks(self) -> npt.NDArray[Any]:
         """The labels by their usual name, uint8 (N, H, W)."""
         return self.labels
 

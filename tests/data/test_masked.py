@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidil.data import MaskedDataset, few, load, nuclei, registry, split
+from minidil.data import DataLoader, MaskedDataset, few, load, nuclei, registry, split, transforms
 from minidil.data.registry import File, Source
 from minidil.errors import DataError, DtypeError, OptionError, ShapeError
 
@@ -130,3 +130,45 @@ def test_the_card_tells_the_checksum_and_size_of_the_file() -> None:
     card = (Path(__file__).parents[2] / "datasets" / "nuclei.md").read_text(encoding="utf-8")
     assert f"`{(file.packed or '').removeprefix('sha256:')}`" in card
     assert f"{file.size:,} bytes" in card
+
+
+def test_a_loader_moves_images_and_masks_alike() -> None:
+    """The pixels of these images are their masks."""
+    masks = np.random.default_rng(0).integers(0, 3, (12, 9, 9), dtype=np.uint8)
+    dataset = MaskedDataset("same", masks[:, None], masks, ("a", "b", "c"))
+    moves = [
+        transforms.PadCrop(2),
+        transforms.Flip(),
+        transforms.AlternatingFlip(1),
+        transforms.Turn(),
+        transforms.Crop(5),
+    ]
+    still = transforms.Normalize([0.0], [1 / 255])
+    loader = DataLoader(dataset, 4, shuffle=True, transforms=[still, *moves], seed=3)
+    seen = []
+    for images, labels in loader.batches(5):
+        assert (images.shape, labels.shape, labels.dtype) == ((4, 1, 5, 5), (4, 5, 5), np.dtype(np.int64))
+        np.testing.assert_array_equal(images[:, 0].round(), labels)
+        seen.append(labels)
+    for start in range(3):
+        for (_, labels), expected in zip(loader.batches(5, start), seen[start:], strict=True):
+            np.testing.assert_array_equal(labels, expected)
+    plain = DataLoader(dataset, 5)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in plain]), masks)
+
+
+def test_a_transform_that_says_nothing_of_masks_is_refused_before_the_first_batch() -> None:
+    class Brighter(transforms.Still):
+        def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+            return images + 1
+
+    def upside_down(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return images[:, :, ::-1]
+
+    with pytest.raises(
+        OptionError, match=r"upside_down.* does not say what becomes of the masks of made; derive it from"
+    ):
+        DataLoader(made(), 2, transforms=[upside_down])
+    images, masks = next(iter(DataLoader(made(), 10, transforms=[Brighter()])))
+    np.testing.assert_allclose(images[:, 0, 0, 0], 1 + np.arange(10) / 255)
+    np.testing.assert_array_equal(masks, made().masks)
