@@ -115,6 +115,7 @@ l1_loss = lift(_loss.l1_loss, by_position=2)
 huber_loss = lift(_loss.huber_loss)
 
 cross_entropy = lift(_loss.cross_entropy, by_position=3)
+dice_loss = lift(_loss.dice_loss)
 binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits, by_position=2)
 
 where = lift(_elementwise.where, order=("condition", "a", "b"))
