@@ -17,6 +17,7 @@ from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options, placed
 from minidil.cli.start import network_of, starting
+from minidil.cli.tasks import shown
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
@@ -151,6 +152,7 @@ def _train(
             out=folder,
             resume=resume is not None,
             config=experiment.config(),
+            **experiment.task.goal(settings.loss),
             clip_norm=settings.clip_norm,
             patience=settings.patience,
             label_smoothing=settings.label_smoothing,
@@ -158,11 +160,16 @@ def _train(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(experiment.viewed(model), experiment.measuring(unseen))
-    best = history.best
+    task, best = experiment.task, history.best
+    test = evaluate(
+        experiment.viewed(model), experiment.measuring(unseen), loss=task.loss(settings.loss), metrics=task.metrics
+    )
     if validate:
-        print(fill(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}"))
-    print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
+        print(
+            fill(f"best epoch {best['epoch']} of {len(history)}: validation {shown(task.by, best[f'val_{task.by}'])}")
+        )
+    figures = ", ".join(f"test {shown(name, value)}" for name, value in test._asdict().items())
+    print(fill(f"{figures}; everything is in {folder}"))
 
 
 def _check_new(out: Path | None) -> None:

@@ -44,7 +44,7 @@ class Dataset:
 
     name: str
     images: Images | Floats
-    labels: Labels
+    labels: npt.NDArray[Any]
     classes: tuple[str, ...]
 
     label_type: ClassVar[str] = "int64"

@@ -159,10 +159,10 @@ class DataLoader:
         for transform in self.transforms:
             apply = transform.at(epoch, chosen) if isinstance(transform, Placed) else transform
             if isinstance(apply, Moving):
-                apply = apply.move(images.shape, rng)
+                move = apply.move(images.shape, rng)
+                images = _checked(transform, move(images), len(chosen))
                 if labels.ndim > 1:
-                    labels = apply(labels[:, None])[:, 0]
-                images = _checked(transform, apply(images), len(chosen))
+                    labels = move(labels[:, None])[:, 0]
             else:
                 images = _checked(transform, apply(images, rng), len(chosen))
         return images, labels

@@ -35,7 +35,10 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead."""
+    """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
+
+    masks: whether every pixel of its images has a class, and not the image as a whole.
+    """
 
     name: str
     title: str
@@ -44,6 +47,7 @@ class Source:
     embedded: bool = False
     origin: str = ""
     licence: str = "none stated by the authors"
+    masks: bool = False
 
 
 def _cifar(file: str, size: int, members: tuple[Member, ...]) -> File:
@@ -154,6 +158,7 @@ NUCLEI = Source(
     ),
     origin="Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7, BBBC038v1; packed as datasets/nuclei.md tells",
     licence="CC0",
+    masks=True,
 )
 
 SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}
