@@ -66,7 +66,7 @@ def checked(config: dict[str, Any], path: Path) -> Settings:
         raise CheckpointError(f"{path}: {error}") from error
     for name, largest in {
         "crop": max(height, width),
-        "patch": max(height, width),
+        "tile": max(height, width),
         "cutout": _LARGEST,
         "size": _LARGEST,
     }.items():

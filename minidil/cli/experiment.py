@@ -191,11 +191,11 @@ class Experiment:
     def learning(self, images: data.Dataset) -> data.DataLoader:
         """Shuffled, augmented batches. Raises: OptionError if an image cannot be cut or turned as the settings ask for."""
         settings, (_, height, width) = self.settings, self.shape
-        if settings.patch > min(height, width):
-            raise OptionError(f"--patch {settings.patch}: the images have {height}x{width} pixels")
-        if settings.turn and not settings.patch and height != width:
+        if settings.tile > min(height, width):
+            raise OptionError(f"--tile {settings.tile}: the images have {height}x{width} pixels")
+        if settings.turn and not settings.tile and height != width:
             raise OptionError(
-                f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --patch"
+                f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --tile"
             )
         flip = transforms.AlternatingFlip(settings.seed) if settings.flip_rule == "alternating" else transforms.Flip()
         return data.DataLoader(
@@ -207,7 +207,7 @@ class Experiment:
             transforms=[
                 self.normalize(),
                 *([transforms.Zoom(settings.zoom)] if settings.zoom > 1 else []),
-                *([transforms.Crop(settings.patch)] if settings.patch else []),
+                *([transforms.Crop(settings.tile)] if settings.tile else []),
                 *([transforms.Turn()] if settings.turn else []),
                 *([transforms.PadCrop(settings.crop, settings.crop_fill)] if settings.crop else []),
                 *([flip] if settings.flip else []),

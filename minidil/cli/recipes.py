@@ -16,7 +16,7 @@ SEGMENTATION: dict[str, Any] = {
     "weight_decay": 1e-4,
     "label_smoothing": 0.0,
     "normalize": "image",
-    "patch": 64,
+    "tile": 64,
     "zoom": 1.25,
     "turn": True,
     "crop": 0,

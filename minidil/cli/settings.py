@@ -17,7 +17,7 @@ from minidil.train.views import LEVELS
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-    *("loss", "normalize", "zoom", "patch", "turn"),
+    *("loss", "normalize", "zoom", "tile", "turn"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -128,7 +128,7 @@ class Settings:
         choices=NORMALIZE,
     )
     zoom: float = declared(1.0, "scale by a random factor of at most X either way", kind=float, least=1, most=4)
-    patch: int = declared(0, "learn from squares of N pixels cut out at random", kind=int, least=0, usual="0, do not")
+    tile: int = declared(0, "learn from squares of N pixels cut out at random", kind=int, least=0, usual="0, do not")
     turn: bool = declared(False, "turn by 0, 90, 180 or 270 degrees at random", kind=bool)
     crop: int = declared(4, "pad by N pixels and crop at random; 0: do not", kind=int, least=0)
     crop_fill: str = declared("zeros", "what to pad with", choices=tuple(sorted(FILLS)))

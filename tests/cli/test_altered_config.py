@@ -53,7 +53,7 @@ FREE = {
             *("data", "model", "widths", "widths.0", "dilations", "dilations.0", "dilations.0.0", "batch_size"),
             *("drop_last", "momentum", "lr", "norm_bias_lr", "weight_decay", "average_every", "label_smoothing"),
             *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-            *("zoom", "patch", "turn"),
+            *("zoom", "tile", "turn"),
             *("clip_norm", "patience", "crop", "flip", "cutout", "validation", "tta", "size", "seed"),
         )
     ),
@@ -228,7 +228,7 @@ LEGAL = {
         "loss": "cross-entropy",
         "normalize": "image",
         "zoom": 1.5,
-        "patch": 4,
+        "tile": 4,
         "turn": True,
         "crop": 2,
         "crop_fill": "reflect",
