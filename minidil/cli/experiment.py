@@ -113,7 +113,11 @@ class Experiment:
     def model(self) -> Module:
         """A freshly initialised model; restarts the process-wide generator from the seed."""
         settings, options = self.settings, dict[str, Any]()
-        if settings.widths is not None:
+        if settings.widths is not None and settings.model == "context":
+            if len(settings.widths) > 1:
+                raise OptionError(f"--widths: {settings.model} has one for all of its layers, such as 16")
+            options["width"] = settings.widths[0]
+        elif settings.widths is not None:
             options["widths"] = settings.widths
         if settings.dilations is not None:
             options["dilations"] = self._dilations(settings.dilations)
@@ -194,9 +198,7 @@ class Experiment:
         if settings.tile > min(height, width):
             raise OptionError(f"--tile {settings.tile}: the images have {height}x{width} pixels")
         if settings.turn and not settings.tile and height != width:
-            raise OptionError(
-                f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --tile"
-            )
+            raise OptionError(f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --tile")
         flip = transforms.AlternatingFlip(settings.seed) if settings.flip_rule == "alternating" else transforms.Flip()
         return data.DataLoader(
             images,

@@ -44,10 +44,10 @@ def measured(experiment: Experiment, model: Module, images: MaskedDataset, conte
     for number, name in enumerate(images.kind_names if len(images.kind_names) > 1 else ()):
         chosen = images.strata == number
         values = _values(contestants, chosen)
-        content["kinds"].append({"kind": name, "images": int(chosen.sum())} | dict(zip(heads, values, strict=True)))
+        content["kinds"].append({"kind": name, "images": int(chosen.sum())} | _told(heads, values))
         rows.append((name, f"{chosen.sum():,}", *map(_shown, values)))
     values = _values(contestants, slice(None))
-    content |= {"loss": figures.loss, "undefined": found.undefined} | dict(zip(heads, values, strict=True))
+    content |= {"loss": figures.loss, "undefined": found.undefined} | _told(heads, values)
     rows.append(("all", f"{len(images):,}", *map(_shown, values)))
     print("\n".join(table(rows, "<>" + ">" * len(heads), (7, 6, 5))))
     few = [each["kind"] for each in content["kinds"] if each["images"] < 10]
@@ -60,6 +60,11 @@ def measured(experiment: Experiment, model: Module, images: MaskedDataset, conte
 def _values(contestants: dict[str, Overlap], chosen: Any) -> list[float]:
     parts = [overlap[chosen] for overlap in contestants.values()]
     return [value for part in parts for value in (mean(part.iou()), mean(part.dice()), mean(part.pooled_iou()))]
+
+
+def _told(heads: list[str], values: list[float]) -> dict[str, float | None]:
+    """For JSON, which has no NaN."""
+    return {head: None if np.isnan(value) else value for head, value in zip(heads, values, strict=True)}
 
 
 def _shown(value: float) -> str:

@@ -1,14 +1,12 @@
 """Images with a class for every pixel, and the nuclei."""
 
-import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_sets import tiny_nuclei
 
 from minidil.data import DataLoader, MaskedDataset, few, load, nuclei, registry, split, transforms
-from minidil.data.registry import File, Source
 from minidil.errors import DataError, DtypeError, OptionError, ShapeError
 
 
@@ -80,28 +78,11 @@ def test_what_does_not_go_together_is_refused() -> None:
         few(made(), 1, seed=0)
 
 
-def tiny_nuclei(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """A small nuclei128.npz below root, which the registry takes for the published one."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part, n in (("train", 5), ("test", 3)):
-        instances = rng.integers(0, 4, (n, 8, 8), dtype=np.uint8)
-        arrays |= {f"{part}_images": rng.integers(0, 256, (n, 3, 8, 8), dtype=np.uint8)}
-        arrays |= {f"{part}_masks": (instances > 0).astype(np.uint8), f"{part}_instances": instances}
-        arrays |= {f"{part}_kind": rng.integers(0, 3, n, dtype=np.uint8)}
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)
-    (root / "nuclei128.npz").write_bytes(packed.getvalue())
-    file = File("nuclei128.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
-    source = Source("nuclei", "a few nuclei", (file,))
-    monkeypatch.setattr(registry, "NUCLEI", source)
-    monkeypatch.setitem(registry.SOURCES, "nuclei", source)
-    return arrays
-
-
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_nuclei_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    arrays = tiny_nuclei(tmp_path, monkeypatch)
+    source, arrays = tiny_nuclei(tmp_path)
+    monkeypatch.setitem(registry.SOURCES, "nuclei", source)
+    monkeypatch.setattr(registry, "NUCLEI", source)
     dataset = load("nuclei", part, tmp_path)
     assert isinstance(dataset, MaskedDataset)
     for name in ("images", "masks", "instances"):
@@ -116,7 +97,9 @@ def test_nuclei_that_are_missing_or_damaged(tmp_path: Path, monkeypatch: pytest.
         DataError, match=r"nuclei128\.npz does not exist, and no server has it: datasets/nuclei\.md tells how"
     ):
         nuclei("train", tmp_path)
-    tiny_nuclei(tmp_path, monkeypatch)
+    source, _ = tiny_nuclei(tmp_path)
+    monkeypatch.setitem(registry.SOURCES, "nuclei", source)
+    monkeypatch.setattr(registry, "NUCLEI", source)
     path = tmp_path / "nuclei128.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match=r"nuclei128\.npz is damaged or not the published file"):
