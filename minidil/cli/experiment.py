@@ -110,9 +110,10 @@ class Experiment:
             "std": list(self.std),
         }
 
-    def model(self) -> Module:
-        """A freshly initialised model; restarts the process-wide generator from the seed."""
-        settings, options = self.settings, dict[str, Any]()
+    def options(self) -> dict[str, Any]:
+        """What the builder of the network is called with, as the settings ask for."""
+        settings = self.settings
+        options: dict[str, Any] = {"num_classes": len(self.classes), "in_channels": self.shape[0]}
         if settings.widths is not None and settings.model == "context":
             if len(settings.widths) > 1:
                 raise OptionError(f"--widths: {settings.model} has one for all of its layers, such as 16")
@@ -121,8 +122,13 @@ class Experiment:
             options["widths"] = settings.widths
         if settings.dilations is not None:
             options["dilations"] = self._dilations(settings.dilations)
+        return options
+
+    def model(self) -> Module:
+        """A freshly initialised model; restarts the process-wide generator from the seed."""
+        settings, options = self.settings, self.options()
         seed(settings.seed)
-        model = models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
+        model = models.build(settings.model, rng=default_rng(), **options)
         if settings.output_stride is None:
             return model
         try:

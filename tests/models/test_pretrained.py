@@ -11,7 +11,7 @@ from minidil import checkpoint, data, models, nn
 from minidil.data import cache
 from minidil.data.registry import source
 from minidil.errors import CheckpointError, OptionError
-from minidil.models import MODELS, Weights, available, pretrained_weights, resnet_small, vgg_small
+from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
 from minidil.models.pretrained import _FOLDER, from_tree
 from minidil.tensor import tensor
 
@@ -32,14 +32,19 @@ def accuracy(weights: Weights, model: nn.Module) -> float:
 
 
 def test_what_there_is() -> None:
-    assert available() == [("resnet_small", "digits"), ("vgg_small", "cifar10")]
+    assert available() == [
+        ("context", "nuclei"),
+        ("resnet_small", "digits"),
+        ("unet", "nuclei"),
+        ("vgg_small", "cifar10"),
+    ]
     assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_000_000
 
 
 @pytest.mark.parametrize(("name", "of"), available())
 def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
     weights = pretrained_weights(name, of)
-    model = MODELS[name](pretrained=of, **weights.options)
+    model = names[name](pretrained=of, **weights.options)
     assert (weights.model, weights.data) == (name, of)
     assert len(weights.classes) == weights.options["num_classes"]
     channels = weights.shape[0]
@@ -50,7 +55,10 @@ def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
         assert array.dtype != np.float16
     card = (_FOLDER / "README.md").read_text()
     (row,) = [line for line in card.splitlines() if line.startswith(f"| `{name}-{of}.npz`")]
-    assert f"{weights.test_accuracy:.2%}" in row
+    if weights.test_accuracy is None:
+        assert f"mean IoU {weights.figures['iou']:.4f}, Dice {weights.figures['dice']:.4f}" in row
+    else:
+        assert f"{weights.test_accuracy:.2%}" in row
     assert f"epoch {weights.epoch} of {weights.settings['epochs']}" in row
     assert f"seed {weights.settings['seed']}" in row
 
