@@ -8,7 +8,7 @@ _GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
 # Of any set with a mask for each image: seen from above, of any brightness, and learnt from parts of the images.
 SEGMENTATION: dict[str, Any] = {
     "model": "unet",
-    "epochs": 40,
+    "epochs": 28,
     "batch_size": 16,
     "drop_last": True,
     "optimizer": "adamw",
@@ -17,7 +17,6 @@ SEGMENTATION: dict[str, Any] = {
     "label_smoothing": 0.0,
     "normalize": "image",
     "tile": 64,
-    "zoom": 1.25,
     "turn": True,
     "crop": 0,
 }

@@ -13,6 +13,8 @@ from minidil.data.registry import source
 from minidil.errors import CheckpointError, OptionError
 from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
 from minidil.models.pretrained import _FOLDER, from_tree
+from minidil.tasks.segmentation import Overlap
+from minidil.tasks.segmentation.metric import mean
 from minidil.tensor import tensor
 
 IMAGES = {"cifar10": data.cifar10, "digits": data.digits}
@@ -75,6 +77,38 @@ def test_cifar10_is_named_as_well_as_is_said() -> None:
         pytest.skip("CIFAR-10 is not on this machine, and is not fetched for a test")
     weights = pretrained_weights("vgg_small", "cifar10")
     assert abs(accuracy(weights, vgg_small(pretrained="cifar10")) - weights.test_accuracy) <= 0.001
+
+
+def masks(weights: Weights, pixels: np.ndarray) -> np.ndarray:
+    """The classes (N, H, W) that the shipped network gives to pixels (N, C, H, W)."""
+    model = names[weights.model](pretrained=weights.data, **weights.options).eval()
+    parts = [weights.prepare(pixels[start : start + 16]) for start in range(0, len(pixels), 16)]
+    return np.concatenate([model(tensor(part)).numpy().argmax(axis=1) for part in parts])
+
+
+@pytest.mark.parametrize("name", ["unet", "context"])
+def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright(name: str) -> None:
+    weights = pretrained_weights(name, "nuclei")
+    rng, (row, column) = np.random.default_rng(0), np.mgrid[:64, :80]
+    true = np.zeros((64, 80), bool)
+    for r, c in ((14, 12), (20, 50), (45, 30), (50, 66)):
+        true |= np.hypot(row - r, column - c) < 6
+    picture = (15 + rng.integers(0, 6, (64, 80)) + true * 70).astype(np.uint8)
+    pictures = np.stack([np.stack([picture] * 3), np.stack([255 - picture] * 3)])
+    found = Overlap.of(masks(weights, pictures), np.stack([true, true]).astype(int), 2)
+    assert found.iou().min() > 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unet", "context"])
+def test_nuclei_are_found_as_well_as_is_said(name: str) -> None:
+    if not all(cache.locate(source("nuclei"), file).exists() for file in source("nuclei").files):
+        pytest.skip("the nuclei are not on this machine")
+    weights, images = pretrained_weights(name, "nuclei"), data.nuclei("test")
+    assert images.classes == weights.classes
+    found = Overlap.of(masks(weights, images.images), images.masks, 2)
+    assert abs(mean(found.iou()) - weights.figures["iou"]) <= 0.001
+    assert abs(mean(found.dice()) - weights.figures["dice"]) <= 0.001
 
 
 def test_pixels_are_prepared_as_in_training() -> None:
