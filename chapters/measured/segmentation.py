@@ -7,8 +7,8 @@
 
 All learn from the 532 training images, and keep the last weights. A run is RUNS/NAME-SEED, made by the command that stands in
 the file; `--train NAME SEED` makes it, if it is not there or was stopped. What is in RUNS is measured: IoU and Dice, the means
-over the test images, and the IoU over all of their pixels, in all and by kind of picture; beside them Otsu's threshold, and the answer
-"background" everywhere. It needs the nuclei, for which see datasets/nuclei.md.
+over the test images, and the IoU over all of their pixels, in all and by kind of picture; beside them Otsu's threshold, and the
+answer "background" everywhere. It needs the nuclei, for which see datasets/nuclei.md.
 """
 
 from __future__ import annotations
