@@ -34,12 +34,7 @@ def accuracy(weights: Weights, model: nn.Module) -> float:
 
 
 def test_what_there_is() -> None:
-    assert available() == [
-        ("context", "nuclei"),
-        ("resnet_small", "digits"),
-        ("unet", "nuclei"),
-        ("vgg_small", "cifar10"),
-    ]
+    assert available() == [("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
     assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_000_000
 
 
@@ -86,9 +81,8 @@ def masks(weights: Weights, pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([model(tensor(part)).numpy().argmax(axis=1) for part in parts])
 
 
-@pytest.mark.parametrize("name", ["unet", "context"])
-def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright(name: str) -> None:
-    weights = pretrained_weights(name, "nuclei")
+def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright() -> None:
+    weights = pretrained_weights("unet", "nuclei")
     rng, (row, column) = np.random.default_rng(0), np.mgrid[:64, :80]
     true = np.zeros((64, 80), bool)
     for r, c in ((14, 12), (20, 50), (45, 30), (50, 66)):
@@ -100,11 +94,10 @@ def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright(name: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unet", "context"])
-def test_nuclei_are_found_as_well_as_is_said(name: str) -> None:
+def test_nuclei_are_found_as_well_as_is_said() -> None:
     if not all(cache.locate(source("nuclei"), file).exists() for file in source("nuclei").files):
         pytest.skip("the nuclei are not on this machine")
-    weights, images = pretrained_weights(name, "nuclei"), data.nuclei("test")
+    weights, images = pretrained_weights("unet", "nuclei"), data.nuclei("test")
     assert images.classes == weights.classes
     found = Overlap.of(masks(weights, images.images), images.masks, 2)
     assert abs(mean(found.iou()) - weights.figures["iou"]) <= 0.001
