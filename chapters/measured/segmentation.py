@@ -1,21 +1,21 @@
-"""Nuclei found by four networks: `python chapters/measured/segmentation.py RUNS` writes segmentation.json from the runs in RUNS.
+"""Nuclei found by networks: `python chapters/measured/segmentation.py RUNS` writes segmentation.json from the runs in a folder.
 
-    unet                U-Net with a bottleneck of dilations 1, 2, 4, as `minidil train --data nuclei` makes it
-    unet-undilated      the same with dilation 1: the same parameters and steps
-    context             the context module of dilations 1, 1, 2, 4, 8, 16, 1 at full resolution
-    context-undilated   the same with dilation 1
+It needs the nuclei (datasets/nuclei.md), and runs that were made with two threads, such as
 
-All learn from the 532 training images, and keep the last weights. A run is RUNS/NAME-SEED, made by the command that stands in
-the file; `--train NAME SEED` makes it, if it is not there or was stopped. What is in RUNS is measured: IoU and Dice, the means
-over the test images, and the IoU over all of their pixels, in all and by kind of picture; beside them Otsu's threshold, and the
-answer "background" everywhere. It needs the nuclei, for which see datasets/nuclei.md.
+    minidil train --data nuclei --validation 0 --seed 0 --out RUNS/unet-0
+    minidil train --data nuclei --validation 0 --seed 0 --dilations 1,1,1 --out RUNS/unet-undilated-0
+    minidil train --data nuclei --validation 0 --seed 0 --model context --out RUNS/context-0
+    minidil train --data nuclei --validation 0 --seed 0 --model context --dilations 1,1,1,1,1,1,1 --out RUNS/context-undilated-0
+
+Of each, in the file with its command: IoU and Dice, the means over the test images, and the IoU over all of their pixels, in all
+and by kind of picture. Beside them Otsu's threshold, and the answer "background" everywhere.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,51 +23,13 @@ import numpy as np
 
 import minidil as md
 from minidil import data
-from minidil.cli import main
 from minidil.cli.experiment import Experiment
+from minidil.cli.settings import Settings, as_typed
 from minidil.tasks.segmentation import Overlap, otsu_mask
 from minidil.tasks.segmentation.metric import mean
 from minidil.train import RunFolder
 
-NETWORKS = {
-    "unet": "",
-    "unet-undilated": "--dilations 1,1,1",
-    "context": "--model context",
-    "context-undilated": "--model context --dilations 1,1,1,1,1,1,1",
-}
 HERE = Path(__file__).parent
-
-
-def command(name: str, seed: int, folder: Path) -> list[str]:
-    """The words after `minidil` that make a run."""
-    return [
-        "train",
-        "--data",
-        "nuclei",
-        "--validation",
-        "0",
-        *NETWORKS[name].split(),
-        "--seed",
-        str(seed),
-        "--out",
-        str(folder),
-    ]
-
-
-def train(name: str, seed: int, folder: Path) -> None:
-    """Make the run, or go on with it."""
-    if main(["train", "--resume", str(folder)] if folder.exists() else command(name, seed, folder)):
-        raise SystemExit(f"{folder} was not trained")
-
-
-def said(folder: RunFolder, images: data.MaskedDataset) -> np.ndarray:
-    """The masks that the best weights of a run give."""
-    experiment, masks = Experiment.of(folder), list[np.ndarray]()
-    loader = experiment.measuring(images)
-    md.train.evaluate(
-        experiment.trained(folder), loader, lambda logits, _: masks.append(logits.argmax(axis=1)), metrics={}
-    )
-    return np.concatenate(masks)
 
 
 def figures(masks: np.ndarray, images: data.MaskedDataset) -> dict[str, Any]:
@@ -83,39 +45,36 @@ def figures(masks: np.ndarray, images: data.MaskedDataset) -> dict[str, Any]:
     return of(found) | {"pixel_accuracy": round(right, 4), "undefined": found.undefined, "kinds": kinds}
 
 
-def measured(runs: Path) -> dict[str, Any]:
-    """All that is in RUNS, and the controls."""
+def run_of(path: Path, images: data.MaskedDataset) -> dict[str, Any]:
+    """What a run was, and the figures of its best weights."""
+    folder = RunFolder(path)
+    experiment, masks = Experiment.of(folder), list[np.ndarray]()
+    settings, model = experiment.settings, experiment.trained(folder)
+    usual = Settings.of({"data": "nuclei"}).to_json() | {"model": None, "seed": None}
+    other = {name: value for name, value in vars(settings).items() if settings.to_json()[name] != usual[name]}
+    loader = experiment.measuring(images)
+    md.train.evaluate(model, loader, lambda logits, _: masks.append(logits.argmax(axis=1)), metrics={})
+    facts = {"run": path.name, "command": f"minidil train --data nuclei {as_typed(other)}", "epochs": settings.epochs}
+    facts |= {
+        "best_epoch": int(folder.best()["row"]["epoch"]),
+        "parameters": sum(each.size for each in model.parameters()),
+    }
+    return facts | {"threads": folder.config()["fit"]["threads"]} | figures(np.concatenate(masks), images)
+
+
+def main(runs: Path) -> None:
+    """Measure the runs and the controls."""
     images = data.nuclei("test")
-    made = []
-    for name in NETWORKS:
-        for path in sorted(runs.glob(f"{name}-[0-9]*")):
-            folder = RunFolder(path)
-            settings, state = Experiment.of(folder).settings, folder.last()
-            if state is None or state["epoch"] < settings.epochs:
-                continue
-            run = {
-                "network": name,
-                "seed": settings.seed,
-                "command": " ".join(["minidil", *command(name, settings.seed, Path("RUN"))]),
-            }
-            facts = {"parameters": sum(each.size for each in Experiment.of(folder).model().parameters())}
-            facts |= {"epochs": settings.epochs, "best_epoch": int(folder.best()["row"]["epoch"])}
-            made.append(run | facts | figures(said(folder, images), images))
     controls = {
         "background": figures(np.zeros_like(images.masks), images),
         "otsu": figures(np.stack([otsu_mask(image) for image in images.images]), images),
     }
+    made = [run_of(path, images) for path in sorted(runs.iterdir()) if (path / "best.npz").exists()]
     counts = {name: int((images.strata == number).sum()) for number, name in enumerate(images.kind_names)}
-    where = {"python": platform.python_version(), "numpy": np.__version__, "threads": 2}
-    return {"images": counts, "controls": controls, "runs": made, "where": where}
+    where = {"python": platform.python_version(), "numpy": np.__version__}
+    found = {"images": counts, "controls": controls, "runs": made, "where": where}
+    (HERE / "segmentation.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("runs", type=Path)
-    parser.add_argument("--train", nargs=2, metavar=("NAME", "SEED"))
-    given = parser.parse_args()
-    if given.train:
-        name, seed = given.train
-        train(name, int(seed), given.runs / f"{name}-{seed}")
-    (HERE / "segmentation.json").write_text(json.dumps(measured(given.runs), indent=1) + "\n")
+    main(Path(sys.argv[1]))

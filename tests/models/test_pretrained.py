@@ -11,6 +11,7 @@ from minidil import checkpoint, data, models, nn
 from minidil.data import cache
 from minidil.data.registry import source
 from minidil.errors import CheckpointError, OptionError
+from minidil.graph import no_grad
 from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
 from minidil.models.pretrained import _FOLDER, from_tree
 from minidil.tasks.segmentation import Overlap
@@ -78,7 +79,8 @@ def masks(weights: Weights, pixels: np.ndarray) -> np.ndarray:
     """The classes (N, H, W) that the shipped network gives to pixels (N, C, H, W)."""
     model = names[weights.model](pretrained=weights.data, **weights.options).eval()
     parts = [weights.prepare(pixels[start : start + 16]) for start in range(0, len(pixels), 16)]
-    return np.concatenate([model(tensor(part)).numpy().argmax(axis=1) for part in parts])
+    with no_grad():
+        return np.concatenate([model(tensor(part)).numpy().argmax(axis=1) for part in parts])
 
 
 def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright() -> None:
