@@ -22,7 +22,8 @@ def parameters(model: nn.Module) -> int:
 def test_every_pixel_gets_an_answer_whatever_the_size(name: str, size: tuple[int, int], classes: int) -> None:
     model = build(name, classes, 2, dilations=(1, 2)).eval()
     x = np.random.default_rng(0).standard_normal((2, 2, *size), dtype=np.float32)
-    assert model(md.tensor(x)).shape == (2, classes, *size)
+    with md.use("numpy"):
+        assert model(md.tensor(x)).shape == (2, classes, *size)
 
 
 def test_sizes_of_the_defaults() -> None:
