@@ -35,8 +35,9 @@ def test_a_map_that_is_no_multiple_is_padded_below_and_right_alone() -> None:
     """So what an image says is that of the same image with zeros around, as far as it goes."""
     model = unet(in_channels=1, widths=(3, 4, 5)).eval()
     x = np.random.default_rng(1).standard_normal((1, 1, 6, 7), dtype=np.float32)
-    whole = model(md.tensor(np.pad(x, ((0, 0), (0, 0), (0, 2), (0, 1))))).numpy()
-    assert_allclose(model(md.tensor(x)).numpy(), whole[:, :, :6, :7], atol=1e-6)
+    with md.use("numpy"):
+        whole = model(md.tensor(np.pad(x, ((0, 0), (0, 0), (0, 2), (0, 1))))).numpy()
+        assert_allclose(model(md.tensor(x)).numpy(), whole[:, :, :6, :7], atol=1e-6)
 
 
 def test_fine_and_coarse_are_joined_at_every_scale(backend: str) -> None:
