@@ -1,7 +1,7 @@
 """Make the weights that come with minidil from a run: `python docs/pack_weights.py RUN` writes them to minidil/models/weights.
 
-The best weights of the run are rounded as they are kept, loaded into a fresh model, and measured on the test set: that accuracy
-goes into the file. A line for the table in minidil/models/weights/README.md is printed.
+The best weights of the run are rounded as they are kept, loaded into a fresh model, and measured on the test set: that accuracy,
+or IoU and Dice, goes into the file. A line for the table in minidil/models/weights/README.md is printed.
 """
 
 import sys
@@ -26,25 +26,26 @@ def main(run: str) -> None:
     tree: dict[str, Any] = experiment.config() | {
         "model": experiment.settings.model,
         "data": experiment.settings.data,
-        "options": {"num_classes": len(experiment.classes), "in_channels": experiment.shape[0]}
-        | {
-            name: getattr(experiment.settings, name)
-            for name in ("widths", "dilations")
-            if getattr(experiment.settings, name)
-        },
+        "options": experiment.options(),
         "epoch": int(best["row"]["epoch"]),
-        "test_accuracy": 0.0,
+        "test_accuracy": None,
         "state": {name: rounded(np.asarray(array)) for name, array in best["model"].items()},
     }
     weights: Weights = from_tree(tree)
     weights.load_into(model, weights.options["num_classes"], weights.options["in_channels"])
     images = testing_images(experiment.settings)
-    metrics = train.evaluate(model.eval(), experiment.measuring(images))
+    task = experiment.task
+    metrics = train.evaluate(
+        model.eval(), experiment.measuring(images), loss=task.loss(experiment.settings.loss), metrics=task.metrics
+    )
+    figures = {name: value for name, value in metrics._asdict().items() if name != "loss"}
+    accuracy = figures.pop("accuracy", None)
     path = FOLDER / f"{weights.model}-{weights.data}.npz"
     FOLDER.mkdir(exist_ok=True)
-    checkpoint.save(path, tree | {"test_accuracy": metrics.accuracy})
+    checkpoint.save(path, tree | {"test_accuracy": accuracy, "figures": figures})
+    found = "mean IoU {iou:.4f}, Dice {dice:.4f}".format(**figures) if accuracy is None else f"{accuracy:.2%}"
     print(
-        f"| `{path.name}` | {path.stat().st_size / 1e6:.2f} MB | {metrics.accuracy:.2%} of {len(images):,} test images "
+        f"| `{path.name}` | {path.stat().st_size / 1e6:.2f} MB | {found} of {len(images):,} test images "
         f"(loss {metrics.loss:.4f}) | epoch {weights.epoch} of {experiment.settings.epochs} | seed {experiment.settings.seed} |"
     )
 

@@ -121,6 +121,7 @@ huber_loss = lift(_loss.huber_loss)
 focal_loss = lift(_loss.focal_loss, by_position=2)
 
 cross_entropy = lift(_loss.cross_entropy, by_position=3)
+dice_loss = lift(_loss.dice_loss)
 binary_cross_entropy_with_logits = lift(_loss.binary_cross_entropy_with_logits, by_position=2)
 
 where = lift(_elementwise.where, order=("condition", "a", "b"))

@@ -394,6 +394,21 @@ def cross_entropy(logits: Operand, target: Tensor | Array, weight: Tensor | Arra
     Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, or "mean" finds every target ignored.
     """
 
+def dice_loss(logits: Operand, target: Tensor | Array, smooth: float = 1.0, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
+    """1 - D, where D is the soft Dice overlap of the softmax of the logits with the target, for each image and class but class 0.
+
+        D = (2 sum p t + e) / (sum p + sum t + e)        over the positions of an image, e = smooth
+
+    With p of 0 and 1 alone and e = 0 that is the Dice coefficient, 2 |P and T| / (|P| + |T|). Unlike cross-entropy it does not
+    care how many positions there are of class 0, the background, so it is for objects that cover little.
+    Shapes: logits (N, K, *S), target (N, *S) of class numbers (integers) in 0..K-1 -> a scalar, or (N, K - 1) for "none".
+    smooth: makes D = 1 of a class that is neither in the image nor in the prediction, where it would be 0/0.
+    ignore_index: positions with this target are in no sum.
+    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, there is no class but the background,
+        or smooth is not positive.
+    Source: Milletari, Navab & Ahmadi 2016, arXiv:1606.04797, section 3, there with squares in the denominator.
+    """
+
 def binary_cross_entropy_with_logits(x: Operand, target: Tensor | Array, *, pos_weight: Tensor | Array | None = None, reduction: str = 'mean') -> Tensor:
     """-w t log s(x) - (1 - t) log(1 - s(x)) for logits x and targets t in 0..1, with the sigmoid s; x and target of one shape.
 

@@ -60,6 +60,27 @@ def tiny_mnist(root: Path, count: int = 5, by: str = "unpacked") -> Source:
     return Source("mnist", "a small MNIST", tuple(files), folder="mnist")
 
 
+def tiny_nuclei(root: Path, train: int = 5, test: int = 3, size: int = 8) -> tuple[Source, dict[str, np.ndarray]]:
+    """Write a small nuclei128.npz below root, one bright square an image, and describe it; and its arrays."""
+    rng, arrays = np.random.default_rng(0), {}
+    for part, n in (("train", train), ("test", test)):
+        images, instances = rng.integers(0, 60, (n, 3, size, size)), np.zeros((n, size, size), np.uint8)
+        for number, instance in enumerate(instances):
+            top, left = rng.integers(0, size // 2, 2)
+            instance[top : top + size // 2, left : left + size // 2] = 1 + number % 3
+        images[np.broadcast_to(instances[:, None] > 0, images.shape)] += 150
+        arrays |= {f"{part}_images": images.astype(np.uint8), f"{part}_instances": instances}
+        arrays |= {
+            f"{part}_masks": (instances > 0).astype(np.uint8),
+            f"{part}_kind": (np.arange(n) % 3).astype(np.uint8),
+        }
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    (root / "nuclei128.npz").write_bytes(packed.getvalue())
+    file = File("nuclei128.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
+    return Source("nuclei", "a few nuclei", (file,), masks=True), arrays
+
+
 def write_idx(path: Path, array: np.ndarray, by: str = "unpacked") -> File:
     content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes() + array.tobytes()
     packed = gzip.compress(content, mtime=0)

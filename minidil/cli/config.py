@@ -6,8 +6,10 @@ from types import UnionType
 from typing import Any
 
 from minidil.cli.settings import Settings
+from minidil.cli.tasks import task_of
 from minidil.deploy.prune.widths import is_widths
 from minidil.errors import CheckpointError
+from minidil.train.goal import Goal
 from minidil.train.rules import MAPPING, TEXT, Rule, listed, named, number, optional, shown, whole
 
 _LARGEST = 16_384  # channels or pixels: more than any image or network that fits into memory
@@ -37,10 +39,6 @@ _FIT = {
     "clip_norm": optional(number(0)),
     "patience": optional(whole(1)),
     "label_smoothing": number(0, 1),
-    # what the command line always trains with
-    "loss": _exactly("cross_entropy"),
-    "metrics": _exactly(["accuracy"]),
-    "best": _exactly("max accuracy"),
 }
 _TWICE = ("epochs", "clip_norm", "patience", "label_smoothing", "optimizer", "schedule", "backend")
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "NoneType": "null"}
@@ -69,7 +67,12 @@ def checked(config: dict[str, Any], path: Path) -> Settings:
         settings = Settings.from_json(config["settings"])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    for name, largest in {"crop": max(height, width), "cutout": _LARGEST, "size": _LARGEST}.items():
+    for name, largest in {
+        "crop": max(height, width),
+        "tile": max(height, width),
+        "cutout": _LARGEST,
+        "size": _LARGEST,
+    }.items():
         if getattr(settings, name) > largest:
             raise CheckpointError(f"{path}: settings.{name} must be at most {largest}, not {getattr(settings, name)}")
     for name, largest in {"widths": _LARGEST, "dilations": max(height, width)}.items():
@@ -84,7 +87,9 @@ def checked(config: dict[str, Any], path: Path) -> Settings:
 def _check_fit(fit: Any, settings: Settings, path: Path) -> None:
     """What fit says that it did is what the settings asked for."""
     MAPPING.check(fit, f"{path}: fit")
-    named(fit, {name: rule for name, rule in _FIT.items() if name in fit}, f"{path}: fit.")
+    goal = Goal.of(**task_of(settings.model).goal(settings.loss)).description  # what the command line always trains for
+    rules = _FIT | {name: _exactly(value) for name, value in goal.items()}
+    named(fit, {name: rule for name, rule in rules.items() if name in fit}, f"{path}: fit.")
     for name in _TWICE:
         asked = getattr(settings, name)
         if name in fit and _plain(fit[name]) != _plain(asked):

@@ -45,7 +45,8 @@ def list_sets(args: argparse.Namespace) -> None:
             size, present = sum(file.size for file in source.files), _present(name)
             entry = {"name": name, "present": present, "bytes": 0 if source.embedded else size}
             content["sets"].append(entry | {"title": source.title, "licence": source.licence})
-            amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB"
+            by_hand = not source.embedded and not all(file.mirrors for file in source.files)
+            amount = "nothing" if source.embedded else f"{size / 1e6:.0f} MB" + " by hand" * by_hand
             rows.append((name, "yes" if present else "no", amount, f"{source.title}; {source.licence}"))
         print("\n".join(table(rows, "<<><", (3, 2))))
         print(fill(f"Files belong into {data.root()} (set MINIDIL_DATA to use another folder)."))

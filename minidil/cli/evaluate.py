@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidil.array import Array
-from minidil.cli.experiment import blaming, testing_images
+from minidil.cli.experiment import Experiment, blaming, testing_images
+from minidil.cli.masks import measured
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.settings import options
 from minidil.cli.table import table
 from minidil.cli.trained import RUN_HELP, trained
+from minidil.data import Dataset, MaskedDataset
 from minidil.kernels.backend import backend, use
+from minidil.nn import Module
 from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate
 
@@ -32,7 +35,7 @@ def add(commands: "Commands") -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print loss and accuracy, and the accuracy of every class."""
+    """Print loss and accuracy, and the accuracy of every class; or for masks IoU and Dice of every kind of picture."""
     with document(args.json) as content:
         _measure(args, content)
 
@@ -45,14 +48,21 @@ def _measure(args: argparse.Namespace, content: dict[str, Any]) -> None:
             images = testing_images(experiment.settings)
         if folder:
             experiment.check_images(images, folder)
-        right = np.zeros(len(experiment.classes), dtype=int)
+        content |= {"trained": args.trained, "data": experiment.settings.data, "images": len(images)}
+        if isinstance(images, MaskedDataset):
+            measured(experiment, model, images, content)
+        else:
+            _named(experiment, model, images, content)
 
-        def count(logits: Array, labels: Array) -> None:
-            right[:] += np.bincount(labels[logits.argmax(axis=1) == labels], minlength=len(right))
 
-        metrics = evaluate(model, experiment.measuring(images), count)
+def _named(experiment: Experiment, model: Module, images: Dataset, content: dict[str, Any]) -> None:
+    right = np.zeros(len(experiment.classes), dtype=int)
+
+    def count(logits: Array, labels: Array) -> None:
+        right[:] += np.bincount(labels[logits.argmax(axis=1) == labels], minlength=len(right))
+
+    metrics = evaluate(model, experiment.measuring(images), count)
     total = np.bincount(images.labels, minlength=len(right))
-    content |= {"trained": args.trained, "data": experiment.settings.data, "images": len(images)}
     content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
     rows = []
     for name, correct, number in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):

@@ -13,7 +13,9 @@ from minidil import analysis, data, models, optim
 from minidil.array import Array
 from minidil.cli.config import checked
 from minidil.cli.settings import Settings
+from minidil.cli.tasks import Task, task_of
 from minidil.data import transforms
+from minidil.data.mask_folder import PARTS
 from minidil.deploy.prune.widths import Widths, narrowed
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import BatchNorm, Module, Parameter
@@ -32,7 +34,7 @@ from minidil.train import (
 from minidil.train.folder import CONFIG
 from minidil.train.rules import shown
 
-_EVALUATION_BATCH = 256
+_EVALUATION_BATCH, _EVALUATION_MASKS = 256, 16
 _WHITENING_IMAGES = 5000
 
 
@@ -63,6 +65,11 @@ class Experiment:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     widths: Widths | None = None
+
+    @property
+    def task(self) -> Task:
+        """What the network is for."""
+        return task_of(self.settings.model)
 
     @classmethod
     def on(cls, settings: Settings, learn: data.Dataset, widths: Widths | None = None) -> Self:
@@ -113,25 +120,43 @@ class Experiment:
             **({"widths": self.widths} if self.widths else {}),
         }
 
-    def model(self) -> Module:
-        """A freshly initialised model; restarts the process-wide generator from the seed."""
-        settings, options = self.settings, dict[str, Any]()
-        if settings.widths is not None:
+    def options(self) -> dict[str, Any]:
+        """What the builder of the network is called with, as the settings ask for."""
+        settings = self.settings
+        options: dict[str, Any] = {"num_classes": len(self.classes), "in_channels": self.shape[0]}
+        if settings.widths is not None and settings.model == "context":
+            if len(settings.widths) > 1:
+                raise OptionError(f"--widths: {settings.model} has one for all of its layers, such as 16")
+            options["width"] = settings.widths[0]
+        elif settings.widths is not None:
             options["widths"] = settings.widths
         if settings.dilations is not None:
-            # A stage of a residual network has one dilation, a stage of a VGG one for each of its layers.
-            single = settings.model == "resnet_small"
-            if single and any(len(stage) > 1 for stage in settings.dilations):
-                raise OptionError(f"--dilations: {settings.model} takes one number per stage, such as 1 1 2")
-            options["dilations"] = [stage[0] for stage in settings.dilations] if single else settings.dilations
+            options["dilations"] = self._dilations(settings.dilations)
+        return options
+
+    def model(self) -> Module:
+        """A freshly initialised model; restarts the process-wide generator from the seed."""
+        settings, options = self.settings, self.options()
         seed(settings.seed)
-        model = models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
+        model = models.build(settings.model, rng=default_rng(), **options)
         if settings.output_stride is not None:
             try:
                 model = analysis.dilate(model, settings.output_stride, self.shape).model
             except OptionError as error:
                 raise OptionError(f"--output-stride {settings.output_stride}: {error}") from error
         return narrowed(model, self.widths) if self.widths else model
+
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+        """As the network takes them: one a stage of a residual network, one a layer of a VGG, and of the others one stage."""
+        if self.settings.model == "resnet_small":
+            if any(len(stage) > 1 for stage in stages):
+                raise OptionError(f"--dilations: {self.settings.model} takes one number per stage, such as 1 1 2")
+            return [stage[0] for stage in stages]
+        if self.task.masks:
+            if len(stages) > 1:
+                raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 1,2,4")
+            return stages[0]
+        return stages
 
     def untrained(self, learn: data.Dataset, start: Start | None = None) -> tuple[Module, tuple[str, ...]]:
         """A model before its first step, and in words what of it is not as in `start`.
@@ -163,6 +188,8 @@ class Experiment:
     def viewed(self, model: Module, tta: int | None = None) -> Module:
         """The model, or what asks it about several views of each image. tta: in place of the one in the settings."""
         level = self.settings.tta if tta is None else tta
+        if level and self.task.masks:
+            raise OptionError(f"--tta {level}: the mean of answers for moved views makes no mask; leave it out")
         return AveragedViews(model, level) if level else model
 
     def trained(self, folder: RunFolder, tta: int | None = None) -> Module:
@@ -175,13 +202,19 @@ class Experiment:
         folder.load_best(model)
         return self.viewed(model, tta).eval()
 
-    def normalize(self) -> transforms.Normalize:
+    def normalize(self) -> transforms.Transform:
         """What every image goes through before the model."""
+        if self.settings.normalize == "image":
+            return transforms.Standardize(dark_ground=True)
         return transforms.Normalize(self.mean, self.std)
 
     def learning(self, images: data.Dataset) -> data.DataLoader:
-        """Shuffled, augmented batches."""
-        settings = self.settings
+        """Shuffled, augmented batches. Raises: OptionError if an image cannot be cut or turned as the settings ask for."""
+        settings, (_, height, width) = self.settings, self.shape
+        if settings.tile > min(height, width):
+            raise OptionError(f"--tile {settings.tile}: the images have {height}x{width} pixels")
+        if settings.turn and not settings.tile and height != width:
+            raise OptionError(f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --tile")
         flip = transforms.AlternatingFlip(settings.seed) if settings.flip_rule == "alternating" else transforms.Flip()
         return data.DataLoader(
             images,
@@ -191,6 +224,9 @@ class Experiment:
             seed=settings.seed,
             transforms=[
                 self.normalize(),
+                *([transforms.Zoom(settings.zoom)] if settings.zoom > 1 else []),
+                *([transforms.Crop(settings.tile)] if settings.tile else []),
+                *([transforms.Turn()] if settings.turn else []),
                 *([transforms.PadCrop(settings.crop, settings.crop_fill)] if settings.crop else []),
                 *([flip] if settings.flip else []),
                 *([transforms.Cutout(settings.cutout)] if settings.cutout else []),
@@ -199,7 +235,8 @@ class Experiment:
 
     def measuring(self, images: data.Dataset) -> data.DataLoader:
         """All images in their order, as they are."""
-        return data.DataLoader(images, _EVALUATION_BATCH, transforms=[self.normalize()])
+        size = _EVALUATION_MASKS if self.task.masks else _EVALUATION_BATCH
+        return data.DataLoader(images, size, transforms=[self.normalize()])
 
     def optimizer(self, model: Module) -> optim.Optimizer:
         """The optimizer of all that is trained; SGD has Nesterov momentum."""
@@ -291,8 +328,16 @@ def _part(settings: Settings, part: str) -> data.Dataset:
     path, size = Path(settings.data), settings.size
     if not path.is_dir():
         raise OptionError(f"--data {path}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images")
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        classes = data.folder(path / "train", size).classes if part == "test" else None
-        return data.folder(path / part, size, classes)
-    first, second = data.split(data.folder(path, size), 0.8, settings.seed)
+    parts = (path / "train").is_dir() and (path / "test").is_dir()
+    whole = path / "train" if parts else path
+    read: Any = data.masked_folder if task_of(settings.model).masks else data.folder
+    if read is data.folder and all((whole / name).is_dir() for name in PARTS):
+        raise OptionError(
+            f"--data {path}: holds {' and '.join(PARTS)}, a class for every pixel, and --model {settings.model} gives one for "
+            f"every image; choose from {', '.join(sorted(models.SEGMENTERS))}"
+        )
+    if parts:
+        classes = read(whole, size).classes if part == "test" else None
+        return read(path / part, size, classes)
+    first, second = data.split(read(path, size), 0.8, settings.seed)
     return first if part == "train" else second

@@ -14,6 +14,7 @@ from minidil.cli.experiment import Experiment, blaming
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.seen import add_options, check_options, refuse_options, shape_of, show_seen
 from minidil.cli.table import table
+from minidil.cli.tasks import shown as shown_figure
 from minidil.cli.trained import RUN_HELP, of_weights, weights_named
 from minidil.errors import CheckpointError
 from minidil.models import Weights
@@ -78,11 +79,13 @@ def _leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _show_weights(weights: Weights, args: argparse.Namespace, content: dict[str, Any]) -> None:
-    content |= {"epoch": weights.epoch, "test_accuracy": weights.test_accuracy}
+    content |= {"epoch": weights.epoch, "test_accuracy": weights.test_accuracy, **weights.figures}
+    accuracy = {} if weights.test_accuracy is None else {"accuracy": weights.test_accuracy}
+    found = ", ".join(f"test {shown_figure(name, value)}" for name, value in (accuracy | weights.figures).items())
     print(
         fill(
             f"weights of {weights.model} for {weights.data}, which come with minidil: sealed and whole, of epoch "
-            f"{weights.epoch}, test accuracy {weights.test_accuracy:.2%}"
+            f"{weights.epoch}, {found}"
         )
     )
     _show_network(of_weights(weights), weights.state, args, content)

@@ -8,13 +8,18 @@ from typing import Any, Self
 from minidil import data, models
 from minidil.cli.option import Option, declarations, declared, flag
 from minidil.cli.parser import nearest
-from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
+from minidil.cli.recipes import DATA_DEFAULTS, RECIPES, SEGMENTATION
+from minidil.cli.tasks import LOSSES, task_of
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
 from minidil.train.views import LEVELS
 
 # Settings that a file of an older minidil does not have: it did what their defaults say.
-_LATER = ("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class")
+_LATER = (
+    *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
+    *("loss", "normalize", "zoom", "tile", "turn"),
+)
+NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
 _BACKENDS = ("numpy", "numba", "cuda")
 
@@ -47,12 +52,14 @@ class Settings:
     """
 
     data: str = declared(
-        "digits", f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class", metavar="SET"
+        "digits",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        metavar="SET",
     )
     recipe: str = declared(
         "standard", "fast: ten epochs of large batches, made for CIFAR-10", choices=tuple(sorted(RECIPES))
     )
-    model: str = declared("vgg_small", "which network", choices=tuple(sorted(models.MODELS)))
+    model: str = declared("vgg_small", "which network", choices=tuple(sorted([*models.MODELS, *models.SEGMENTERS])))
     init: str | None = declared(
         None,
         "begin with these weights, of minidil, a run or a file (.safetensors, .npz); a head for other classes is new",
@@ -109,11 +116,20 @@ class Settings:
     lr_layers: float = declared(
         1.0, "the rate of each layer as a multiple of that of the next one", kind=float, above=0, most=1
     )
+    loss: str | None = declared(None, "what is lowered", choices=LOSSES, usual="cross-entropy; for masks with dice")
     label_smoothing: float = declared(0.1, "share of the target spread over all classes", kind=float, least=0, most=1)
     clip_norm: float | None = declared(
         None, "largest global norm of the gradient", kind=float, above=0, usual="no limit"
     )
     patience: int | None = declared(None, "stop after N epochs without a better one", kind=int, least=1, usual="never")
+    normalize: str = declared(
+        "set",
+        "mean and deviation to normalise by: of the training set, or of each image, with dark ground",
+        choices=NORMALIZE,
+    )
+    zoom: float = declared(1.0, "scale by a random factor of at most X either way", kind=float, least=1, most=4)
+    tile: int = declared(0, "learn from squares of N pixels cut out at random", kind=int, least=0, usual="0, do not")
+    turn: bool = declared(False, "turn by 0, 90, 180 or 270 degrees at random", kind=bool)
     crop: int = declared(4, "pad by N pixels and crop at random; 0: do not", kind=int, least=0)
     crop_fill: str = declared("zeros", "what to pad with", choices=tuple(sorted(FILLS)))
     flip: bool = declared(True, "mirror half of the images", kind=bool)
@@ -147,9 +163,9 @@ class Settings:
         """
         name = given.get("data", cls.data)
         given = given | {"data": placed(name)}
-        recipe, usual = RECIPES[given.get("recipe", cls.recipe)], DATA_DEFAULTS.get(name, {})
-        network = network or {}
+        recipe, network = RECIPES[given.get("recipe", cls.recipe)], network or {}
         model = (recipe | network | given).get("model", cls.model)
+        usual = DATA_DEFAULTS.get(name, SEGMENTATION if task_of(model).masks else {})
         values: dict[str, Any] = {"data": name} | _for_model(model, usual) | _for_model(model, recipe) | network | given
         if "tta" not in given and not values.get("flip", cls.flip):
             values["tta"] = 0  # a mirror image that training never shows is no view to ask about
@@ -182,10 +198,31 @@ class Settings:
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
                 each.metadata["option"].check(each.name, value)
+        self._check_task()
         if self.patience is not None and not self.validation:
             raise OptionError(
                 f"--patience {self.patience} waits for a better validation accuracy; --validation 0 has none"
             )
+
+    def _check_task(self) -> None:
+        """Raises: OptionError for a setting that the network has no use for."""
+        task, source = task_of(self.model), data.SOURCES.get(self.data)
+        if source and source.masks != task.masks:
+            has = "a class for every pixel" if source.masks else "a class for every image"
+            fitting = sorted(models.SEGMENTERS if source.masks else models.MODELS)
+            raise OptionError(
+                f"--model {self.model} gives {task.answers}, and {self.data} has {has}; choose from {', '.join(fitting)}"
+            )
+        if self.loss and self.loss not in task.losses:
+            raise OptionError(
+                f"--loss {self.loss}: {self.model}, which gives {task.answers}, has {', '.join(task.losses)}"
+            )
+        if task.masks:
+            for name in ("label_smoothing", "labels_per_class", "tta"):
+                if getattr(self, name):
+                    raise OptionError(
+                        f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
+                    )
 
 
 def placed(name: str) -> str:

@@ -17,6 +17,7 @@ from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.settings import Settings, as_typed, options, placed
 from minidil.cli.start import network_of, starting
+from minidil.cli.tasks import shown
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
@@ -38,6 +39,9 @@ defaults listed here are those for photographs, and the others stand below. --dr
 """
 
 _EPILOG = """
+A folder of images/ and masks/ has with --model unet or context the defaults of nuclei; the masks hold the numbers of the
+classes, or black and white.
+
 --init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
 those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,
 --output-stride 2 and a smaller --lr.
@@ -152,6 +156,7 @@ def carry_out(
             out=folder,
             resume=resume is not None,
             config=experiment.config(),
+            **experiment.task.goal(settings.loss),
             clip_norm=settings.clip_norm,
             patience=settings.patience,
             label_smoothing=settings.label_smoothing,
@@ -159,11 +164,16 @@ def carry_out(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    test = evaluate(experiment.viewed(model), experiment.measuring(unseen))
-    best = history.best
+    task, best = experiment.task, history.best
+    test = evaluate(
+        experiment.viewed(model), experiment.measuring(unseen), loss=task.loss(settings.loss), metrics=task.metrics
+    )
     if validate:
-        print(fill(f"best epoch {best['epoch']} of {len(history)}: validation accuracy {best['val_accuracy']:.2%}"))
-    print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
+        print(
+            fill(f"best epoch {best['epoch']} of {len(history)}: validation {shown(task.by, best[f'val_{task.by}'])}")
+        )
+    figures = ", ".join(f"test {shown(name, value)}" for name, value in test._asdict().items())
+    print(fill(f"{figures}; everything is in {folder}"))
 
 
 def check_new(out: Path | None) -> None:

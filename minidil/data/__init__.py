@@ -6,6 +6,7 @@ loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
 for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
+A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
 """
 
 import sys
@@ -21,7 +22,10 @@ from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
+from minidil.data.mask_folder import masked_folder
+from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
+from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.splitting import few, split
 from minidil.names import lookup
@@ -33,6 +37,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "FileStatus",
+    "MaskedDataset",
     "TensorDataset",
     "check",
     "cifar10",
@@ -43,7 +48,9 @@ __all__ = [
     "folder",
     "get",
     "load",
+    "masked_folder",
     "mnist",
+    "nuclei",
     "path",
     "root",
     "source",
@@ -57,6 +64,7 @@ _READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
+    "nuclei": nuclei,
 }
 
 

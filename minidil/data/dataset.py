@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import index as as_index
-from typing import Any, overload
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ class Dataset:
     Both are kept as read-only views: nothing that trains on a set can change it.
 
     `dataset[3]` is the image, as it is kept, and its label; `dataset[:100]` is a Dataset, as `subset` gives it. For
-    other targets than one class an image, see `TensorDataset`.
+    a class for every pixel there is `MaskedDataset`, and for other targets `TensorDataset`.
 
     Raises: DtypeError for other number types, ShapeError for other shapes or lengths that differ, DataError for a
         label without a class.
@@ -44,8 +44,10 @@ class Dataset:
 
     name: str
     images: Images | Floats
-    labels: Labels
+    labels: npt.NDArray[Any]
     classes: tuple[str, ...]
+
+    label_type: ClassVar[str] = "int64"
 
     def __init_subclass__(cls) -> None:
         if "__getitem__" in vars(cls):
@@ -57,7 +59,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for field, array, dtypes in (
             ("images", self.images, ("uint8", "float32")),
-            ("labels", self.labels, ("int64",)),
+            ("labels", self.labels, (self.label_type,)),
         ):
             if array.dtype.name not in dtypes:
                 raise DtypeError(
@@ -69,21 +71,30 @@ class Dataset:
                 f"Dataset {self.name}: images must be (N, C, H, W), got {self.images.shape}; "
                 "one grey image is (1, 1, H, W)"
             )
-        if self.labels.shape != self.images.shape[:1]:
+        if self.labels.shape != self.label_shape:
             raise ShapeError(
-                f"Dataset {self.name}: {len(self.images)} images need labels of shape ({len(self.images)},), "
+                f"Dataset {self.name}: {len(self.images)} images need labels of shape {self.label_shape}, "
                 f"got {self.labels.shape}"
             )
         object.__setattr__(self, "classes", tuple(self.classes))
-        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
+        wrong = np.argwhere((self.labels < 0) | (self.labels >= len(self.classes)))
         if wrong.size:
-            first = int(wrong[0])
             raise DataError(
-                f"Dataset {self.name}: label {self.labels[first]} of image {first} names no class; "
+                f"Dataset {self.name}: label {self.labels[tuple(wrong[0])]} of image {wrong[0][0]} names no class; "
                 f"{len(self.classes)} classes have the labels 0..{len(self.classes) - 1}"
             )
         object.__setattr__(self, "images", read_only(self.images))
         object.__setattr__(self, "labels", read_only(self.labels))
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """The shape that goes with these images."""
+        return (len(self.images),)
+
+    @property
+    def strata(self) -> Labels:
+        """What `split` shares out in the same proportion, int64 (N,): the classes."""
+        return self.labels
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,30 +103,36 @@ class Dataset:
         channels, height, width = self.images.shape[1:]
         floats = "" if self.images.dtype == np.uint8 else "float32 "
         size = f"{len(self):,} {floats}images of {channels}x{height}x{width}"
-        return f"Dataset({self.name!r}: {size} in {len(self.classes)} classes)"
+        return f"{type(self).__name__}({self.name!r}: {size} in {len(self.classes)} classes)"
 
     @overload
-    def __getitem__(self, index: int) -> "tuple[Images | Floats, int]": ...
+    def __getitem__(self, index: int) -> tuple[Images | Floats, Any]: ...
     @overload
-    def __getitem__(self, index: Indices) -> "Dataset": ...
-    def __getitem__(self, index: int | Indices) -> "tuple[Images | Floats, int] | Dataset":
+    def __getitem__(self, index: Indices) -> Self: ...
+    def __getitem__(self, index: int | Indices) -> tuple[Images | Floats, Any] | Self:
         """Image `index` and its label, or for a slice, a mask or many indices the `subset` that they pick."""
         at = which(index, f"Dataset {self.name}", len(self))
-        return (self.images[at], int(self.labels[at])) if isinstance(at, int) else self.subset(at)
+        return (self.images[at], self._label(at)) if isinstance(at, int) else self.subset(at)
 
-    def __iter__(self) -> "Iterator[tuple[Images | Floats, int]]":
-        return zip(self.images, self.labels.tolist(), strict=True)
+    def __iter__(self) -> Iterator[tuple[Images | Floats, Any]]:
+        return (self[at] for at in range(len(self)))
 
-    def subset(self, indices: Indices) -> "Dataset":
+    def subset(self, indices: Indices) -> Self:
         """The images that `indices` (integers, a slice or a boolean mask) picks, in that order, with the same classes.
 
         Raises: OptionError if an index is outside the set or a mask has another length.
         """
-        index = picked(indices)
         try:
-            return replace(self, images=self.images[index], labels=self.labels[index])
+            return replace(self, **self._parts(picked(indices)))
         except IndexError as error:
             raise OptionError(f"Dataset.subset: {self.name} has {len(self)} images: {error}") from error
+
+    def _parts(self, index: Any) -> dict[str, Any]:
+        """What there is of the images that an index picks, by field."""
+        return {"images": self.images[index], "labels": self.labels[index]}
+
+    def _label(self, at: int) -> Any:
+        return int(self.labels[at])
 
     def floats(self, chosen: Labels | slice) -> Floats:
         """The images that `chosen` picks as float32, a copy: pixel / 255 for uint8, others as they are."""

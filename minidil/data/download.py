@@ -28,9 +28,7 @@ def fetch(file: File, path: Path, progress: bool = True) -> None:
         disk does not take them: what has arrived is kept.
     """
     if not file.mirrors:
-        raise DataError(
-            f"{path} does not exist, and it is published nowhere: it belongs to the installation; install minidil again"
-        )
+        raise DataError(f"{path} does not exist, and no server has it: {file.absent}")
     part = path.with_name(path.name + disk.PART)
     reasons = []
     try:

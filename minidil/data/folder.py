@@ -37,7 +37,7 @@ def folder(
     names = _classes(path) if classes is None else tuple(classes)
     if not names:
         raise DataError("folder: classes names no class")
-    files = [(file, label) for label, name in enumerate(names) for file in _files(path / name)]
+    files = [(file, label) for label, name in enumerate(names) for file in image_files(path / name)]
 
     first = _read(files[0][0], target)
     images = np.empty((len(files), *first.shape), dtype=np.uint8)
@@ -64,7 +64,8 @@ def _classes(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
+    """The images in a folder, by name. Raises: DataError if there is none."""
     if not path.is_dir():
         raise DataError(f"folder: {path} is not a folder")
     files = sorted(

@@ -48,18 +48,51 @@ def opened(path: Path) -> tuple[Any, list[str]]:
             shown, on_white = _flat(pillow, image)
             return shown, changes + ["laid on white"] * on_white
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them stumble over
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        raise DataError(f"{path} cannot be read as an image: {' '.join(reason.split())}") from error
+        raise DataError(f"{path} cannot be read as an image: {_reason(error)}") from error
     raise DataError(
         f"{path} is of Pillow's mode {image.mode}, which does not say what is white; "
         "save it with 8 bits a channel (L, RGB or RGBA) or as 16-bit grey"
     )
 
 
-def fitted(image: Any, height: int, width: int) -> Any:
-    """The PIL image scaled (bilinear, smoothed where it shrinks) to fill height x width, cut evenly at both ends."""
+def numbers(path: Path) -> Any:
+    """The numbers in the file of a mask: a PIL image in mode L, grey levels or numbers of a palette as they are.
+
+    A camera's rotation mark is applied, as `opened` does. Black and white is 0 and 255, RGB with three equal channels is grey.
+    Raises: DataError, naming the file, if Pillow is missing or cannot read it, it is in colour or transparent, or a number is
+        above 255. OSError if there is no such file.
+    """
     pillow = require_pillow()
-    return pillow.ImageOps.fit(image, (width, height), method=pillow.Image.Resampling.BILINEAR)
+    path.stat()
+    try:
+        with path.open("rb") as stream, pillow.Image.open(stream) as file:
+            image = pillow.ImageOps.exif_transpose(file)
+            image.load()
+    except Exception as error:  # as in `opened`
+        raise DataError(f"{path} cannot be read as an image: {_reason(error)}") from error
+    values = np.asarray(image if image.mode != "1" else image.convert("L"))
+    if values.ndim == 3 and image.mode == "RGB" and (values == values[:, :, :1]).all():
+        values = values[:, :, 0]
+    if values.ndim != 2 or values.dtype.kind not in "iu":
+        raise DataError(
+            f"{path} is no mask: it is of Pillow's mode {image.mode}, and a mask has one number for each pixel; save it in grey "
+            "(L) or with a palette (P)"
+        )
+    if not 0 <= values.min() <= values.max() <= 255:
+        raise DataError(
+            f"{path} is no mask: it holds the numbers {values.min()}..{values.max()}, and classes are 0..255"
+        )
+    return pillow.Image.fromarray(values.astype(np.uint8))
+
+
+def fitted(image: Any, height: int, width: int, *, nearest: bool = False) -> Any:
+    """The PIL image scaled to fill height x width, cut evenly at both ends.
+
+    nearest: take the nearest pixel, as numbers want it that cannot be mixed; else bilinear, smoothed where it shrinks.
+    """
+    pillow = require_pillow()
+    filters = pillow.Image.Resampling
+    return pillow.ImageOps.fit(image, (width, height), method=filters.NEAREST if nearest else filters.BILINEAR)
 
 
 def inverted(image: Any) -> Any:
@@ -67,10 +100,22 @@ def inverted(image: Any) -> Any:
     return require_pillow().ImageOps.invert(image)
 
 
+def image_of(pixels: Images) -> Any:
+    """The PIL image of pixels (1 or 3, H, W): what `pixels` makes of it again."""
+    return require_pillow().Image.fromarray(
+        pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    )
+
+
 def pixels(image: Any) -> Images:
     """A PIL image of mode L or RGB as uint8 (C, H, W), C being 1 or 3."""
     array = np.asarray(image, dtype=np.uint8)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def _reason(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    return " ".join(reason.split())
 
 
 def _flat(pillow: ModuleType, image: Any) -> tuple[Any, bool]:

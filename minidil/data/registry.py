@@ -21,7 +21,7 @@ class File:
     size: bytes of the published file, only to tell people how much they fetch. packed: checksum of the file as it
     lies on the disk; unpacked: checksum of what its gzip holds, so that a repacked file is as good; members: what its
     tar archive must hold. Checksums are written "algorithm:hex". mirrors are complete addresses in the order in which
-    they are tried.
+    they are tried. absent: what to do about a file that is not there and has none.
     """
 
     name: str
@@ -30,11 +30,15 @@ class File:
     packed: str | None = None
     unpacked: str | None = None
     members: tuple[Member, ...] = ()
+    absent: str = "it belongs to the installation; install minidil again"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead."""
+    """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
+
+    masks: whether every pixel of its images has a class, and not the image as a whole.
+    """
 
     name: str
     title: str
@@ -43,6 +47,7 @@ class Source:
     embedded: bool = False
     origin: str = ""
     licence: str = "none stated by the authors"
+    masks: bool = False
 
 
 def _cifar(file: str, size: int, members: tuple[Member, ...]) -> File:
@@ -140,7 +145,23 @@ CIFAR100 = Source(
     origin="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, cs.toronto.edu/~kriz/cifar.html",
 )
 
-SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100)}
+NUCLEI = Source(
+    name="nuclei",
+    title="cell nuclei under the microscope, 128x128, with masks",
+    files=(
+        File(
+            "nuclei128.npz",
+            8_340_880,
+            packed="sha256:0602b9ea5940745064eae364b84be46d3ddea791bd76cfacf06e46ea0f8c8304",
+            absent="datasets/nuclei.md tells how it is made; put it there",
+        ),
+    ),
+    origin="Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7, BBBC038v1; packed as datasets/nuclei.md tells",
+    licence="CC0",
+    masks=True,
+)
+
+SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}
 NAMES = tuple(SOURCES)
 
 

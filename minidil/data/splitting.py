@@ -1,4 +1,6 @@
-"""Dividing a set in two, every class in the same proportion."""
+"""Dividing a set in two, every class, or of masked images every kind of picture, in the same proportion."""
+
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -6,14 +8,16 @@ import numpy.typing as npt
 from minidil.data.dataset import Dataset, Labels
 from minidil.errors import OptionError
 
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Divide a set in two, every class in the same proportion: (first, second), both in the order of the set.
+
+def split(dataset: AnyDataset, fraction: float, seed: int) -> tuple[AnyDataset, AnyDataset]:
+    """Divide a set in two, its `strata` in the same proportion: (first, second), both in the order of the set.
 
     The first has floor(fraction * N) images, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
     Raises: OptionError as `in_first` does.
     """
-    chosen = in_first(dataset.labels, fraction, seed)
+    chosen = in_first(dataset.strata, fraction, seed)
     return dataset.subset(chosen), dataset.subset(~chosen)
 
 
@@ -25,6 +29,10 @@ def few(dataset: Dataset, per_class: int, seed: int) -> Dataset:
     """
     if not isinstance(per_class, int) or isinstance(per_class, bool) or per_class < 1 or seed < 0:
         raise OptionError(f"few: per_class must be an int >= 1 and seed >= 0, got {per_class!r} and {seed!r}")
+    if dataset.labels.ndim > 1:
+        raise OptionError(
+            f"few: counts images by their class, and those of {dataset.name} have a class for every pixel"
+        )
     chosen = np.zeros(len(dataset.labels), dtype=np.bool_)
     for label in np.unique(dataset.labels).tolist():
         members = np.flatnonzero(dataset.labels == label)

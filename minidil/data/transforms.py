@@ -5,6 +5,8 @@ batch alone. All are plain values: equal, hashable and printed with their settin
 
 What a transform does may also depend on which images it gets, and in which epoch: it then has a method `at` that
 gives the callable for that batch (see `Placed`).
+
+Of masked images every transform says what becomes of the mask: a `Moving` one moves it along, a `Still` one leaves it alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +17,28 @@ import numpy as np
 import numpy.typing as npt
 
 from minidil.data.dataset import Floats, Labels
+from minidil.data.moves import FILLS, AlternatingFlip, Crop, Flip, Move, Moving, PadCrop, Turn, Zoom
 from minidil.errors import OptionError, ShapeError
 
-Transform = Callable[[Floats, np.random.Generator], Floats]
+__all__ = [
+    "FILLS",
+    "AlternatingFlip",
+    "Crop",
+    "Cutout",
+    "Flip",
+    "Move",
+    "Moving",
+    "Normalize",
+    "PadCrop",
+    "Placed",
+    "Standardize",
+    "Still",
+    "Transform",
+    "Turn",
+    "Zoom",
+]
 
-_FLIPS = 2  # the stream of random numbers of AlternatingFlip, beside the loader's two of epoch 0
+Transform = Callable[[Floats, np.random.Generator], Floats]
 
 
 @runtime_checkable
@@ -34,8 +53,12 @@ class Placed(Protocol):
         ...
 
 
+class Still:
+    """A transform that changes what pixels are and not where they are; derive from it to say so of one of your own."""
+
+
 @dataclass(frozen=True)
-class Normalize:
+class Normalize(Still):
     """(x - mean) / std for every channel, so that a set with that mean and deviation comes out with 0 and 1.
 
     mean, std: one number per channel, in units where white is 1: `Normalize(train.mean(), train.std())`, the training
@@ -69,95 +92,27 @@ class Normalize:
         return normal
 
 
-FILLS = {"zeros": "constant", "reflect": "reflect"}
-"""What PadCrop can pad with, and NumPy's name for it."""
-
-
 @dataclass(frozen=True)
-class PadCrop:
-    """Pad every side by `padding` and cut the original size out again, at a place drawn for each image.
+class Standardize(Still):
+    """(x - mean) / (std + 0.001) with the mean and deviation of each image itself, over all its channels and pixels.
 
-    fill: "zeros", which after Normalize are the mean colour, or "reflect", which mirrors the image at its outermost
-        pixels without repeating them, so that a crop has no border.
-    Source: the CIFAR augmentation of Lee et al. 2015, arXiv:1409.5185, with padding 4 and zeros.
-    Raises: OptionError if padding is negative or there is no such fill; ShapeError for a reflection of more pixels than
-        the image has beside its outermost ones.
+    For pictures that are not alike bright, as under a microscope; the 0.001, a quarter of a grey level, keeps an image of one
+    colour finite. dark_ground: images that are bright on the whole, with a mean above 1/2, are inverted first, 1 - x, so that
+    what is looked for is bright on dark in all of them. Images are in units where white is 1.
     """
 
-    padding: int
-    fill: str = "zeros"
-
-    def __post_init__(self) -> None:
-        if self.padding < 0:
-            raise OptionError(f"PadCrop: padding must not be negative, got {self.padding}")
-        if self.fill not in FILLS:
-            raise OptionError(f"PadCrop: fill must be {' or '.join(map(repr, FILLS))}, got {self.fill!r}")
+    dark_ground: bool = False
 
     def __call__(self, images: Floats, rng: np.random.Generator) -> Floats:
-        n, _, height, width = images.shape
-        if self.fill == "reflect" and self.padding >= min(height, width):
-            raise ShapeError(
-                f"PadCrop: an image of {height}x{width} reflects at most {min(height, width) - 1} pixels, "
-                f"not padding={self.padding}"
-            )
-        pad = (self.padding, self.padding)
-        padded = np.pad(images, ((0, 0), (0, 0), pad, pad), mode=FILLS[self.fill])  # type: ignore[call-overload]
-        top, left = rng.integers(0, 2 * self.padding + 1, size=(2, n))
-        # Every place that a crop can have, as a view (N, C, 2 padding + 1, 2 padding + 1, H, W): only picking copies.
-        crops = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-        picked: Floats = crops[np.arange(n), :, top, left]
-        return picked
+        mean = images.mean(axis=(1, 2, 3), keepdims=True)
+        if self.dark_ground:
+            bright = mean > 0.5
+            images, mean = np.where(bright, 1 - images, images), np.where(bright, 1 - mean, mean)
+        return (images - mean) / (images.std(axis=(1, 2, 3), keepdims=True) + np.float32(1e-3))
 
 
 @dataclass(frozen=True)
-class Flip:
-    """Mirror each image left to right with probability p. Not for digits or letters, which have a direction.
-
-    Raises: OptionError unless 0 <= p <= 1.
-    """
-
-    p: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.p <= 1:
-            raise OptionError(f"Flip: p is a probability from 0 to 1, got {self.p}")
-
-    def __call__(self, images: Floats, rng: np.random.Generator) -> Floats:
-        return _mirrored(images, rng.random(len(images)) < self.p)
-
-
-@dataclass(frozen=True)
-class AlternatingFlip:
-    """Mirror each image left to right in every second epoch: half of the images in even ones, the others in odd ones.
-
-    So any two epochs in a row show an image both ways, where `Flip` shows it the same way twice half of the time.
-    seed: decides which images are mirrored in even epochs, each with probability 1/2.
-    Source: Jordan 2024, arXiv:2404.00498.
-    Raises: OptionError if seed is negative.
-    """
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise OptionError(f"AlternatingFlip: seed must not be negative, got {self.seed}")
-
-    def at(self, epoch: int, indices: Labels) -> Transform:
-        """The flip of images number `indices` in `epoch`."""
-        # Image i always gets the i-th of one stream of numbers, however many of them are drawn.
-        stream = np.random.default_rng([self.seed, 0, _FLIPS]).random(int(indices.max(initial=-1)) + 1)
-        chosen = (stream[indices] < 0.5) ^ (epoch % 2 == 1)
-        return lambda images, rng: _mirrored(images, chosen)
-
-
-def _mirrored(images: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
-    flipped = images.copy()
-    flipped[chosen] = images[chosen, :, :, ::-1]
-    return flipped
-
-
-@dataclass(frozen=True)
-class Cutout:
+class Cutout(Still):
     """Set a square of size x size pixels to 0, its centre drawn anywhere in the image: it may hang over the edge.
 
     After Normalize, 0 is the mean colour. Source: DeVries and Taylor 2017, arXiv:1708.04552 (size 16 for CIFAR-10, 8

@@ -193,6 +193,7 @@ def _losses() -> list[Case]:
             target=_positive(33, 5) / 2,
         ),
         _case("focal_loss", F.focal_loss, 3 * _real(33, 5), target=_positive(33, 5) / 2),
+        _case("dice_loss", F.dice_loss, _real(3, 3, 11), target=classes.reshape(3, 11) % 3),
         _case("nll_loss", F.nll_loss, _real(33, 11), target=classes),
         _case("mse_loss", F.mse_loss, _real(257), _positive(257)),
         _case("l1_loss", F.l1_loss, _distinct(33, 7), _distinct(33, 7)[::-1] + np.float32(0.3)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.aspp import ASPP
+from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
@@ -19,6 +20,7 @@ from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.transfer import replace_head, start_from
+from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
 from minidil.models.vgg_imagenet import vgg16
 from minidil.nn import Module
@@ -28,16 +30,21 @@ __all__ = [
     "HED",
     "MODELS",
     "PIXELS",
+    "SEGMENTERS",
     "VGG",
     "Bottleneck",
+    "ContextNet",
     "EfficientNet",
     "Loaded",
     "Pixels",
     "ResNet",
+    "UNet",
     "Weights",
     "WhitenedVGG",
     "available",
     "build",
+    "context",
+    "context_module",
     "degridding",
     "efficientnet_lite0",
     "hed",
@@ -50,6 +57,7 @@ __all__ = [
     "resnet50",
     "resnet_small",
     "start_from",
+    "unet",
     "vgg16",
     "vgg_fast",
     "vgg_small",
@@ -66,18 +74,20 @@ MODELS: dict[str, Callable[..., Module]] = {
     "resnet50": resnet50,
     "efficientnet_lite0": efficientnet_lite0,
 }
-# Every network by name; what is not in MODELS as well is no classifier, and takes no num_classes.
-names: dict[str, Callable[..., Module]] = {**MODELS, "hed": hed}
+SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
+# Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
+names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:
-    """The model `name` of MODELS for that many classes and image channels; options are those of its builder.
+    """The model `name` of MODELS or SEGMENTERS for that many classes and image channels; options are those of its builder.
 
     Raises: OptionError for an unknown model or option, with the known ones.
     """
-    if name not in MODELS:
-        raise OptionError(f"unknown model {name!r}{_meant(name, list(MODELS))}")
-    builder = MODELS[name]
+    builders = {**MODELS, **SEGMENTERS}
+    if name not in builders:
+        raise OptionError(f"unknown model {name!r}{_meant(name, list(builders))}")
+    builder = builders[name]
     known = [option for option in inspect.signature(builder).parameters if option not in ("num_classes", "in_channels")]
     for option in options:
         if option not in known:

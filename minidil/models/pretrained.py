@@ -6,14 +6,14 @@ two axes and more are kept in float16, which costs half the room; the rest, a hu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from minidil.array import Array
-from minidil.data.transforms import Normalize
+from minidil.data.transforms import Normalize, Standardize
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
 from minidil.storage import checkpoint
@@ -32,8 +32,9 @@ class Weights:
     classes: the names of the outputs, in order.
     shape: (C, H, W) of the images. mean, std: (C,), of the training images, white being 1.
     settings: of the training, as `minidil train` takes them. epoch: the one whose weights these are.
-    test_accuracy: the share of the test images that these weights, rounded as they are, name rightly.
+    test_accuracy: the share of the test images that these weights, rounded as they are, name rightly; None if they give masks.
     state: by parameter and buffer, for `Module.load_state_dict`.
+    figures: what else was measured on the test images with them: "iou" and "dice" of masks, the means over the images.
     """
 
     model: str
@@ -45,13 +46,19 @@ class Weights:
     std: tuple[float, ...]
     settings: dict[str, Any]
     epoch: int
-    test_accuracy: float
+    test_accuracy: float | None
     state: dict[str, Array]
+    figures: dict[str, float] = field(default_factory=dict)
 
     def prepare(self, pixels: Array) -> Array:
-        """Images (N, C, H, W) of uint8, as the model takes them: float32, (pixels / 255 - mean) / std."""
+        """Images (N, C, H, W) of uint8, as the model takes them: float32, (pixels / 255 - mean) / std.
+
+        Where the settings say "normalize": "image" it is as `data.transforms.Standardize(dark_ground=True)` does.
+        """
         scaled = pixels.astype(np.float32) / np.float32(255)
-        return Normalize(self.mean, self.std)(scaled, np.random.default_rng(0))
+        own = self.settings.get("normalize") == "image"
+        prepare = Standardize(dark_ground=True) if own else Normalize(self.mean, self.std)
+        return prepare(scaled, np.random.default_rng(0))
 
     def load_into(self, model: AnyModule, num_classes: int, in_channels: int) -> AnyModule:
         """Set the weights of a model that was built with these options, and return it.

@@ -113,6 +113,52 @@ def nll_loss(
     return _reduced(k, "nll_loss", losses, reduction, divisor, (grad_log_probs,))
 
 
+def dice_loss(
+    logits: Array, *, target: Array, smooth: float = 1.0, ignore_index: int = -100, reduction: str = "mean"
+) -> tuple[Array, Vjps]:
+    """1 - D, where D is the soft Dice overlap of the softmax of the logits with the target, for each image and class but class 0.
+
+        D = (2 sum p t + e) / (sum p + sum t + e)        over the positions of an image, e = smooth
+
+    With p of 0 and 1 alone and e = 0 that is the Dice coefficient, 2 |P and T| / (|P| + |T|). Unlike cross-entropy it does not
+    care how many positions there are of class 0, the background, so it is for objects that cover little.
+    Shapes: logits (N, K, *S), target (N, *S) of class numbers (integers) in 0..K-1 -> a scalar, or (N, K - 1) for "none".
+    smooth: makes D = 1 of a class that is neither in the image nor in the prediction, where it would be 0/0.
+    ignore_index: positions with this target are in no sum.
+    Raises: ShapeError, DtypeError or OptionError if the target does not fit the logits, there is no class but the background,
+        or smooth is not positive.
+    Source: Milletari, Navab & Ahmadi 2016, arXiv:1606.04797, section 3, there with squares in the denominator.
+    """
+    k, op = active(), "dice_loss"
+    check_logits(op, logits, target, None)
+    check_floating(op, logits=logits)
+    if logits.shape[1] < 2:
+        raise ShapeError(f"{op}: logits {logits.shape} have no class but class 0, the background")
+    if not 0 < smooth < math.inf:
+        raise OptionError(f"{op}: smooth must be a number > 0, not {smooth}")
+    labels, kept = class_numbers(op, logits, target, ignore_index)
+    counted = None if kept is None else kept[:, None]
+    p, t = k.softmax(logits, 1), masked(k, counted, k.one_hot(labels, logits.shape[1], logits.dtype))
+
+    def over_positions(values: Array) -> Array:
+        return k.sum(values, axis=tuple(range(2, logits.ndim)), keepdims=True)
+
+    total = k.add(over_positions(k.add(masked(k, counted, p), t)), smooth)
+    overlap = k.divide(k.add(k.multiply(over_positions(k.multiply(p, t)), 2), smooth), total)
+    losses = k.subtract(1, k.take(k.reshape(overlap, overlap.shape[:2]), (slice(None), slice(1, None))))
+
+    # With S = sum p + sum t + e, D = (2 sum p t + e)/S, so dD/dp = 2 t/S - (2 sum p t + e)/S^2 = (2 t - D)/S at every position.
+    # For h = dL/dp = -G (2 t - D)/S, where G of the background is 0, the softmax with dp_c/dz_j = p_c ([c = j] - p_j) gives
+    #   dL/dz_j = p_j (h_j - sum_c h_c p_c).
+    def grad_logits(grad: Array) -> Array:
+        with_background = k.reshape(k.pad(grad, [(0, 0), (1, 0)]), overlap.shape)
+        h = k.multiply(k.divide(with_background, total), k.subtract(overlap, k.multiply(t, 2)))
+        h = masked(k, counted, h)
+        return k.multiply(p, k.subtract(h, k.sum(k.multiply(h, p), axis=1, keepdims=True)))
+
+    return _reduced(k, op, losses, reduction, losses.size, (grad_logits,))
+
+
 def binary_cross_entropy_with_logits(
     x: Array, *, target: Array, pos_weight: Array | None = None, reduction: str = "mean"
 ) -> tuple[Array, Vjps]:

@@ -60,6 +60,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "--model resnet_small --widths 4 8 --dilations 1 2 --epochs 1 --batch-size 500 --drop-last --optimizer adamw "
         "--momentum 0.8 --lr 0.002 --norm-bias-lr 4 --weight-decay 0.1 --schedule cosine --average-every 2 "
         "--freeze conv1 layer1.0:1 --output-stride 2 --lr-layers 0.8 --unfreeze-every 1 "
+        "--loss cross-entropy --normalize image --zoom 1.1 --tile 7 --turn "
         "--labels-per-class 100 --label-smoothing 0.05 --clip-norm 3 --patience 4 --crop 1 --crop-fill reflect --flip "
         "--flip-rule alternating --cutout 2 --validation 0.2 --tta 1 --size 16 --seed 7 --backend numpy --out run"
     )
@@ -88,9 +89,14 @@ def test_every_option_reaches_the_configuration() -> None:
         "freeze": [["conv1", 0], ["layer1.0", 1]],
         "unfreeze_every": 1,
         "lr_layers": 0.8,
+        "loss": "cross-entropy",
         "label_smoothing": 0.05,
         "clip_norm": 3.0,
         "patience": 4,
+        "normalize": "image",
+        "zoom": 1.1,
+        "tile": 7,
+        "turn": True,
         "crop": 1,
         "crop_fill": "reflect",
         "flip": True,

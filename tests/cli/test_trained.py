@@ -81,6 +81,8 @@ def test_data_lists_and_checks_as_json(capsys: pytest.CaptureFixture[str]) -> No
     sets = json.loads(capsys.readouterr().out)["sets"]
     assert [each["name"] for each in sets] == list(data.NAMES)
     assert sets[0] | {"name": "digits", "present": True, "bytes": 0, "licence": "CC BY 4.0"} == sets[0]
+    assert main(["data", "list"]) == 0
+    assert "8 MB by hand" in capsys.readouterr().out
     assert main(["data", "check", "digits", "--json", "-"]) == 0
     (file,) = json.loads(capsys.readouterr().out)["files"]
     assert (file["set"], file["name"], file["state"]) == ("digits", "digits.npz", "ok")

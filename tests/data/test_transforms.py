@@ -7,7 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidil.data.transforms import AlternatingFlip, Cutout, Flip, Normalize, PadCrop, Placed, Transform
+from minidil.data.transforms import (
+    AlternatingFlip,
+    Crop,
+    Cutout,
+    Flip,
+    Move,
+    Moving,
+    Normalize,
+    PadCrop,
+    Placed,
+    Standardize,
+    Transform,
+    Turn,
+    Zoom,
+)
 from minidil.errors import OptionError, ShapeError
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))
@@ -185,3 +199,86 @@ def test_normalize_takes_arrays() -> None:
 def test_settings_that_make_no_sense_are_refused(make: Callable[[], Transform]) -> None:
     with pytest.raises(OptionError, match=r"(PadCrop|Flip|Cutout): "):
         make()
+
+
+class Doubled(Moving):
+    """A transform of a user's own: every pixel twice as wide and high."""
+
+    def move(self, shape: tuple[int, ...], rng: np.random.Generator) -> Move:
+        return lambda pixels: pixels.repeat(2, axis=2).repeat(2, axis=3)
+
+
+MOVING = st.sampled_from(
+    [Flip(0.4), Turn(), Crop(3), PadCrop(2), PadCrop(2, "reflect"), Zoom(1.0), Zoom(1.7), Doubled()]
+)
+
+
+@given(MOVING, st.integers(1, 5), st.integers(3, 8), st.integers(0, 99))
+def test_the_transform_of_the_mask_is_the_mask_of_the_transform(moving: Moving, n: int, size: int, seed: int) -> None:
+    classes = rng(seed).integers(0, 4, (n, 2, size, size))  # of whole numbers, which nothing mixes
+    move = moving.move(classes.shape, rng(seed))
+    np.testing.assert_array_equal(move(classes) == 3, move((classes == 3).astype(np.uint8)) == 1)
+    assert move(classes).dtype == classes.dtype
+    images = classes.astype(np.float32)
+    if not (isinstance(moving, Zoom) and moving.most > 1):  # which mixes floats
+        np.testing.assert_array_equal(moving(images, rng(seed)), move(classes).astype(np.float32), strict=True)
+
+
+@given(st.integers(1, 4), st.integers(1, 7), st.integers(0, 99))
+def test_turns_are_by_right_angles_and_each_as_likely(n: int, size: int, seed: int) -> None:
+    images = batch((n, 2, size, size))
+    for image, turned in zip(images, Turn()(images, rng(seed)), strict=True):
+        assert any(np.array_equal(turned, np.rot90(image, k, axes=(1, 2))) for k in range(4))
+    corner = Turn()(np.broadcast_to(batch((1, 1, 2, 2)), (4000, 1, 2, 2)), rng(seed))[:, 0, 0, 0]
+    assert np.abs(np.bincount(corner.astype(int))[1:] - 1000).max() < 150
+
+
+def test_crop_cuts_every_window_and_no_other() -> None:
+    image = batch((1, 1, 4, 5))
+    crops = Crop(3)(np.broadcast_to(image, (500, 1, 4, 5)), rng(0))
+    windows = {image[0, 0, y : y + 3, x : x + 3].tobytes() for y in range(2) for x in range(3)}
+    assert {np.ascontiguousarray(crop).tobytes() for crop in crops} == windows
+
+
+@given(st.floats(1, 3), st.integers(2, 9), st.integers(0, 99))
+def test_zoom_of_a_ramp_is_a_flatter_or_steeper_one(most: float, size: int, seed: int) -> None:
+    """x - middle becomes (x - middle) / factor, as far as the image reaches, and its border goes on."""
+    ramp = np.broadcast_to(np.arange(size, dtype=np.float32), (1, 1, size, size))
+    factor = most ** rng(seed).uniform(-1, 1, 1)[0]
+    middle = (size - 1) / 2
+    wanted = np.clip((np.arange(size) - middle) / factor + middle, 0, size - 1)
+    for moved in (ramp, ramp.transpose(0, 1, 3, 2)):
+        got = Zoom(most)(moved, rng(seed))
+        got = got if moved is ramp else got.transpose(0, 1, 3, 2)
+        np.testing.assert_allclose(got, np.broadcast_to(wanted, (1, 1, size, size)), atol=1e-5)
+
+
+def test_nearest_and_linear_differ_where_a_mask_would_get_classes_that_it_has_not() -> None:
+    """Between classes 0 and 4 a mean would be class 2."""
+    mask = np.repeat([0, 4], 4)[None, None, None].repeat(8, axis=2)
+    move = Zoom(2.0).move(mask.shape, rng(1))
+    assert set(np.unique(move(mask))) == {0, 4}
+    assert len(np.unique(move(mask.astype(np.float32)))) > 2
+
+
+@given(SHAPES, st.booleans(), st.integers(0, 99))
+def test_standardize_measures_each_image_by_itself(shape: tuple[int, ...], dark_ground: bool, seed: int) -> None:
+    images = rng(seed).random(shape, dtype=np.float32)
+    for image, got in zip(images, Standardize(dark_ground)(images, rng(0)), strict=True):
+        x = image.astype(np.float64)
+        x = 1 - x if dark_ground and x.mean() > 0.5 else x
+        np.testing.assert_allclose(got, (x - x.mean()) / (x.std() + 1e-3), atol=1e-3)
+        assert got.dtype == np.float32
+
+
+def test_moves_that_cannot_be() -> None:
+    for make, words in (
+        (lambda: Crop(0), "Crop: size must be at least 1, got 0"),
+        (lambda: Zoom(0.5), r"Zoom: most is the largest factor, at least 1, got 0\.5"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            make()
+    with pytest.raises(ShapeError, match="Crop: 5x5 pixels cannot be cut out of an image of 4x6"):
+        Crop(5)(batch((1, 1, 4, 6)), rng(0))
+    with pytest.raises(ShapeError, match="Turn: only square images keep their size when turned, not 4x6"):
+        Turn()(batch((1, 1, 4, 6)), rng(0))

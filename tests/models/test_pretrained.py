@@ -11,8 +11,11 @@ from minidil import checkpoint, data, models, nn
 from minidil.data import cache
 from minidil.data.registry import source
 from minidil.errors import CheckpointError, OptionError
-from minidil.models import MODELS, Weights, available, pretrained_weights, resnet_small, vgg_small
+from minidil.graph import no_grad
+from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
 from minidil.models.pretrained import _FOLDER, from_tree
+from minidil.tasks.segmentation import Overlap
+from minidil.tasks.segmentation.metric import mean
 from minidil.tensor import tensor
 
 IMAGES = {"cifar10": data.cifar10, "digits": data.digits}
@@ -32,14 +35,14 @@ def accuracy(weights: Weights, model: nn.Module) -> float:
 
 
 def test_what_there_is() -> None:
-    assert available() == [("resnet_small", "digits"), ("vgg_small", "cifar10")]
+    assert available() == [("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
     assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_000_000
 
 
 @pytest.mark.parametrize(("name", "of"), available())
 def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
     weights = pretrained_weights(name, of)
-    model = MODELS[name](pretrained=of, **weights.options)
+    model = names[name](pretrained=of, **weights.options)
     assert (weights.model, weights.data) == (name, of)
     assert len(weights.classes) == weights.options["num_classes"]
     channels = weights.shape[0]
@@ -50,7 +53,10 @@ def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
         assert array.dtype != np.float16
     card = (_FOLDER / "README.md").read_text()
     (row,) = [line for line in card.splitlines() if line.startswith(f"| `{name}-{of}.npz`")]
-    assert f"{weights.test_accuracy:.2%}" in row
+    if weights.test_accuracy is None:
+        assert f"mean IoU {weights.figures['iou']:.4f}, Dice {weights.figures['dice']:.4f}" in row
+    else:
+        assert f"{weights.test_accuracy:.2%}" in row
     assert f"epoch {weights.epoch} of {weights.settings['epochs']}" in row
     assert f"seed {weights.settings['seed']}" in row
 
@@ -67,6 +73,37 @@ def test_cifar10_is_named_as_well_as_is_said() -> None:
         pytest.skip("CIFAR-10 is not on this machine, and is not fetched for a test")
     weights = pretrained_weights("vgg_small", "cifar10")
     assert abs(accuracy(weights, vgg_small(pretrained="cifar10")) - weights.test_accuracy) <= 0.001
+
+
+def masks(weights: Weights, pixels: np.ndarray) -> np.ndarray:
+    """The classes (N, H, W) that the shipped network gives to pixels (N, C, H, W)."""
+    model = names[weights.model](pretrained=weights.data, **weights.options).eval()
+    parts = [weights.prepare(pixels[start : start + 16]) for start in range(0, len(pixels), 16)]
+    with no_grad():
+        return np.concatenate([model(tensor(part)).numpy().argmax(axis=1) for part in parts])
+
+
+def test_drawn_nuclei_are_found_bright_on_dark_and_dark_on_bright() -> None:
+    weights = pretrained_weights("unet", "nuclei")
+    rng, (row, column) = np.random.default_rng(0), np.mgrid[:64, :80]
+    true = np.zeros((64, 80), bool)
+    for r, c in ((14, 12), (20, 50), (45, 30), (50, 66)):
+        true |= np.hypot(row - r, column - c) < 6
+    picture = (15 + rng.integers(0, 6, (64, 80)) + true * 70).astype(np.uint8)
+    pictures = np.stack([np.stack([picture] * 3), np.stack([255 - picture] * 3)])
+    found = Overlap.of(masks(weights, pictures), np.stack([true, true]).astype(int), 2)
+    assert found.iou().min() > 0.85
+
+
+@pytest.mark.slow
+def test_nuclei_are_found_as_well_as_is_said() -> None:
+    if not all(cache.locate(source("nuclei"), file).exists() for file in source("nuclei").files):
+        pytest.skip("the nuclei are not on this machine")
+    weights, images = pretrained_weights("unet", "nuclei"), data.nuclei("test")
+    assert images.classes == weights.classes
+    found = Overlap.of(masks(weights, images.images), images.masks, 2)
+    assert abs(mean(found.iou()) - weights.figures["iou"]) <= 0.001
+    assert abs(mean(found.dice()) - weights.figures["dice"]) <= 0.001
 
 
 def test_pixels_are_prepared_as_in_training() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from minidil.errors import OptionError
-from minidil.models import MODELS, ResNet, build, names, vgg_small
+from minidil.models import MODELS, SEGMENTERS, ResNet, build, names, vgg_small
 
 
 def test_known_names() -> None:
@@ -14,7 +14,8 @@ def test_known_names() -> None:
         ["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "vgg16"],
     )
     assert sorted(MODELS) == sorted(small + large)
-    assert sorted(names) == sorted([*MODELS, "hed"])
+    assert sorted(SEGMENTERS) == ["context", "unet"]
+    assert sorted(names) == sorted([*MODELS, *SEGMENTERS, "hed"])
     assert MODELS["vgg_small"] is vgg_small
 
 
@@ -30,8 +31,8 @@ def test_build_passes_everything_on() -> None:
     ("name", "options", "message"),
     [
         ("vgg_smal", {}, "unknown model 'vgg_smal'; did you mean 'vgg_small'?"),
-        ("unet", {}, "unknown model 'unet'; there are vgg_small, vgg_fast, vgg16, resnet_small, resnet18, resnet34, "),
-        ("lenet", {}, "unknown model 'lenet'; did you mean 'resnet50'?"),
+        ("xyz", {}, "unknown model 'xyz'; there are vgg_small, vgg_fast, vgg16, resnet_small, resnet18, resnet34, "),
+        ("resnet20", {}, "unknown model 'resnet20'; did you mean 'resnet50'?"),
         ("vgg_small", {"width": (4,)}, "vgg_small: unknown option 'width'; did you mean 'widths'?"),
         ("vgg16", {"q": 1}, "vgg16: unknown option 'q'; there are dropout, output_stride, rng"),
     ],

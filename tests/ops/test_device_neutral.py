@@ -210,6 +210,7 @@ CASES = [
         {"target": positive(2, 3, 2), "weight": positive(3), "label_smoothing": 0.1},
     ),
     (loss.nll_loss, (real(2, 3, 2),), {"target": TARGET, "weight": positive(3)}),
+    (loss.dice_loss, (real(2, 3, 2),), {"target": TARGET}),
     (
         loss.binary_cross_entropy_with_logits,
         (real(3, 4),),

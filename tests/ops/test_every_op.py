@@ -55,6 +55,10 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
         (real(2, 3, 2),),
     ),
     "cumsum": (lambda x: F.cumsum(x, 1), (real(2, 5),)),
+    "dice_loss": (
+        lambda x: F.dice_loss(x, np.array([[0, 2, 1, 1], [0, 2, 2, 0]]), smooth=0.5),
+        (real(2, 3, 4),),
+    ),
     "divide": (F.divide, (real(3, 4), positive(3, 1))),
     "dropout": (lambda x: F.dropout(x, p=0.3, rng=np.random.default_rng(1)), (real(5, 6),)),
     "einsum": (

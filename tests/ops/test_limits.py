@@ -124,6 +124,17 @@ LIMITS = {
             lambda x: F.nll_loss(x, np.array([0, 1]), reduction="none"), [[0, -INF]] * 2, [0, INF], [[-1, 0], [0, -1]]
         )
     ],
+    # One position of class 1 and e = 1: D = (2 p + 1)/(p + 2), which is 1/2 for p = 0, and 1 for p = 1; the
+    # softmax is flat at both.
+    "dice_loss": [
+        Limit(
+            lambda x: F.dice_loss(x, np.array([[1], [1], [0]]), reduction="none"),
+            [[[0], [-INF]], [[-INF], [0]], [[0], [-INF]]],
+            [[0.5], [0], [0]],
+            np.zeros((3, 2, 1)),
+        ),
+        unclear(lambda x: F.dice_loss(x, np.array([[1]]), reduction="none"), [[[INF], [0]]], [[NAN]], [[[NAN]] * 2]),
+    ],
     "binary_cross_entropy_with_logits": [
         Limit(
             lambda x: to("binary_cross_entropy_with_logits", 0, 1, 0, 1, 0.5, pos_weight=np.array([3], x.dtype))(x),

@@ -270,6 +270,74 @@ class TestNLL:
             F.nll_loss(drawn(2, 3), np.zeros((2, 3)))
 
 
+class TestDice:
+    @pytest.mark.parametrize("reduction", REDUCTIONS)
+    @pytest.mark.parametrize("shape", [(2, 2, 5), (3, 4, 2, 3), (1, 3, 2, 2, 2)])
+    @pytest.mark.parametrize("ignored", [None, -100, 255])
+    def test_values_and_gradients(self, backend, reduction, shape, ignored):
+        logits, e = drawn(*shape), 0.3
+        target = np.random.default_rng(1).integers(0, shape[1], (shape[0], *shape[2:]))
+        if ignored is not None:
+            target.flat[:2] = ignored
+        losses = np.zeros((shape[0], shape[1] - 1))
+        for n, c in np.ndindex(*losses.shape):
+            both = chance = truth = 0.0
+            for s in np.ndindex(*shape[2:]):
+                if target[(n, *s)] == ignored:
+                    continue
+                scores = np.exp(logits[(n, slice(None), *s)])
+                p, t = scores[c + 1] / scores.sum(), float(target[(n, *s)] == c + 1)
+                both, chance, truth = both + p * t, chance + p, truth + t
+            losses[n, c] = 1 - (2 * both + e) / (chance + truth + e)
+        expected = {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
+        options = {"target": target, "smooth": e, "reduction": reduction} | (
+            {} if ignored is None else {"ignore_index": ignored}
+        )
+        assert_allclose(F.dice_loss(logits, **options).numpy(), expected)
+        check_gradients(F.dice_loss, logits, directions=2, **options)
+
+    @given(st.integers(1, 3), st.integers(2, 4), st.integers(0, 99))
+    def test_of_certain_answers_it_is_the_overlap_of_sets(self, n, classes, seed):
+        answer, target = np.random.default_rng(seed).integers(0, classes, (2, n, 3, 4))
+        logits = np.where(np.arange(classes)[:, None, None] == answer[:, None], 1e3, -1e3)
+        losses = F.dice_loss(logits, target, smooth=1e-9, reduction="none").numpy()
+        for i, c in np.ndindex(*losses.shape):
+            said, true = (set(map(tuple, np.argwhere(each[i] == c + 1))) for each in (answer, target))
+            dice = 2 * len(said & true) / (len(said) + len(true)) if said | true else 1
+            assert_allclose(losses[i, c], 1 - dice, atol=1e-8)
+
+    def test_refused(self, backend):
+        for error, call, words in (
+            (
+                ShapeError,
+                lambda: F.dice_loss(drawn(2, 1, 3), np.zeros((2, 3), int)),
+                "have no class but class 0, the background",
+            ),
+            (
+                OptionError,
+                lambda: F.dice_loss(drawn(2, 2, 3), np.zeros((2, 3), int), smooth=0),
+                "smooth must be a number > 0, not 0",
+            ),
+            (
+                OptionError,
+                lambda: F.dice_loss(drawn(1, 2, 3), np.array([[0, 1, 2]])),
+                r"target holds 0\.\.2 but logits .* classes 0\.\.1",
+            ),
+            (
+                OptionError,
+                lambda: F.dice_loss(drawn(1, 2, 3), np.array([[0, 1, -1]])),
+                r"target holds -1\.\.1 but logits",
+            ),
+            (
+                ShapeError,
+                lambda: F.dice_loss(drawn(1, 2, 3), np.zeros((1, 4), int)),
+                r"target must be \(1, 3\), not \(1, 4\)",
+            ),
+        ):
+            with pytest.raises(error, match=words):
+                call()
+
+
 class TestPositiveWeight:
     @pytest.mark.parametrize("reduction", REDUCTIONS)
     @pytest.mark.parametrize("weight", [(), (3,), (2, 1), (2, 3)])
