@@ -83,18 +83,18 @@ class MultiheadAttention(Module):
         if not self.batch_first:
             query, key, value = (x.transpose(1, 0, 2) for x in (query, key, value))
         (batch, queries, _), keys = query.shape, key.shape[1]
-        heads = [self._heads(x, part) for part, x in enumerate((query, key, value))]
+        q, k, v = (self._heads(x, part) for part, x in enumerate((query, key, value)))
         mask = self._mask((batch, self.num_heads, queries, keys), key_padding_mask, attn_mask, is_causal)
-        options = {"attn_mask": mask if mask is None or mask.dtype == bool else mask.astype(query.dtype)}
+        mask = mask if mask is None or mask.dtype == bool else mask.astype(query.dtype)
         drops = self.dropout if self.training else 0
         weights = None
         if need_weights or drops:  # p V is p for the identity V
             identity = np.broadcast_to(np.eye(keys, dtype=query.dtype), (batch, self.num_heads, keys, keys))
-            weights = F.scaled_dot_product_attention(*heads[:2], identity, **options)
+            weights = F.scaled_dot_product_attention(q, k, identity, attn_mask=mask)
         if drops:
-            y = F.dropout(weights, p=drops, rng=self.rng) @ heads[2]
+            y = F.dropout(weights, p=drops, rng=self.rng) @ v
         else:
-            y = F.scaled_dot_product_attention(*heads, **options)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         y = self.out_proj(y.transpose(0, 2, 1, 3).reshape(batch, queries, self.embed_dim))
         y = y if self.batch_first else y.transpose(1, 0, 2)
         if weights is None or not need_weights:

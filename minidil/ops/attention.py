@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.kernels.contract import Kernels
-from minidil.ops.common import Vjps, check_floating, swapped
+from minidil.ops.common import Vjps, check_floating, once, swapped
 
 
 def scaled_dot_product_attention(
@@ -46,15 +45,12 @@ def scaled_dot_product_attention(
     # With P = softmax(scale Q K^T) and Y = P V:      dL/dV = P^T G,      dL/dP = G V^T;
     # the slope of a softmax is dp_s/dz_r = p_s ([s = r] - p_r), so for the scores Z, row by row, D = P (dL/dP - sum_s P dL/dP);
     # and Z = scale Q K^T gives      dL/dQ = scale D K,      dL/dK = scale D^T Q. Where P = 0, D is.
-    shared: list[Any] = []
+    def through_softmax(grad: Array) -> Array:
+        each = k.multiply(weights, k.matmul(grad, swapped(k, value)))
+        whole = k.sum(each, axis=-1, keepdims=True)
+        return k.multiply(k.subtract(each, k.multiply(weights, whole)), factor)
 
-    def slope(grad: Array) -> Array:
-        if not shared or shared[0] is not grad:
-            each = k.multiply(weights, k.matmul(grad, swapped(k, value)))
-            whole = k.sum(each, axis=-1, keepdims=True)
-            shared[:] = grad, k.multiply(k.subtract(each, k.multiply(weights, whole)), factor)
-        return shared[1]
-
+    slope = once(through_softmax)
     return y, (
         lambda grad: k.matmul(slope(grad), key),
         lambda grad: k.matmul(swapped(k, slope(grad)), query),

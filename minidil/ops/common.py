@@ -85,6 +85,18 @@ def swapped(kernels: Kernels, matrices: Array) -> Array:
     return kernels.transpose(matrices, order)
 
 
+def once(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """The function, which remembers its last result: the vjps of all operands are called with the same gradient."""
+    last: list[Any] = []
+
+    def remembered(grad: Array) -> Any:
+        if not last or last[0] is not grad:
+            last[:] = grad, function(grad)
+        return last[1]
+
+    return remembered
+
+
 def axis_of(op: str, axis: int, ndim: int) -> int:
     """Spell out an argument that must be one axis as an int in 0..ndim-1."""
     if not isinstance(axis, Integral) or isinstance(axis, bool) or not -ndim <= axis < ndim:

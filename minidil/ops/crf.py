@@ -20,7 +20,7 @@ from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.kernels.contract import Kernels
-from minidil.ops.common import Vjps, check_floating
+from minidil.ops.common import Vjp, Vjps, check_floating, once
 
 Bools = NDArray[np.bool_]
 
@@ -49,15 +49,13 @@ def crf_loss(
     # they are, for emissions[t, i] and for one step of transitions[i, j],
     #   p(y_t = i) = e^(alpha_t[i] + beta_t[i]) / Z,
     #   p(y_(t-1) = i, y_t = j) = e^(alpha_(t-1)[i] + transitions[i, j] + emissions[t, j] + beta_t[j]) / Z.
-    shared: list[Any] = []
+    expected = once(lambda grad: chain.expected(grad, alphas, log_z, end))
 
-    def less_path(number: int) -> Any:
+    def less_path(number: int) -> Vjp:
         def grad_operand(grad: Array) -> Array:
-            if not shared or shared[0] is not grad:
-                shared[:] = grad, chain.expected(grad, alphas, log_z, end)
             index, sequence = path.entries[number]
             counted = k.scatter_add(k.take(grad, (sequence,)), index, shapes[number])
-            return k.subtract(shared[1][number], counted)
+            return k.subtract(expected(grad)[number], counted)
 
         return grad_operand
 

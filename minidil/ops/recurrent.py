@@ -15,7 +15,7 @@ from minidil.array import Array
 from minidil.errors import DtypeError, ShapeError
 from minidil.kernels.backend import active
 from minidil.kernels.contract import Kernels
-from minidil.ops.common import Vjp, Vjps, check_floating
+from minidil.ops.common import Vjp, Vjps, check_floating, once
 
 
 def lstm(
@@ -71,7 +71,7 @@ def lstm(
             grad_c = walk.where_data(t, before, grad_c)
         return walk.stacked(slopes, 4), grad_h, grad_c
 
-    shared = _once(through_time)
+    shared = once(through_time)
     grad_bias = walk.grad_bias(lambda grad: shared(grad)[0])
     return k.stack([*outputs, h, c]), (
         lambda grad: walk.linear(shared(grad)[0], weight_ih),
@@ -130,7 +130,7 @@ def gru(
             grad_h = walk.where_data(t, k.add(k.matmul(slopes_h[t], weight_hh), direct), grad_h)
         return walk.stacked(slopes_x, 3), walk.stacked(slopes_h, 3), grad_h
 
-    shared = _once(through_time)
+    shared = once(through_time)
     return k.stack([*outputs, h]), (
         lambda grad: walk.linear(shared(grad)[0], weight_ih),
         None if hidden is None else lambda grad: shared(grad)[2],
@@ -229,15 +229,3 @@ class _Walk:
 
     def grad_bias(self, slopes: Callable[[Array], Array]) -> Vjp:
         return lambda grad: self.k.sum(slopes(grad), axis=0)
-
-
-def _once(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    """The function, which remembers its last result: the vjps of all operands are called with the same gradient."""
-    last: list[Any] = []
-
-    def remembered(grad: Array) -> Any:
-        if not last or last[0] is not grad:
-            last[:] = grad, function(grad)
-        return last[1]
-
-    return remembered
