@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from minidil.deploy.buffers import Life, lives_of, offsets
 from minidil.deploy.fuse import Fused
 from minidil.deploy.recording import Recording
 from minidil.deploy.stages import Stage, numbers_in, work
-from minidil.deploy.steps import KINDS, Plain
+from minidil.deploy.steps import KINDS, Plain, Step
 from minidil.errors import DtypeError, ShapeError
 from minidil.graph import no_grad
 from minidil.kernels.backend import use
@@ -25,6 +25,19 @@ _WORTH = 1 << 24  # multiplications of a step: with fewer it takes longer to wak
 _IMAGES = 32  # at a time, through all steps: memory does not grow beyond
 
 
+class Described(Protocol):
+    """What is said of a step, and how many numbers it makes; all of it as in `Stage`."""
+
+    @property
+    def makes(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def words(self) -> Sequence[str]: ...
+    @property
+    def layers(self) -> Sequence[str]: ...
+
+
 class Plan:
     """What a model computes in evaluation mode, for inputs (N, *input_shape) with any N; made by `deploy.compile`.
 
@@ -33,13 +46,28 @@ class Plan:
     share those steps that are worth it.
     """
 
+    name = "plan"
+
     def __init__(self, recording: Recording, fused: Fused) -> None:
         self.model, self.input_shape, self.dtype = recording.model, recording.shape, recording.dtype
-        self.stages, self.output, self.kept_apart = fused.stages, fused.output, tuple(fused.kept_apart)
-        self.calls = len(recording.calls)
-        self.steps = [KINDS[stage.kind](stage, recording.dtype) for stage in self.stages]
-        self._work = [work(stage) for stage in self.stages]
-        self.reads = [_reads(stage) for stage in self.stages]
+        self.between = recording.dtype
+        self.kept_apart, self.calls = tuple(fused.kept_apart), len(recording.calls)
+        steps = [KINDS[stage.kind](stage, recording.dtype) for stage in fused.stages]
+        self._arrange(fused.stages, steps, [_reads(stage) for stage in fused.stages], fused.output)
+        self._work = [work(stage) for stage in fused.stages]
+
+    def _arrange(
+        self,
+        stages: Sequence[Described],
+        steps: Sequence[Step | Plain],
+        reads: Sequence[Sequence[int]],
+        output: int,
+    ) -> None:
+        """Take over the steps, what each is and which values it reads; and give the values their places.
+
+        dtype is the number type of what comes and goes, `between` that of the values between the steps.
+        """
+        self.stages, self.steps, self.reads, self.output = stages, steps, reads, output
         made = {stage.makes: stage.shape for stage in self.stages}
         self.output_shape = made.get(self.output, self.input_shape)
         self._last_read = {value: step for step, values in enumerate(self.reads) for value in values}
@@ -48,11 +76,12 @@ class Plan:
     def _place(self) -> None:
         """Give every value that needs it a place in memory; steps that may work in place take over that of what they read."""
         pairs = list(zip(self.stages, self.steps, strict=True))
-        own = {stage.makes: numbers_in(stage.shape) for stage, step in pairs if not isinstance(step, Plain)}
+        own = {stage.makes: self._size(stage) for stage, step in pairs if not isinstance(step, Plain)}
         heir: dict[int, int] = {}
         for number, (stage, step) in enumerate(pairs):
-            first = stage.reads[0]
-            alone_here = self._last_read.get(first) == number and stage.reads.count(first) == 1 and first != self.output
+            reads = self.reads[number]
+            first = reads[0]
+            alone_here = self._last_read.get(first) == number and reads.count(first) == 1 and first != self.output
             if step.in_place and first in own and alone_here:
                 heir[stage.makes] = first
         lives = lives_of(self.reads, [stage.makes for stage in self.stages], own, self.output)
@@ -66,6 +95,18 @@ class Plan:
         self.places = {value: placed[root] for value, root in roots.items()}
         self.without_reuse = sum(own.values())
 
+    def _size(self, stage: Described) -> int:
+        """How many numbers of memory the result for an image takes."""
+        return numbers_in(stage.shape)
+
+    def _begun(self, x: Array) -> Array:
+        """The first value, (N, C, *S), of the images."""
+        return x
+
+    def _ended(self, last: Array) -> Array:
+        """The result of the last value."""
+        return last
+
     @overload
     def __call__(self, x: Tensor) -> Tensor: ...
     @overload
@@ -76,15 +117,7 @@ class Plan:
         Raises: ShapeError, DtypeError if x is not (N, *input_shape) of the model's number type.
         """
         images = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
-        if images.shape[1:] != self.input_shape or not images.ndim:
-            expected = f"(N, {', '.join(map(str, self.input_shape))})"
-            raise ShapeError(
-                f"plan of {self.model}: x must be {expected}, not {images.shape}; compile the model again for another shape"
-            )
-        if images.dtype != self.dtype:
-            raise DtypeError(
-                f"plan of {self.model}: x must be {self.dtype}, not {images.dtype}; use astype({str(self.dtype)!r})"
-            )
+        self._check(images)
         y = np.empty((len(images), *self.output_shape), self.dtype)
         with use("numba"), no_grad():
             if len(images) >= num_threads():
@@ -94,6 +127,17 @@ class Plan:
                     self._run(images, y)
         return Tensor.of(y) if isinstance(x, Tensor) else y
 
+    def _check(self, images: Array) -> None:
+        if images.shape[1:] != self.input_shape or not images.ndim:
+            expected = f"(N, {', '.join(map(str, self.input_shape))})"
+            raise ShapeError(
+                f"plan of {self.model}: x must be {expected}, not {images.shape}; compile the model again for another shape"
+            )
+        if images.dtype != self.dtype:
+            raise DtypeError(
+                f"plan of {self.model}: x must be {self.dtype}, not {images.dtype}; use astype({str(self.dtype)!r})"
+            )
+
     def _share(self, x: Array, y: Array, start: int, stop: int) -> None:
         with alone():
             for first in range(start, stop, _IMAGES):
@@ -102,15 +146,15 @@ class Plan:
 
     def _run(self, x: Array, y: Array) -> None:
         count = len(x)
-        room = memory.empty((count * self.numbers,), self.dtype)
-        values = _Values(x)
+        room = memory.empty((count * self.numbers,), self.between)
+        values = _Values(self._begun(x))
         for number, reads in enumerate(self.reads):
             with alone() if count * self._work[number] < _WORTH else nullcontext():
                 self._step(number, values, room)
             for value in reads:
                 if self._last_read[value] == number and value != self.output:
                     values.drop(value)
-        y[...] = values.logical(self.output)
+        y[...] = self._ended(values.logical(self.output))
 
     def _step(self, number: int, values: _Values, room: Array) -> None:
         stage, step, reads = self.stages[number], self.steps[number], self.reads[number]
@@ -121,9 +165,14 @@ class Plan:
             return
         count = len(values)
         at = self.places[stage.makes] * count
-        out = room[at : at + count * numbers_in(stage.shape)].reshape(count, *stage.shape[1:], stage.shape[0])
+        out = self._made(room[at : at + count * self._size(stage)], stage)
+        out = out.reshape(count, *stage.shape[1:], stage.shape[0])
         step.run([values.last(value) for value in reads], out)
         values.place(stage.makes, out)
+
+    def _made(self, memory: Array, stage: Described) -> Array:
+        """The memory as numbers of the type that the result has."""
+        return memory
 
     def as_dict(self) -> dict[str, Any]:
         """The same as `repr` says, for a JSON document; numbers are those between the steps for one image."""
@@ -136,9 +185,9 @@ class Plan:
 
     def __repr__(self) -> str:
         shape = f"({', '.join(map(str, self.input_shape))})"
-        size = self.dtype.itemsize / 1024
+        size = self.between.itemsize / 1024
         lines = [
-            f"plan of {self.model} for {shape}, {self.dtype}: {len(self.stages)} steps for {self.calls} calls; "
+            f"{self.name} of {self.model} for {shape}, {self.between}: {len(self.stages)} steps for {self.calls} calls; "
             f"{self.numbers * size:,.0f} KiB an image between them, {self.without_reuse * size:,.0f} without reuse"
         ]
         rows = [

@@ -36,7 +36,7 @@ _ROOMS: dict[Any, tuple[str, ...]] = {
 }
 OPS: dict[str, Callable[..., Any]] = {name: getattr(room, name) for room, names in _ROOMS.items() for name in names}
 
-_MEMORY = 16  # multiplications in the time that a number takes to be read and written
+MEMORY = 16  # multiplications in the time that a number takes to be read and written
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _keeps_images(index: Any, ndim: int) -> bool:
 def work(stage: Stage) -> int:
     """About how many multiplications an image takes; what has no weights has to do with memory, where a number takes as long."""
     if stage.weight is None or stage.kind == "affine":
-        return _MEMORY * numbers_in(stage.shape)
+        return MEMORY * numbers_in(stage.shape)
     return stage.weight.size * (1 if stage.window is None else math.prod(stage.window.out))
 
 

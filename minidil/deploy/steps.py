@@ -72,18 +72,8 @@ class Convolution:
         if self.pool is None or self.places is None:
             self._convolve(x, out, residual)
             return
-        shape = (*self.window.out, len(self.bias))
-        step = max(1, _CACHE_BYTES // (math.prod(shape) * out.itemsize))
-        if self.panels is not None:
-            step = max(step, _TILES // (self.tiles.tiles.rows * self.tiles.tiles.per_row))
-        room = memory.empty((min(step, len(x)), *shape), out.dtype)
-        for first in range(0, len(x), step):
-            last = min(first + step, len(x))
-            made = room[: last - first]
-            self._convolve(x[first:last], made, None if residual is None else residual[first:last])
-            rows, into = made.reshape(len(made), -1, shape[-1]), out[first:last]
-            with alone() if made.size < _FEW else nullcontext():
-                largest_into(rows, self.places, into.reshape(len(into), -1, shape[-1]))
+        tiles = 0 if self.panels is None else self.tiles.tiles.rows * self.tiles.tiles.per_row
+        pooled(self._convolve, x, residual, (*self.window.out, len(self.bias)), self.places, out, tiles)
 
     def _convolve(self, x: Array, y: Array, residual: Array | None) -> None:
         if self.panels is not None:
@@ -245,6 +235,30 @@ KINDS: dict[str, Callable[[Stage, np.dtype[Any]], Step | Plain]] = {
     "concatenate": Concatenation,
     "call": Plain,
 }
+
+
+def pooled(
+    convolve: Callable[[Array, Array, Array | None], None],
+    x: Array,
+    residual: Array | None,
+    shape: tuple[int, ...],
+    places: Array,
+    out: Array,
+    tiles: int = 0,
+) -> None:
+    """Fill `out` with the largest of what convolve(x, y, residual) makes of so many images that y (n, *shape) stays in the cache.
+
+    places: `tap_places` of the window. tiles: of Winograd in an image.
+    """
+    step = max(1, _CACHE_BYTES // (math.prod(shape) * out.itemsize), _TILES // tiles if tiles else 1)
+    room = memory.empty((min(step, len(x)), *shape), out.dtype)
+    for first in range(0, len(x), step):
+        last = min(first + step, len(x))
+        made = room[: last - first]
+        convolve(x[first:last], made, None if residual is None else residual[first:last])
+        rows, into = made.reshape(len(made), -1, shape[-1]), out[first:last]
+        with alone() if made.size < _FEW else nullcontext():
+            largest_into(rows, places, into.reshape(len(into), -1, shape[-1]))
 
 
 def end(y: Array, ending: Finish, residual: Array | None) -> None:

@@ -24,7 +24,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 # What makes the code of a function when it is compiled. Called from compiled code, it has no `typing`; mypy would ask for it.
-_emitted: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
+emitted: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 
 _WITH_512_BITS = ("avx512", "cascadelake", "cooperlake", "icelake", "tigerlake", "rapids", "znver4", "znver5")
 
@@ -54,7 +54,10 @@ class Vector(types.Type):
 
     def llvm(self) -> Any:
         """The compiler's own type of it."""
-        return ir.VectorType(ir.FloatType() if self.number.bitwidth == 32 else ir.DoubleType(), self.lanes)
+        bits = self.number.bitwidth
+        if isinstance(self.number, types.Integer):
+            return ir.VectorType(ir.IntType(bits), self.lanes)
+        return ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), self.lanes)
 
 
 @register_model(Vector)
@@ -63,13 +66,13 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, kind.llvm())
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+def address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    address = builder.bitcast(_address(context, builder, kind, array, index), vector.llvm().as_pointer())
-    value = builder.load(address)
+def loaded(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
+    place = builder.bitcast(address(context, builder, kind, array, index), vector.llvm().as_pointer())
+    value = builder.load(place)
     value.align = (
         vector.number.bitwidth // 8
     )  # else the whole vector's size is assumed, and an odd address ends the process
@@ -77,31 +80,34 @@ def _load(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector:
 
 
 def _spread(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    number = builder.load(_address(context, builder, kind, array, index))
+    return everywhere(builder, builder.load(address(context, builder, kind, array, index)), vector)
+
+
+def everywhere(builder: Any, number: Any, vector: Vector) -> Any:
     nothing = ir.Constant(vector.llvm(), ir.Undefined)
     first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
     everywhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
     return builder.shuffle_vector(first, nothing, everywhere)
 
 
-def _parts(builder: Any, values: Any, kind: Any) -> list[Any]:
+def parts(builder: Any, values: Any, kind: Any) -> list[Any]:
     return [builder.extract_value(values, i) for i in range(kind.count)]
 
 
-def _offset(builder: Any, index: Any, by: int) -> Any:
+def offset(builder: Any, index: Any, by: int) -> Any:
     return builder.add(index, ir.Constant(index.type, by)) if by else index
 
 
-@_emitted
+@emitted
 def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: Any, at: Any) -> Any:
     """The tile plus left[starts[i] + k] right[at + j] for rows i, and registers j of numbers at `at` and after it."""
     vector, rows = tile.dtype, starts.count
     columns = tile.count // rows
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sums, kept = _parts(builder, args[0], tile), _parts(builder, args[2], starts)
+        sums, kept = parts(builder, args[0], tile), parts(builder, args[2], starts)
         across = [
-            _load(context, builder, right, args[4], _offset(builder, args[5], j * vector.lanes), vector)
+            loaded(context, builder, right, args[4], offset(builder, args[5], j * vector.lanes), vector)
             for j in range(columns)
         ]
         for i in range(rows):
@@ -114,7 +120,29 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
     return tile(tile, left, starts, types.intp, right, types.intp), code
 
 
-@_emitted
+@emitted
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """A register of the array's numbers at `index` and after it."""
+    vector = Vector(array.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return loaded(context, builder, array, args[0], args[1], vector)
+
+    return vector(array, types.intp), code
+
+
+@emitted
+def save(typing: Any, vector: Any, array: Any, index: Any) -> Any:
+    """The register into the array, at `index` and after it."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        saved(context, builder, array, args[1], args[2], args[0], vector)
+        return context.get_dummy_value()
+
+    return types.void(vector, array, types.intp), code
+
+
+@emitted
 def add_to(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     """Store the sum of the tile and what is in the array: row i goes to starts[i] and after it."""
     vector, rows = tile.dtype, starts.count
@@ -127,7 +155,7 @@ def add_to(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     return types.void(tile, array, starts), code
 
 
-@_emitted
+@emitted
 def store(typing: Any, tile: Any, array: Any, starts: Any) -> Any:
     """Store the tile: row i goes to starts[i] and after it."""
     vector, rows = tile.dtype, starts.count
@@ -146,41 +174,44 @@ def _store_rows(
     for i in range(rows):
         start = builder.extract_value(args[2], i)
         for j in range(columns):
-            index = _offset(builder, start, j * vector.lanes)
+            index = offset(builder, start, j * vector.lanes)
             value = builder.extract_value(args[0], i * columns + j)
             if adding:
-                value = builder.fadd(value, _load(context, builder, array, args[1], index, vector))
-            address = _address(context, builder, array, args[1], index)
-            done = builder.store(value, builder.bitcast(address, vector.llvm().as_pointer()))
-            done.align = vector.number.bitwidth // 8
+                value = builder.fadd(value, loaded(context, builder, array, args[1], index, vector))
+            saved(context, builder, array, args[1], index, value, vector)
 
 
-@_emitted
+def saved(context: Any, builder: Any, kind: Any, array: Any, index: Any, value: Any, vector: Vector) -> None:
+    place = builder.bitcast(address(context, builder, kind, array, index), vector.llvm().as_pointer())
+    builder.store(value, place).align = vector.number.bitwidth // 8
+
+
+@emitted
 def numbers_at(typing: Any, places: Any, further: Any, size: Any, base: Any) -> Any:
     """base + (place + further) size, for each of the places: where in a flat array their numbers begin."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        moved = (builder.add(part, args[1]) for part in _parts(builder, args[0], places))
+        moved = (builder.add(part, args[1]) for part in parts(builder, args[0], places))
         return cgutils.pack_array(builder, [builder.add(builder.mul(part, args[2]), args[3]) for part in moved])
 
     return places(places, types.intp, types.intp, types.intp), code
 
 
-@_emitted
+@emitted
 def equal_rows(typing: Any, array: Any, index: Any, rows: Any, columns: Any) -> Any:
     """A tile with a row for each entry of `rows` and a register for each of `columns`: all rows are the array's at `index`."""
     vector = Vector(array.dtype)
     kind = types.UniTuple(vector, rows.count * columns.count)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        indices = [_offset(builder, args[1], j * vector.lanes) for j in range(columns.count)]
-        row = [_load(context, builder, array, args[0], each, vector) for each in indices]
+        indices = [offset(builder, args[1], j * vector.lanes) for j in range(columns.count)]
+        row = [loaded(context, builder, array, args[0], each, vector) for each in indices]
         return cgutils.pack_array(builder, row * rows.count)
 
     return kind(array, types.intp, rows, columns), code
 
 
-@_emitted
+@emitted
 def taken(typing: Any, table: Any, first: Any, last: Any, rows: Any) -> Any:
     """table[first], table[first + 1], ..., one for each entry of `rows`; from `last` - 1 on always that one."""
     kind = types.UniTuple(types.intp, rows.count)
@@ -188,9 +219,9 @@ def taken(typing: Any, table: Any, first: Any, last: Any, rows: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         numbers, final = [], builder.sub(args[2], ir.Constant(args[2].type, 1))
         for i in range(rows.count):
-            index = _offset(builder, args[1], i)
+            index = offset(builder, args[1], i)
             index = builder.select(builder.icmp_signed("<", index, final), index, final)
-            numbers.append(builder.load(_address(context, builder, table, args[0], index)))
+            numbers.append(builder.load(address(context, builder, table, args[0], index)))
         return cgutils.pack_array(builder, numbers)
 
     return kind(table, types.intp, types.intp, rows), code
