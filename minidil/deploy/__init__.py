@@ -5,16 +5,18 @@ sample or at every position, or is a file that other programs read.
 libraries that know the formats of others come with `pip install "minidil[deploy]"`.
 """
 
-from minidil.deploy.calibration import fake_quantized, quantize
+from minidil.deploy.calibration import CALIBRATIONS, fake_quantized, quantize
 from minidil.deploy.compiler import compile
 from minidil.deploy.dense import Dense, dense, shifted
 from minidil.deploy.onnx_export import to_onnx
 from minidil.deploy.onnx_import import OnnxModel, from_onnx
 from minidil.deploy.quantized import Quantized, run_reference
+from minidil.deploy.quantized_file import load_quantized, save_quantized
 from minidil.deploy.safetensors_export import save_safetensors
 from minidil.deploy.stream import Stream, stream
 
 __all__ = [
+    "CALIBRATIONS",
     "Dense",
     "OnnxModel",
     "Quantized",
@@ -23,8 +25,10 @@ __all__ = [
     "dense",
     "fake_quantized",
     "from_onnx",
+    "load_quantized",
     "quantize",
     "run_reference",
+    "save_quantized",
     "save_safetensors",
     "shifted",
     "stream",

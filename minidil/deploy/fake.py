@@ -135,7 +135,7 @@ class FakeQuantized(Module):
 
     def quantized(self) -> Quantized:
         """The network in whole numbers, with the weights of now."""
-        stages = [step.trained() for step in self.steps]
+        stages = [step.trained() for step in self.steps if isinstance(step, FakeStep)]
         return quantised(self.recording, self.fused._replace(stages=stages), self.grids, self.weight_bits, self.bits)
 
 

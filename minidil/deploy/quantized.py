@@ -222,6 +222,10 @@ class Plain(Step):
         left = iter(values)
         operands = (next(left) if isinstance(each, Value) else each for each in self.call.operands)
         y = np.asarray(OPS[self.call.op](*operands, **self.call.options)[0])
+        if y.shape[1:] != self.shape:
+            raise ShapeError(
+                f"int8: {self.call.op} in {self.call.where} makes {y.shape[1:]} of an image, not {self.shape}"
+            )
         return y if self.moves or self.grid is None else self.grid.quantise(y)
 
 
