@@ -10,6 +10,7 @@ from minidil.deploy.compiler import compile
 from minidil.deploy.dense import Dense, dense, shifted
 from minidil.deploy.onnx_export import to_onnx
 from minidil.deploy.onnx_import import OnnxModel, from_onnx
+from minidil.deploy.prune import Masks, Pruned, batch_norm_penalty, load_pruned, magnitude, prune_channels, save_pruned
 from minidil.deploy.quantized import Quantized, run_reference
 from minidil.deploy.quantized_file import load_quantized, save_quantized
 from minidil.deploy.safetensors_export import save_safetensors
@@ -18,16 +19,23 @@ from minidil.deploy.stream import Stream, stream
 __all__ = [
     "CALIBRATIONS",
     "Dense",
+    "Masks",
     "OnnxModel",
+    "Pruned",
     "Quantized",
     "Stream",
+    "batch_norm_penalty",
     "compile",
     "dense",
     "fake_quantized",
     "from_onnx",
+    "load_pruned",
     "load_quantized",
+    "magnitude",
+    "prune_channels",
     "quantize",
     "run_reference",
+    "save_pruned",
     "save_quantized",
     "save_safetensors",
     "shifted",

@@ -45,9 +45,9 @@ class Call:
         """The numbers of the values among the operands."""
         return tuple(each.number for each in self.operands if isinstance(each, Value))
 
-    def refusal(self, why: str) -> OptionError:
-        """The error that names the op and the layer."""
-        return OptionError(f"compile: {self.op} in {self.where} {why}; the model cannot be compiled")
+    def refusal(self, why: str, who: str = "compile") -> OptionError:
+        """The error that names the op and the layer. who: the function that refuses."""
+        return OptionError(f"{who}: {self.op} in {self.where} {why}; the model is as it was")
 
     @property
     def where(self) -> str:
@@ -66,34 +66,34 @@ class Recording:
     output: int
 
 
-def record(model: Module, input_shape: Sequence[int]) -> Recording:
-    """Run the model in evaluation mode and note its calls; the model is left as it was.
+def record(model: Module, input_shape: Sequence[int], who: str = "compile") -> Recording:
+    """Run the model in evaluation mode and note its calls; the model is left as it was. who: the function that errors name.
 
     Raises: OptionError for an input_shape that is none, for a result that is no tensor, and if a call or its constants depend
         on how many images there are.
     """
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
     if not shape or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
-        raise OptionError(f"compile: input_shape is that of one image, (C, *S), all ints >= 1, not {input_shape!r}")
+        raise OptionError(f"{who}: input_shape is that of one image, (C, *S), all ints >= 1, not {input_shape!r}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-    (calls, output), (others, other_output) = (_run(model, (n, *shape), dtype) for n in _BATCHES)
+    (calls, output), (others, other_output) = (_run(model, (n, *shape), dtype, who) for n in _BATCHES)
     if len(calls) != len(others) or output != other_output:
         raise OptionError(
-            f"compile: {type(model).__name__} makes {len(calls)} calls for {_BATCHES[0]} images and {len(others)} for "
-            f"{_BATCHES[1]}; a plan must be the same for any number of them"
+            f"{who}: {type(model).__name__} makes {len(calls)} calls for {_BATCHES[0]} images and {len(others)} for "
+            f"{_BATCHES[1]}; they must be the same for any number of them"
         )
-    merged = tuple(_merged(one, other) for one, other in zip(calls, others, strict=True))
+    merged = tuple(_merged(one, other, who) for one, other in zip(calls, others, strict=True))
     return Recording(type(model).__name__, shape, dtype, merged, output)
 
 
-def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[list[Call], int]:
+def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any], who: str) -> tuple[list[Call], int]:
     x = Tensor(np.zeros(shape, dtype))
     numbers, kept, calls, inside = {id(x): 0}, [x], list[Call](), [""]
 
     def note(op: str, operands: Sequence[Any], options: Mapping[str, Any], result: Any) -> None:
         if any(id(value) in numbers for value in operands):
             if any(id(value) in numbers for value in options.values()):
-                raise OptionError(f"compile: {op} in layer {inside[-1]!r} computes an option from the model's input")
+                raise OptionError(f"{who}: {op} in layer {inside[-1]!r} computes an option from the model's input")
             found = tuple(Value(numbers[id(each)]) if id(each) in numbers else _constant(each) for each in operands)
             calls.append(Call(op, inside[-1], found, dict(options), tuple(result.shape)))
             kept.append(result)  # so that no other tensor gets its id
@@ -117,12 +117,10 @@ def _run(model: Module, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[l
             error.add_note(f"in layer {inside[-1]!r}")
         raise
     if not isinstance(y, Tensor):
-        raise OptionError(
-            f"compile: {type(model).__name__} returns a {type(y).__name__}; a plan has one tensor as result"
-        )
+        raise OptionError(f"{who}: {type(model).__name__} returns a {type(y).__name__}; it must be one tensor")
     if id(y) not in numbers or not calls:
         raise OptionError(
-            f"compile: the output of {type(model).__name__} was not computed from its input by ops of minidil"
+            f"{who}: the output of {type(model).__name__} was not computed from its input by ops of minidil"
         )
     return calls, numbers[id(y)]
 
@@ -134,21 +132,23 @@ def _constant(operand: Any) -> Any:
     return operand.copy() if isinstance(operand, np.ndarray) else operand
 
 
-def _merged(one: Call, other: Call) -> Call:
+def _merged(one: Call, other: Call, who: str) -> Call:
     """The call for any number of images."""
     if (one.op, one.layer, one.reads) != (other.op, other.layer, other.reads):
-        raise one.refusal(f"is {other.op} in {other.where} for another number of images")
+        raise one.refusal(f"is {other.op} in {other.where} for another number of images", who)
     if (
         not (one.shape and other.shape)
         or (one.shape[0], other.shape[0]) != _BATCHES
         or one.shape[1:] != other.shape[1:]
     ):
-        raise one.refusal(f"makes {one.shape} of 2 images and {other.shape} of 3: no axis 0 that stands for the images")
+        raise one.refusal(
+            f"makes {one.shape} of 2 images and {other.shape} of 3: no axis 0 that stands for the images", who
+        )
     options = dict(one.options)
     if one.op in ("reshape", "expand") and _are_batches(one.options.get("shape"), other.options.get("shape")):
         options["shape"] = other.options["shape"] = (-1, *one.options["shape"][1:])  # type: ignore[index]
     if not _same([*one.operands], [*other.operands]) or not _same(options, dict(other.options)):
-        raise one.refusal("is given something else for another number of images")
+        raise one.refusal("is given something else for another number of images", who)
     return Call(one.op, one.layer, one.operands, options, one.shape[1:])
 
 
