@@ -233,7 +233,7 @@ EXERCISES = (
         returns=("q", "scale", "zero"),
         hints=(
             "How many marks are there, and how many distances between them? Between which two numbers, so that 0 is one of them?",
-            "low = min(x.min(), 0) and high = max(x.max(), 0) lie (2^bits - 1) distances apart. Which mark, rounded, stands for 0?",
+            "low = min(x.min(), 0) and high = max(x.max(), 0) lie 2^bits - 1 distances apart. Which mark, rounded, stands for 0?",
             "scale = (high - low) / (2 ** bits - 1), or 1.0 if that is 0; zero = int(np.rint(-low / scale)); "
             "q = np.clip(np.rint(x / scale) + zero, 0, 2 ** bits - 1), as int64.",
         ),
@@ -282,11 +282,11 @@ EXERCISES = (
         expected=step,
         returns=("y", "rows"),
         hints=(
-            "Tap k looks at sample t - (K - 1 - k) d. Which tap looks at the new row, and at which places of the ring do the others?",
+            "Tap k looks at sample t - (K - 1 - k) d. Which tap looks at the new row? At which places of the ring do the others?",
             "Sample number s lies at place s % len(rows). Negative numbers are no problem: Python's % is never negative. "
             "When must the new row be written?",
-            "y = weight[:, :, -1] @ row + the sum over k < K - 1 of weight[:, :, k] @ rows[(t - (K - 1 - k) * dilation) % len(rows)]; "
-            "then a copy of rows with row at place t % len(rows).",
+            "y = weight[:, :, -1] @ row, and for each k < K - 1 weight[:, :, k] @ rows[(t - (K - 1 - k) * dilation) % len(rows)] "
+            "is added; then a copy of rows with row at place t % len(rows).",
         ),
         mistakes=(
             Mistake(
