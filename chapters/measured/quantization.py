@@ -6,8 +6,8 @@
 All accuracies are those of the 10,000 test images, which chose nothing: ranges are watched on CALIBRATED training images, and the
 learning rates are the best of RATES on HELD_OUT further ones, with a seed of their own; the weights have seen them all before.
 Without rounding, batch norm is folded as well, so that both contestants of "trained" have the same parameters; they see the same
-batches and augmentation. `reference` compares what is computed here, in float32, with the network in whole numbers, on COMPARED
-test images. It needs CIFAR-10 (`minidil data get cifar10`) and takes about twenty minutes of one core. Each part may be measured
+batches and augmentation. `float32` compares the plan in whole numbers with the rounding in float32 that is trained, on COMPARED
+test images. It needs CIFAR-10 (`minidil data get cifar10`) and takes about ten minutes of one core. Each part may be measured
 by itself, and the file keeps the other one. The same machine gives the same figures; other machines round differently.
 """
 
@@ -25,6 +25,7 @@ import minidil as md
 from minidil import deploy
 from minidil.data.transforms import Flip, Normalize, PadCrop
 from minidil.deploy.fake import FakeQuantized
+from minidil.deploy.plan import Plan
 
 NETWORKS = ((8, "max"), (6, "max"), (5, "max"), (4, "max"), (4, "percentile"))
 TRAINED_BITS, SEEDS, SEARCH_SEED, RATES = 4, (0, 1, 2), 9, (0.001, 0.003, 0.01)
@@ -46,12 +47,10 @@ WEIGHTS = md.models.pretrained_weights("vgg_small", "cifar10")
 NORMALISE = Normalize(WEIGHTS.mean, WEIGHTS.std)
 
 
-def logits(model: md.nn.Module, dataset: md.data.Dataset) -> np.ndarray:
-    """(N, 10), in evaluation mode."""
-    found: list[np.ndarray] = []
-    loader = md.data.DataLoader(dataset, BATCH, transforms=[NORMALISE])
-    md.train.evaluate(model, loader, lambda part, labels: found.append(np.array(part)))
-    return np.concatenate(found)
+def logits(plan: Plan, dataset: md.data.Dataset) -> np.ndarray:
+    """(N, 10)."""
+    parts = range(0, len(dataset), BATCH)
+    return np.concatenate([plan(WEIGHTS.prepare(dataset.images[first : first + BATCH])) for first in parts])
 
 
 def right(found: np.ndarray, labels: np.ndarray) -> float:
@@ -67,17 +66,18 @@ def made(calibrated: np.ndarray, bits: int, calibration: str) -> FakeQuantized:
 
 def rounded(calibrated: np.ndarray, test: md.data.Dataset) -> dict[str, Any]:
     """Accuracy in every number of bits, without training."""
-    whole = logits(md.models.vgg_small(pretrained="cifar10"), test)
+    whole = logits(deploy.compile(md.models.vgg_small(pretrained="cifar10"), WEIGHTS.shape), test)
     found: dict[str, Any] = {"float32": right(whole, test.labels), "networks": []}
     for bits, calibration in NETWORKS:
         model = made(calibrated, bits, calibration)
-        part = test.images[:COMPARED]
-        fewer, wanted = logits(model, test), deploy.run_reference(model.quantized(), WEIGHTS.prepare(part))
-        off = np.abs(fewer[:COMPARED] - wanted)
-        facts = {"bits": bits, "calibration": calibration, "accuracy": right(fewer, test.labels)}
+        fewer = logits(model.quantized(), test)
+        with md.no_grad():
+            rounded_floats = np.array(model(md.tensor(WEIGHTS.prepare(test.images[:COMPARED]))).numpy())
+        facts: dict[str, Any] = {"bits": bits, "calibration": calibration, "accuracy": right(fewer, test.labels)}
         facts["same_class"] = float((fewer.argmax(axis=1) == whole.argmax(axis=1)).mean())
-        same = float((fewer[:COMPARED].argmax(axis=1) == wanted.argmax(axis=1)).mean())
-        facts["reference"] = {"same_class": same, "mean_off": float(off.mean()), "largest_off": float(off.max())}
+        same = float((fewer[:COMPARED].argmax(axis=1) == rounded_floats.argmax(axis=1)).mean())
+        off = np.abs(fewer[:COMPARED] - rounded_floats)
+        facts["float32"] = {"same_class": same, "mean_off": float(off.mean()), "largest_off": float(off.max())}
         found["networks"].append(facts)
         print(facts, flush=True)
     return found
@@ -100,6 +100,11 @@ def contestant(calibrated: np.ndarray, rounding: bool) -> FakeQuantized:
     return model
 
 
+def planned(model: FakeQuantized) -> Plan:
+    """What it has learnt, in whole numbers, or in float32 for the control."""
+    return model.quantized() if model.rounding else deploy.compile(model, WEIGHTS.shape)
+
+
 def searched(calibrated: np.ndarray, learn: md.data.Dataset, held_out: md.data.Dataset) -> dict[str, Any]:
     """The accuracy on held-out training images by learning rate, with rounding and without."""
     found: dict[str, Any] = {}
@@ -108,7 +113,7 @@ def searched(calibrated: np.ndarray, learn: md.data.Dataset, held_out: md.data.D
         for lr in RATES:
             model = contestant(calibrated, rounding)
             tuned(model, learn, lr, SEARCH_STEPS, SEARCH_SEED)
-            found[_name(rounding)][lr] = right(logits(model, held_out), held_out.labels)
+            found[_name(rounding)][lr] = right(logits(planned(model), held_out), held_out.labels)
         print(_name(rounding), found[_name(rounding)], flush=True)
     return found
 
@@ -125,7 +130,7 @@ def trained(
             model = contestant(calibrated, rounding)
             loss = tuned(model, learn, lr, STEPS, seed)
             facts = {"seed": seed, "contestant": name, "lr": lr, "loss": round(loss, 4)}
-            facts["accuracy"] = right(logits(model, test), test.labels)
+            facts["accuracy"] = right(logits(planned(model), test), test.labels)
             found.append(facts)
             print(facts, flush=True)
     return found

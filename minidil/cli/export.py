@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import deploy
-from minidil.cli.output import JSON_HELP, document
+from minidil.cli.int8 import CALIBRATE, quantized
+from minidil.cli.output import JSON_HELP, check_new, document
 from minidil.cli.trained import RUN_HELP, trained
 from minidil.deploy.onnx_export import OPSET
 from minidil.errors import OptionError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """
 minidil export vgg_small:cifar10 --onnx vgg.onnx
+
+minidil export vgg_small:cifar10 --onnx vgg-int8.onnx --int8
 
 minidil export runs/mine --safetensors mine.safetensors
 """
@@ -33,6 +36,10 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "--safetensors", type=Path, metavar="FILE", help="its weights, under the names that PyTorch gives them"
     )
+    parser.add_argument(
+        "--int8", action="store_true", help="--onnx: in whole numbers, as QDQ, whose weights take a quarter of the room"
+    )
+    CALIBRATE.add_to(parser, "calibrate")
     parser.add_argument("--json", type=Path, metavar="FILE", help=JSON_HELP)
 
 
@@ -45,10 +52,11 @@ def run(args: argparse.Namespace) -> None:
     if not files:
         raise OptionError("export: say what to write, as in --onnx FILE or --safetensors FILE")
     for kind, path in files.items():
-        if path.suffix != f".{kind}":
-            raise OptionError(f"--{kind}: the name of the file ends in .{kind}, and {path} does not")
-        if path.exists():
-            raise OptionError(f"--{kind}: {path} is there already; remove it, or name another file")
+        check_new(f"--{kind}", path, f".{kind}")
+    if args.int8 and "onnx" not in files:
+        raise OptionError("export: --int8 goes with --onnx FILE; `minidil deploy RUN --int8 FILE` writes minidil's own")
+    if args.calibrate is not None and not args.int8:
+        raise OptionError("--calibrate is for --int8")
     with document(args.json) as content:
         experiment, model = trained(args.what, tta=0)
         facts = {
@@ -62,12 +70,13 @@ def run(args: argparse.Namespace) -> None:
         content |= {"exported": args.what, "shape": list(shape)}
         content |= {kind: {"file": str(path)} for kind, path in files.items()}
         if "onnx" in files:
-            deploy.to_onnx(model, shape, files["onnx"], metadata=metadata)
-            content["onnx"]["opset"] = OPSET
+            whole = quantized(args.what, experiment, model, args.calibrate) if args.int8 else model
+            deploy.to_onnx(whole, shape, files["onnx"], metadata=metadata)
+            content["onnx"] |= {"opset": OPSET, "int8": args.int8}
         if "safetensors" in files:
             deploy.save_safetensors(model, files["safetensors"], metadata)
         told = {
-            "onnx": f"ONNX, opset {OPSET}, x (batch, {', '.join(map(str, shape))}) -> y",
+            "onnx": f"ONNX{' in int8' if args.int8 else ''}, opset {OPSET}, x (batch, {', '.join(map(str, shape))}) -> y",
             "safetensors": "safetensors",
         }
         for kind, path in files.items():

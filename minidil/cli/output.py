@@ -54,6 +54,14 @@ def check_file(option: str, path: Path) -> None:
         raise OptionError(f"{option} {path}: may not be written")
 
 
+def check_new(option: str, path: Path, suffix: str) -> None:
+    """Raises: OptionError, which names the option, unless the name ends so and nothing has it yet."""
+    if path.suffix != suffix:
+        raise OptionError(f"{option}: the name of the file ends in {suffix}, and {path} does not")
+    if path.exists():
+        raise OptionError(f"{option}: {path} is there already; remove it, or name another file")
+
+
 def check_folder(option: str, path: Path) -> None:
     """Raises: OptionError, which names the option, if there is no such folder and none can be made."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink())

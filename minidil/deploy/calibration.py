@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minidil.array import Array
-from minidil.deploy.quantized import Quantized
 from minidil.errors import BackendError, DtypeError, OptionError
 from minidil.kernels.backend import use
 from minidil.nn import Module
@@ -18,6 +17,7 @@ from minidil.tensor import Tensor
 if TYPE_CHECKING:
     from minidil.deploy.fake import FakeQuantized
     from minidil.deploy.fuse import Fused
+    from minidil.deploy.int8_plan import Int8Plan
 
 CALIBRATIONS = ("max", "percentile")
 _IMAGES = 32  # at a time
@@ -32,8 +32,10 @@ def quantize(
     percentile: float = 99.99,
     bits: int = 8,
     weight_bits: int | None = None,
-) -> Quantized:
+) -> Int8Plan:
     """The model in whole numbers: weights in int8, a scale for each filter; values in uint8, a scale and a zero for each.
+
+    The plan that comes back is called like one of `compile`; `plan.network` is what it computes, step by step.
 
     images: (N, *input_shape) as the model gets them, normalised, a few hundred of the training set: they tell between what
         bounds each value lies, which are made to include 0, so that padding is exact. Batch norm is folded first.
@@ -72,6 +74,7 @@ def fake_quantized(
         raise BackendError("quantize: the model is run on Numba, which is not installed: pip install numba")
     from minidil.deploy.fake import FakeQuantized  # here, as they bring Numba
     from minidil.deploy.fuse import fuse
+    from minidil.deploy.quantized_steps import check_weights
     from minidil.deploy.recording import record
 
     with use("numba"):
@@ -79,6 +82,8 @@ def fake_quantized(
         if recording.dtype != np.float32:
             raise DtypeError(f"quantize: the model's numbers are {recording.dtype}, and must be float32")
         fused = fuse(recording)
+        for stage in fused.stages:
+            check_weights(stage)
         ranges = _extremes(fused, x)
         if calibration == "percentile":
             ranges = _percentiles(fused, x, ranges, percentile)

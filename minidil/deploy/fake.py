@@ -16,6 +16,7 @@ import numpy as np
 import minidil.functional as F
 from minidil.calls.lift import lift
 from minidil.deploy.fuse import Fused
+from minidil.deploy.int8_plan import Int8Plan
 from minidil.deploy.quantized import Grid, Quantized, per_channel
 from minidil.deploy.quantized_steps import grids_of, operands, quantised, shares_grid, weight_scale
 from minidil.deploy.recording import Recording, Value
@@ -125,7 +126,7 @@ class FakeQuantized(Module):
         self.steps = ModuleList(
             FakeStep(stage, self.grids[stage.reads[0]], self.grids[stage.makes], weight_bits) for stage in fused.stages
         )
-        self.quantized()  # what it refuses, it refuses before anything is trained
+        self.network()  # what it refuses, it refuses before anything is trained
 
     def forward(self, x: Tensor) -> Tensor:
         values = {0: on_grid(x, self.grids[0]) if self.rounding else x}
@@ -133,10 +134,14 @@ class FakeQuantized(Module):
             values[stage.makes] = step(*(values[value] for value in operands(stage)), rounding=self.rounding)
         return values[self.fused.output]
 
-    def quantized(self) -> Quantized:
+    def network(self) -> Quantized:
         """The network in whole numbers, with the weights of now."""
         stages = [step.trained() for step in self.steps if isinstance(step, FakeStep)]
         return quantised(self.recording, self.fused._replace(stages=stages), self.grids, self.weight_bits, self.bits)
+
+    def quantized(self) -> Int8Plan:
+        """The plan of that network."""
+        return Int8Plan(self.network())
 
 
 def on_grid(x: Tensor, grid: Grid | None) -> Tensor:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minidil.deploy import onnx_ops, onnx_windows
 from minidil.deploy.onnx_calls import Calls, calls_of
+from minidil.deploy.onnx_quantized import add_network
 from minidil.deploy.onnx_writer import INPUT, OUTPUT, NoEquivalentError, Writer
+from minidil.deploy.quantized import Quantized
 from minidil.errors import OptionError
 from minidil.nn import Module
 from minidil.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    from minidil.deploy.int8_plan import Int8Plan
 
 OPSET = 20  # the first with Gelu; ONNX Runtime 1.17 and later run it
 IR_VERSION = 9
@@ -25,7 +30,7 @@ _SHOWN = 8
 
 
 def to_onnx(
-    model: Module,
+    model: Module | Int8Plan,
     input_shape: Sequence[int],
     path: str | os.PathLike[str],
     *,
@@ -38,6 +43,8 @@ def to_onnx(
     ceil mode and output padding are spelled out in numbers.
     Shapes: the input is "x", (batch, *input_shape) with any batch; the output is "y". The other sizes are fixed, as a rule.
     Whole numbers go in (int64) if an `Embedding` is the first layer with parameters, else numbers of the parameters' type.
+    A plan in whole numbers, as `quantize` makes, becomes QDQ: QuantizeLinear and DequantizeLinear around its operators,
+    weights in int8 with a scale for each filter; `onnx_quantized` says more. input_shape is then that of the network.
     metadata: words by words, kept in the file.
     Raises: OptionError that names every op and layer without an equivalent; if the graph depends on the input's values or, but
         for its first axis, on the batch; for 2 GiB and more; or if the library onnx is not installed. Then no file is written.
@@ -47,8 +54,12 @@ def to_onnx(
     words = dict(metadata or {})
     if not all(isinstance(word, str) for pair in words.items() for word in pair):
         raise OptionError(f"to_onnx: metadata holds words by words, not {words!r}")
-    calls = calls_of(model, input_shape, "to_onnx")
-    made = _content(onnx, type(model).__name__, calls, *_written(calls), words)
+    if not isinstance(model, Module):
+        name, (calls, writer, output) = model.model, _whole(model.network, tuple(input_shape))
+    else:
+        name, calls = type(model).__name__, calls_of(model, input_shape, "to_onnx")
+        writer, output = _written(calls)
+    made = _content(onnx, name, calls, writer, output, words)
     with atomic_write(path) as file:
         file.write(made)
 
@@ -82,6 +93,24 @@ def _written(calls: Calls) -> tuple[Writer, str]:
             writer.values[number] = _WRITERS[call.op](writer, call)
         except NoEquivalentError as reason:
             refused.append(f"{call.place()}: {reason}")
+    _check(writer, refused)
+    return writer, writer.values[calls.output]
+
+
+def _whole(network: Quantized, input_shape: tuple[int, ...]) -> tuple[Calls, Writer, str]:
+    """The same of a network in whole numbers."""
+    if input_shape != network.input_shape:
+        raise OptionError(
+            f"to_onnx: the network was quantised for {network.input_shape}, and input_shape is {input_shape}"
+        )
+    writer = Writer()
+    last, refused = add_network(writer, network, _WRITERS)
+    _check(writer, refused)
+    calls = Calls((-1, *network.input_shape), last.dtype, (last,), 1)
+    return calls, writer, writer.values[network.output]
+
+
+def _check(writer: Writer, refused: list[str]) -> None:
     if refused:
         more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
         raise OptionError(
@@ -89,7 +118,6 @@ def _written(calls: Calls) -> tuple[Writer, str]:
         )
     if writer.size() > LARGEST:
         raise OptionError(f"to_onnx: {writer.size():,} bytes of numbers, and one file of ONNX holds {LARGEST:,}")
-    return writer, writer.values[calls.output]
 
 
 def _content(onnx: Any, name: str, calls: Calls, writer: Writer, output: str, words: dict[str, str]) -> bytes:

@@ -34,7 +34,8 @@ def _sizes(call: OpCall) -> tuple[int, ...]:
     return dims[2:]
 
 
-def _ends(pads: Pads) -> list[int]:
+def ends(pads: Pads) -> list[int]:
+    """As ONNX lists them: what is before on all axes, then what is after."""
     return [before for before, _ in pads] + [after for _, after in pads]
 
 
@@ -43,8 +44,8 @@ def _spread(value: Any, ndim: int, call: OpCall) -> list[int]:
 
 
 def _padded(w: Writer, call: OpCall, name: str, pads: Pads, value: float) -> str:
-    ends = w.ints(_ends(((0, 0), (0, 0), *pads)))
-    return w.add("Pad", call, [name, ends, w.constant(value, dtype=call.dtype)], mode="constant")
+    widths = w.ints(ends(((0, 0), (0, 0), *pads)))
+    return w.add("Pad", call, [name, widths, w.constant(value, dtype=call.dtype)], mode="constant")
 
 
 def _conv(w: Writer, call: OpCall) -> str:
@@ -59,7 +60,7 @@ def _conv(w: Writer, call: OpCall) -> str:
         strides=list(window.stride),
         dilations=list(window.dilation),
         group=int(options.get("groups", 1)),
-        pads=_ends(window.padding),
+        pads=ends(window.padding),
     )
 
 
@@ -91,7 +92,7 @@ def _conv_transpose(w: Writer, call: OpCall) -> str:
         strides=stride,
         dilations=dilation,
         group=int(options.get("groups", 1)),
-        pads=_ends(taken),
+        pads=ends(taken),
         output_padding=[0] * ndim if beyond else more,
     )
     if beyond:  # no tap reaches these positions, where there is the bias alone
@@ -122,7 +123,7 @@ def _pooled(w: Writer, call: OpCall, window: Window, operator: str, filler: floa
         kernel_shape=list(window.kernel),
         strides=list(window.stride),
         dilations=list(window.dilation),
-        pads=_ends(pads),
+        pads=ends(pads),
         **attributes,
     )
 

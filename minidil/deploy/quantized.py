@@ -256,6 +256,12 @@ class Quantized:
             raise DtypeError(f"int8 plan of {self.model}: x must be float32, not {x.dtype}; use astype('float32')")
         return x
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all weights, with their scales and biases."""
+        weighted = (step for step in self.steps if isinstance(step, Weighted))
+        return sum(each.nbytes for step in weighted for each in (step.weight, step.weight_scale, step.bias))
+
     def grid_of(self, value: int) -> Grid | None:
         """The grid of a value; None for float32 numbers as they are."""
         return self.grid if value == 0 else next(step.grid for step in self.steps if step.makes == value)

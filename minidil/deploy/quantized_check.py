@@ -11,6 +11,7 @@ import numpy as np
 
 from minidil.deploy.quantized import Grid, MaxPool, Mean, Plain, Quantized, Step, Sum, Weighted
 from minidil.deploy.recording import Value
+from minidil.deploy.stages import check as check_call
 from minidil.errors import CheckpointError
 from minidil.kernels.geometry import Window
 
@@ -107,8 +108,6 @@ def _check_max_pool(step: MaxPool, shapes: list[tuple[int, ...]], where: str) ->
 
 
 def _check_plain(step: Plain, shapes: list[tuple[int, ...]], where: str) -> None:
-    from minidil.deploy.stages import check as check_call  # here, as it brings Numba
-
     numbers = iter(step.reads)
     operands = tuple(Value(next(numbers)) if isinstance(each, Value) else each for each in step.call.operands)
     check_call(

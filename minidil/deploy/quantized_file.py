@@ -5,39 +5,47 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minidil.deploy.quantized import Grid, MaxPool, Mean, Plain, Quantized, Step, Sum, Weighted
-from minidil.deploy.quantized_check import check
 from minidil.deploy.recording import Call, Value
-from minidil.errors import CheckpointError, MinidilError, OptionError
+from minidil.errors import BackendError, CheckpointError, MinidilError, OptionError
 from minidil.kernels.geometry import Window
 from minidil.storage import checkpoint
+
+if TYPE_CHECKING:
+    from minidil.deploy.int8_plan import Int8Plan
 
 _KINDS: dict[str, type[Step]] = {kind.__name__: kind for kind in (Weighted, Sum, Mean, MaxPool, Plain)}
 _FORMAT = "minidil int8 1"
 
 
-def save_quantized(network: Quantized, path: str | os.PathLike[str]) -> None:
-    """Write the network, whole or not at all; `load_quantized` reads it.
+def save_quantized(plan: Int8Plan, path: str | os.PathLike[str]) -> None:
+    """Write what the plan computes, whole or not at all; `load_quantized` reads it.
 
     Raises: OptionError for a call with an option that no file takes; StorageError if the disk does not take the file.
     """
-    steps = [{"kind": type(step).__name__, **_fields(step)} for step in network.steps]
-    checkpoint.save(path, {"format": _FORMAT, **_fields(network), "steps": steps})
+    steps = [{"kind": type(step).__name__, **_fields(step)} for step in plan.network.steps]
+    checkpoint.save(path, {"format": _FORMAT, **_fields(plan.network), "steps": steps})
 
 
-def load_quantized(path: str | os.PathLike[str]) -> Quantized:
-    """The network that `save_quantized` wrote, which computes the same to the bit.
+def load_quantized(path: str | os.PathLike[str]) -> Int8Plan:
+    """The plan that `save_quantized` wrote, which computes the same to the bit.
 
     Raises: CheckpointError if the file is damaged, no such network, or one whose parts do not fit together; OSError if there is
-        no such file.
+        no such file; BackendError without Numba.
     """
     tree = checkpoint.load(path)
     if not isinstance(tree, dict) or tree.get("format") != _FORMAT:
         raise CheckpointError(f"load_quantized: {path} is a checkpoint, but not of a network in whole numbers")
+    if not find_spec("numba"):
+        raise BackendError("load_quantized: a plan runs on Numba, which is not installed: pip install numba")
+    from minidil.deploy.int8_plan import Int8Plan  # here, as they bring Numba
+    from minidil.deploy.quantized_check import check
+
     try:
         told = {name: _read(value) for name, value in tree.items() if name not in ("format", "steps")}
         steps = []
@@ -49,7 +57,7 @@ def load_quantized(path: str | os.PathLike[str]) -> Quantized:
     except (MinidilError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         reason = str(error) or type(error).__name__
         raise CheckpointError(f"load_quantized: {path} holds a network that does not fit together: {reason}") from error
-    return network
+    return Int8Plan(network)
 
 
 def _fields(each: Step | Quantized) -> dict[str, Any]:

@@ -140,13 +140,13 @@ def _step(stage: Stage, facts: dict[str, Any], recording: Recording, fused: Fuse
 
 
 def _weighted(stage: Stage, facts: dict[str, Any], bits: int) -> Weighted:
-    where = f"{stage.call.op} in {stage.call.where}"
     weight, window, groups = stage.weight, stage.window, stage.groups
     assert weight is not None  # for the type checker: these kinds have weights
-    if not np.isfinite(weight).all() or not (stage.bias is None or np.isfinite(stage.bias).all()):
-        raise OptionError(f"quantize: {where} has weights that are not finite")
-    if stage.kind == "affine":  # a convolution of one tap, each channel by itself
-        size = stage.shape[1:]
+    check_weights(stage)
+    size = stage.shape[1:]
+    if stage.kind == "affine" and not size:
+        weight = np.diag(weight)
+    elif stage.kind == "affine":  # a convolution of one tap, each channel by itself
         weight, groups = weight.reshape(-1, 1, *(1,) * len(size)), len(weight)
         window = Window.of(size, (1,) * len(size), op="quantize")
     whole = whole_weights(weight, stage.bias, facts["sources"][0].scale, bits)
@@ -164,8 +164,15 @@ def _weighted(stage: Stage, facts: dict[str, Any], bits: int) -> Weighted:
     )
     most = step.largest_sum()
     if most >= 2**31:
+        where = f"{stage.call.op} in {stage.call.where}"
         raise OptionError(f"quantize: {where} may sum up to {most:,}, and int32 ends at 2^31 - 1; use fewer bits")
     return step
+
+
+def check_weights(stage: Stage) -> None:
+    """Raises: OptionError, with the layer's name, for weights that are not finite."""
+    if not all(np.isfinite(each).all() for each in (stage.weight, stage.bias) if each is not None):
+        raise OptionError(f"quantize: {stage.call.op} in {stage.call.where} has weights that are not finite")
 
 
 def limits(grid: Grid, ending: Finish) -> tuple[int, int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from command_line import refused
 
+import minidil as md
+from minidil import deploy, models
 from minidil.cli import main
 
 pytest.importorskip("numba")
@@ -36,5 +39,33 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_nothing_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "say what to make of the network, as in --plan" in refused(capsys, "deploy", "vgg_small")
+def test_in_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, told = tmp_path / "digits.npz", tmp_path / "a.json"
+    words = ["--int8", str(file), "--calibrate", "64", "--json", str(told)]
+    assert main(["deploy", "resnet_small:digits", *words]) == 0
+    head, float32, int8, agree, written = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "plan"
+    assert (float32.split()[0], int8.split()[0]) == ("float32", "int8")
+    assert agree.endswith("of 360 test images get the same class; timed 32 at a time")
+    assert written == f"{file}: written, {file.stat().st_size:,} bytes"
+    found = json.loads(told.read_text())["int8"]
+    assert found["images"] == 360
+    assert abs(found["int8"]["accuracy"] - found["float32"]["accuracy"]) <= 0.01
+    assert found["int8"]["bytes"] < 0.26 * found["float32"]["bytes"]
+    assert found["same_class"] >= 0.98
+    plan = deploy.load_quantized(file)
+    weights, images = models.pretrained_weights("resnet_small", "digits"), md.data.load("digits", "test")
+    right = plan(weights.prepare(images.images)).argmax(axis=1) == images.labels
+    assert right.mean() == found["int8"]["accuracy"]
+
+
+def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "resnet_small:digits"
+    assert "say what to make of the network, as in --plan or --int8" in refused(capsys, "deploy", name)
+    assert "--calibrate is for --int8" in refused(capsys, "deploy", name, "--plan", "--calibrate", "9")
+    assert "--calibrate must be >= 1, got 0" in refused(capsys, "deploy", name, "--int8", "--calibrate", "0")
+    too_many = refused(capsys, "deploy", name, "--int8", "--calibrate", "99999")
+    assert "--calibrate 99999: there are " in too_many
+    assert "--int8: the name of the file ends in .npz" in refused(capsys, "deploy", name, "--int8", "a.onnx")
+    (tmp_path / "a.npz").write_bytes(b"mine")
+    assert "is there already" in refused(capsys, "deploy", name, "--int8", str(tmp_path / "a.npz"))

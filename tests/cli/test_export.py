@@ -41,6 +41,18 @@ def test_weights_that_come_with_minidil(tmp_path: Path, capsys: pytest.CaptureFi
     assert not models.load_weights(other, files["safetensors"]).missing
 
 
+def test_in_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("numba")
+    file = tmp_path / "digits.onnx"
+    assert main(["export", "resnet_small:digits", "--onnx", str(file), "--int8", "--calibrate", "64"]) == 0
+    assert "resnet_small as ONNX in int8, opset 20," in " ".join(capsys.readouterr().out.split())
+    ops = {node.op_type for node in onnx.load(file).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= ops
+    assert file.stat().st_size < 330_000
+    err = refused(capsys, "export", "resnet_small:digits", "--safetensors", str(tmp_path / "a.safetensors"), "--int8")
+    assert "--int8 goes with --onnx FILE" in err
+
+
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "say what to write, as in --onnx FILE or --safetensors FILE" in refused(
         capsys, "export", "resnet_small:digits"

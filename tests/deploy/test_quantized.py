@@ -18,7 +18,7 @@ from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.geometry import Window
 
 pytest.importorskip("numba")
-from minidil.deploy.quantized import Grid, Mean, Plain, Quantized, Sum, Weighted
+from minidil.deploy.quantized import Grid, Mean, Plain, Sum, Weighted
 
 
 def numbers(*shape: int, seed: int = 0) -> Any:
@@ -54,10 +54,13 @@ def blocks(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
     size = tuple(dilation * (kernel - 1) + 1 + draw(st.integers(0, 4)) for _ in range(ndim))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     norm = nn.BatchNorm(filters)
-    norm.running_mean, norm.running_var = rng.normal(size=filters), rng.uniform(0.5, 2, filters)
+    norm.running_mean, norm.running_var = (
+        each.astype(np.float32) for each in (rng.normal(size=filters), rng.uniform(0.5, 2, filters))
+    )
     ways = (kernel, stride, padding, dilation, groups)
     shortcut = conv(channels, filters, *ways, rng=rng) if draw(st.booleans()) else None
-    then = draw(st.sampled_from([nn.ReLU(), nn.Identity(), nn.MaxPool((1,) * ndim), nn.SiLU()]))
+    pool = (nn.MaxPool1d, nn.MaxPool2d)[ndim - 1](2, 1, padding=1)
+    then = draw(st.sampled_from([nn.ReLU(), nn.Identity(), pool, nn.SiLU()]))
     return Block(conv(channels, filters, *ways, rng=rng), norm, shortcut, then), (channels, *size)
 
 
@@ -112,7 +115,7 @@ def test_whole_numbers_are_what_the_rounding_in_float32_computes(drawn, bits):
     model, shape = drawn
     images = numbers(16, *shape)
     fake = deploy.fake_quantized(model, images, bits=bits)
-    whole = deploy.run_reference(fake.quantized(), images)
+    whole = deploy.run_reference(fake.network(), images)
     rounded = evaluated(fake, images)
     # A sum in float32 may fall on the other side of a half; where several values follow one another, the next one moves as well.
     assert (np.abs(whole - rounded) <= 1e-5 * np.abs(rounded).max()).mean() >= 0.97
@@ -125,9 +128,9 @@ def test_eight_bits_keep_the_digits(calibration):
     trained, images = models.pretrained_weights("resnet_small", "digits"), md.data.load("digits", "test")
     model = models.resnet_small(in_channels=1, pretrained="digits")
     learnt = trained.prepare(md.data.load("digits", "train").images[:128])
-    network = deploy.quantize(model, learnt, calibration=calibration)
-    x = trained.prepare(images.images)
-    whole, wanted = deploy.run_reference(network, x), evaluated(model, x)
+    plan = deploy.quantize(model, learnt, calibration=calibration)
+    network, x = plan.network, trained.prepare(images.images)
+    whole, wanted = plan(x), evaluated(model, x)
     assert (whole.argmax(axis=1) == wanted.argmax(axis=1)).mean() >= 0.99
     kinds = [type(step) for step in network.steps]
     assert kinds == [*[Weighted] * 21, Mean, Plain, Weighted]
@@ -148,11 +151,17 @@ def test_steps_of_every_kind():
 
     x = numbers(32, 2, 6, 5)
     model = Everything()
-    network = deploy.quantize(model, x)
+    network = deploy.quantize(model, x).network
     found = {(type(step).__name__, step.words[0]) for step in network.steps}
     assert found == {
         *(("Weighted", "batch_norm"), ("Weighted", "conv"), ("Plain", "silu"), ("MaxPool", "max_pool"), ("Sum", "add")),
-        *(("Plain", "concatenate"), ("Mean", "mean"), ("Plain", "flatten"), ("Plain", "getitem"), ("Weighted", "linear")),
+        *(
+            ("Plain", "concatenate"),
+            ("Plain", "mean"),
+            ("Plain", "flatten"),
+            ("Plain", "getitem"),
+            ("Weighted", "linear"),
+        ),
         ("Plain", "softmax"),
     }
     assert network.steps[-2].grid is None
@@ -163,7 +172,7 @@ class TestWeights:
     def quantised(self, weight: Any, bias: Any) -> Weighted:
         layer = nn.Linear(weight.shape[1], len(weight))
         layer.weight.data, layer.bias.data = weight, bias
-        (step,) = deploy.quantize(layer, np.array([[-1, 0.5]], np.float32)).steps
+        (step,) = deploy.quantize(layer, np.array([[-1, 0.5]], np.float32)).network.steps
         assert isinstance(step, Weighted)
         return step
 
@@ -180,6 +189,7 @@ class TestWeights:
         step = self.quantised(np.array([[-2, 1], [0.5, 0.1]], np.float32), np.zeros(2, np.float32))
         assert_array_equal(step.weight, [[-127, 64], [127, 25]])
 
+    @pytest.mark.filterwarnings("ignore:invalid value")
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     def test_what_is_not_finite_is_refused(self, bad):
         with pytest.raises(OptionError, match="not finite"):
@@ -217,6 +227,7 @@ class TestRefusals:
         with pytest.raises(DtypeError, match="uint8"):
             deploy.quantize(self.model, np.zeros((4, 2, 6, 6), np.uint8))
 
+    @pytest.mark.filterwarnings("ignore:overflow")
     def test_values_that_are_not_finite(self):
         model = nn.Conv2d(2, 3, 3)
         model.weight.data = np.full((3, 2, 3, 3), 1e38, np.float32)
@@ -239,7 +250,7 @@ class TestRefusals:
             deploy.quantize(nn.Conv2d(2, 3, 3).astype(np.float64), self.x)
 
     def test_inputs(self):
-        network = deploy.quantize(self.model, self.x)
+        network = deploy.quantize(self.model, self.x).network
         with pytest.raises(ShapeError, match=r"x must be \(N, 2, 6, 6\), not \(4, 2, 6, 5\)"):
             deploy.run_reference(network, self.x[..., :5])
         with pytest.raises(DtypeError, match="float64"):
@@ -252,25 +263,23 @@ def test_percentiles_leave_out_the_ends():
     x = np.linspace(-1, 1, 20_001, dtype=np.float32).reshape(-1, 1)
     x[0], x[-1] = -1000, 3000
     layer = nn.Linear(1, 1)
-    network = deploy.quantize(layer, x, calibration="percentile", percentile=99.9)
-    grid = network.grid
+    grid = deploy.quantize(layer, x, calibration="percentile", percentile=99.9).network.grid
     ends = grid.numbers(np.array([0, 255], np.uint8))
     # A bin of the histogram is 4000 / 8192 wide.
     assert ends == pytest.approx([-1, 1], abs=0.5)
-    assert isinstance(network, Quantized)
-    assert deploy.quantize(layer, x).grid.numbers(np.array([255], np.uint8)) == pytest.approx(3000, abs=20)
+    assert deploy.quantize(layer, x).network.grid.numbers(np.array([255], np.uint8)) == pytest.approx(3000, abs=20)
 
 
 def test_dead_channels_and_constant_images():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 3, padding=1))
     model[0].bias.data = np.full(2, -100, np.float32)
     for x in (numbers(3, 1, 5, 5), np.zeros((3, 1, 5, 5), np.float32)):
-        whole = deploy.run_reference(deploy.quantize(model, x), x)
+        whole = deploy.quantize(model, x)(x)
         assert np.abs(whole - evaluated(model, x)).max() <= 1e-5
 
 
 def test_only_sums_of_numbers_share_a_step():
     model = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 1, 1))
-    network = deploy.quantize(model, numbers(3, 1, 5, 5))
+    network = deploy.quantize(model, numbers(3, 1, 5, 5)).network
     assert isinstance(network.steps[0], Sum)
     assert (network.steps[0].low, network.steps[0].grid.zero) == (0, 0)

@@ -37,7 +37,12 @@ def test_a_scale_for_each_filter(backend):
     assert_array_equal(y, np.array([[0.25, 1], [0, 1]], np.float32))
 
 
-@given(st.floats(-(2.0**100), 2.0**100, width=32), st.floats(2.0**-20, 2.0**20, width=32), st.integers(-127, 0), st.integers(1, 255))
+@given(
+    st.floats(-(2.0**100), 2.0**100, width=32),
+    st.floats(2.0**-20, 2.0**20, width=32),
+    st.integers(-127, 0),
+    st.integers(1, 255),
+)
 def test_it_is_what_numpy_rounds(number, scale, low, high):
     x = np.array([number], np.float32)
     wanted = np.clip(np.rint(x / np.float32(scale)), low, high) * np.float32(scale)
