@@ -28,7 +28,6 @@ from pruning import NORMALIZE, SHAPE, WEIGHTS, started, trained, tuned
 
 import minidil as md
 from minidil.bench import machine
-from minidil.deploy.int8_plan import Int8Plan
 
 CALIBRATED, PAUSE, ROUNDS = 512, 0.02, {1: 45, 32: 15, 256: 5}
 Form = Callable[[np.ndarray], np.ndarray]
@@ -66,17 +65,17 @@ def forms(folder: Path) -> tuple[dict[str, Form], dict[str, int]]:
     found: dict[str, Form] = {
         "layer by layer": layer_by_layer(whole),
         "plan": md.deploy.compile(whole, SHAPE),
-        "int8": Int8Plan(quantized["int8"]),
+        "int8": quantized["int8"],
         "pruned": md.deploy.compile(pruned, SHAPE),
-        "pruned, int8": Int8Plan(quantized["pruned, int8"]),
+        "pruned, int8": quantized["pruned, int8"],
     }
     files: dict[str, Path] = {}
     for name, model in (("layer by layer", whole), ("plan", whole), ("pruned", pruned)):
         files[name] = folder / f"{name}.safetensors"
         md.deploy.save_safetensors(model, files[name])
-    for name, network in quantized.items():
+    for name, plan in quantized.items():
         files[name] = folder / f"{name}.npz"
-        md.deploy.save_quantized(network, files[name])
+        md.deploy.save_quantized(plan, files[name])
     files["ONNX Runtime"] = folder / "model.onnx"
     md.deploy.to_onnx(whole, SHAPE, files["ONNX Runtime"])
     found["ONNX Runtime"] = in_onnx_runtime(files["ONNX Runtime"])
