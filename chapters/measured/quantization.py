@@ -25,7 +25,7 @@ import minidil as md
 from minidil import deploy
 from minidil.data.transforms import Flip, Normalize, PadCrop
 from minidil.deploy.fake import FakeQuantized
-from minidil.deploy.plan import Plan
+from minidil.deploy.planned import Planned
 
 NETWORKS = ((8, "max"), (6, "max"), (5, "max"), (4, "max"), (4, "percentile"))
 TRAINED_BITS, SEEDS, SEARCH_SEED, RATES = 4, (0, 1, 2), 9, (0.001, 0.003, 0.01)
@@ -47,7 +47,7 @@ WEIGHTS = md.models.pretrained_weights("vgg_small", "cifar10")
 NORMALISE = Normalize(WEIGHTS.mean, WEIGHTS.std)
 
 
-def logits(plan: Plan, dataset: md.data.Dataset) -> np.ndarray:
+def logits(plan: Planned[Any], dataset: md.data.Dataset) -> np.ndarray:
     """(N, 10)."""
     parts = range(0, len(dataset), BATCH)
     return np.concatenate([plan(WEIGHTS.prepare(dataset.images[first : first + BATCH])) for first in parts])
@@ -100,7 +100,7 @@ def contestant(calibrated: np.ndarray, rounding: bool) -> FakeQuantized:
     return model
 
 
-def planned(model: FakeQuantized) -> Plan:
+def planned(model: FakeQuantized) -> Planned[Any]:
     """What it has learnt, in whole numbers, or in float32 for the control."""
     return model.quantized() if model.rounding else deploy.compile(model, WEIGHTS.shape)
 

@@ -1,5 +1,6 @@
 """A trained network in whole numbers: what `--int8` makes for several commands."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from minidil.train import RunFolder
 
 if TYPE_CHECKING:
     from minidil.deploy.int8_plan import Int8Plan
-    from minidil.deploy.plan import Plan
+    from minidil.deploy.planned import Planned
 
 _IMAGES = 512
 _TIMED = 32  # images at a time
@@ -44,7 +45,7 @@ def compared(name: str, experiment: Experiment, model: Module, int8: "Int8Plan")
     """Print and return accuracy on the test images, size and time of both plans."""
     with blaming(_folder(name)):
         images = testing_images(experiment.settings)
-    plans: dict[str, Plan] = {"float32": deploy.compile(model, experiment.shape), "int8": int8}
+    plans: dict[str, Planned[Any]] = {"float32": deploy.compile(model, experiment.shape), "int8": int8}
     sizes = {"float32": sum(array.nbytes for array in model.state_dict().values()), "int8": int8.network.nbytes}
     answers: dict[str, list[Any]] = {kind: [] for kind in plans}
     for x, _ in experiment.measuring(images):
@@ -52,7 +53,7 @@ def compared(name: str, experiment: Experiment, model: Module, int8: "Int8Plan")
             answers[kind].append(plan(x).argmax(axis=1))
     classes = {kind: np.concatenate(each) for kind, each in answers.items()}
     x = np.random.default_rng(0).standard_normal((_TIMED, *experiment.shape), dtype=np.float32)
-    times = interleave({kind: lambda plan=plan: plan(x) for kind, plan in plans.items()})  # type: ignore[misc]
+    times = interleave({kind: partial(plan, x) for kind, plan in plans.items()}, rounds=5, warm_up=0.05)
     found: dict[str, Any] = {"images": len(images), "batch": _TIMED}
     rows = [("plan", "test accuracy", "bytes of weights", "ms an image")]
     for kind in plans:

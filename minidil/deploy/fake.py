@@ -62,7 +62,7 @@ class FakeStep(Module):
     def _mapped(self, values: tuple[Tensor, ...], rounding: bool) -> Tensor:
         stage, x = self.stage, values[0]
         if self.weight is None or self.bias is None:
-            if stage.kind == "add" or stage.pool is not None:
+            if stage.kind in ("add", "max_pool"):
                 return x
             left = iter(values)
             given = (next(left) if isinstance(each, Value) else each for each in stage.call.operands)
@@ -101,8 +101,8 @@ class FakeStep(Module):
 class FakeQuantized(Module):
     """Made by `deploy.fake_quantized`; trained as any model, by `train.fit`; then `quantized()` is the network in whole numbers.
 
-    It computes what that does, but for what rounding in float32 moves across the edge between two numbers of a grid, and
-    so does in evaluation mode what it does in training.
+    It computes what that does, but for what rounding in float32 moves across the edge between two numbers of a grid. In training
+    mode it computes the same as in evaluation mode: nothing is dropped out, and no statistics move.
     rounding: False computes with the weights and values as they are: the control that is trained the same way.
     """
 

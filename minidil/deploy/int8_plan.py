@@ -8,13 +8,13 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.deploy.int8_steps import KINDS
-from minidil.deploy.plan import Described, Plan
-from minidil.deploy.quantized import Quantized, Step, Weighted
+from minidil.deploy.planned import Planned
+from minidil.deploy.quantized import Grid, Quantized, Step, Weighted
 from minidil.deploy.stages import MEMORY, numbers_in
 from minidil.kernels.cpu.integer import to_grid
 
 
-class Int8Plan(Plan):
+class Int8Plan(Planned[Step]):
     """What a quantised network computes, for float32 inputs (N, *input_shape) with any N: float32 numbers.
 
     Between the first step and the last, values are uint8. Otherwise it is used like a plan of `deploy.compile`.
@@ -26,18 +26,19 @@ class Int8Plan(Plan):
         self.network, self.model, self.input_shape = network, network.model, network.input_shape
         self.dtype, self.between = np.dtype(np.float32), np.dtype(np.uint8)
         self.kept_apart, self.calls = network.kept_apart, sum(len(step.words) for step in network.steps)
-        self._grids = {0: network.grid} | {step.makes: step.grid for step in network.steps}
+        self._grids: dict[int, Grid | None] = {step.makes: step.grid for step in network.steps}
+        self._grids[0] = network.grid
         steps = [KINDS[type(step)](step) for step in network.steps]
-        self._arrange(network.steps, steps, [step.reads for step in network.steps], network.output)
-        self._work = [_work(step) for step in network.steps]
+        reads = [step.reads for step in network.steps]
+        self._arrange(network.steps, steps, reads, [_work(step) for step in network.steps], network.output)
 
-    def _size(self, stage: Described) -> int:
+    def _size(self, stage: Step) -> int:
         return numbers_in(stage.shape) * self._kind(stage.makes).itemsize
 
     def _kind(self, value: int) -> np.dtype[np.generic]:
         return self.dtype if self._grids[value] is None else self.between
 
-    def _made(self, memory: Array, stage: Described) -> Array:
+    def _made(self, memory: Array, stage: Step) -> Array:
         return memory.view(self._kind(stage.makes))
 
     def _check(self, images: Array) -> None:

@@ -32,23 +32,23 @@ class Weighted:
 
     def __init__(self, step: quantized.Weighted) -> None:
         source, made = step.source(), step.grid
-        weight, self.window = step.weight, step.window
-        if self.window is None:
-            weight, self.window = weight[..., None], Window.of((1,), 1)
+        weight, window = step.weight, step.window
+        if window is None:
+            weight, window = weight[..., None], Window.of((1,), 1)
         filters, channels = len(weight), weight.shape[1] * step.groups
-        self.zero, self.filters = source.zero, filters
+        self.zero, self.shape = source.zero, (*window.out, filters)
         self.ending = Requantise(step.bias, step.multiplier, 0 if made is None else made.zero, step.low, step.high)
-        self.residual = (step.source(1).zero, step.residual_multiplier) if len(step.reads) > 1 else None
+        self.residual = (step.source(1).zero, float(step.residual_multiplier)) if len(step.reads) > 1 else None
         self.places = None if step.pool is None else tap_places(step.pool)
         self.planes: integer_winograd.Prepared | None = None
-        saves = step.groups == 1 and made is not None and winograd_plan.pays(self.window, channels, filters, 1)
-        if made is not None and two_by_two.applies(self.window, channels, filters, step.groups):
-            self.way, self.planes = "two by two", integer_winograd.prepare_two_by_two(weight, self.window)
-        elif saves and len(self.window.size) == 2 and integer_winograd.is_exact(weight):
-            self.way, self.planes = "winograd", integer_winograd.prepare_four_by_four(weight, self.window)
+        saves = step.groups == 1 and made is not None and winograd_plan.pays(window, channels, filters, 1)
+        if made is not None and two_by_two.applies(window, channels, filters, step.groups):
+            self.way, self.planes = "two by two", integer_winograd.prepare_two_by_two(weight, window)
+        elif saves and len(window.size) == 2 and integer_winograd.is_exact(weight):
+            self.way, self.planes = "winograd", integer_winograd.prepare_four_by_four(weight, window)
         else:
             self.way = "direct"
-            self.prepared = integer_direct.prepare(weight, self.window, step.groups)
+            self.prepared = integer_direct.prepare(weight, window, step.groups)
 
     def run(self, sources: Sequence[Array], out: Array) -> None:
         x, residual = sources[0], sources[1] if len(sources) > 1 else None
@@ -56,7 +56,7 @@ class Weighted:
             self._convolve(x, out, residual)
             return
         tiles = 0 if self.planes is None else len(self.planes.corners)
-        pooled(self._convolve, x, residual, (*self.window.out, self.filters), self.places, out, tiles)
+        pooled(self._convolve, x, residual, self.shape, self.places, out, tiles)
 
     def _convolve(self, x: Array, y: Array, residual: Array | None) -> None:
         added = None if residual is None or self.residual is None else Residual(residual, *self.residual)
@@ -64,7 +64,7 @@ class Weighted:
             integer_winograd.convolve(x, self.zero, self.planes, self.ending, y, added)
             return
         source = x.reshape(len(x), *three(x.shape[1:-1] or (1,)), x.shape[-1])
-        results = y.reshape(len(y), -1, self.filters)
+        results = y.reshape(len(y), -1, y.shape[-1])
         integer_direct.convolve(source, self.zero, self.prepared, self.ending, results, added)
 
 

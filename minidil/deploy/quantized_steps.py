@@ -90,6 +90,7 @@ def stays_float(fused: Fused, value: int) -> bool:
 
 
 def only_floats_read(fused: Fused, value: int) -> bool:
+    """Whether nothing but calls in float32 read a value, be it after others have moved it."""
     readers = [stage for stage in fused.stages if value in operands(stage)]
     return all(
         stage.kind in ("call", "concatenate") and (stage.call.op not in MOVES or only_floats_read(fused, stage.makes))

@@ -14,7 +14,7 @@ How large the numbers get, along both axes, for |x| <= 255 and |w| <= 127: a row
 
 The sums M = U V and all of A^T are taken modulo 2^32, where sums, differences and products of whole numbers stay right. So there
 is 576 y modulo 2^32, however large the numbers were in between. 576 = 64 * 9, and 9 * 954,437,177 = 2 * 2^32 + 1: that number is
-the inverse of 9 modulo 2^32, and multiplying by it leaves 64 y modulo 2^32. If |y| < 2^25 that is 64 y itself, as an int32, and an
+the inverse of 9 modulo 2^32, and multiplying by it leaves 64 y modulo 2^32. If |y| < 2^25 that is 64 y itself, an int32, and an
 arithmetic shift by 6 is y. |y| <= 255 sum |w| for each filter, so
 
     255 sum |w| < 2^25      (sum |w| < 131,586)

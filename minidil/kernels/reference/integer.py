@@ -22,7 +22,7 @@ from minidil.kernels.reference.conv import conv_forward
 
 
 class Requantise(NamedTuple):
-    """bias: b for each filter, int32. multiplier: m for each, float32. zero, low, high: of y, the last two limits of it in uint8."""
+    """bias: b for each filter, int32. multiplier: m for each, float32. zero, low, high: of y, the last two limit it."""
 
     bias: Array
     multiplier: Array
