@@ -6,6 +6,7 @@ from types import UnionType
 from typing import Any
 
 from minidil.cli.settings import Settings
+from minidil.deploy.prune.widths import is_widths
 from minidil.errors import CheckpointError
 from minidil.train.rules import MAPPING, TEXT, Rule, listed, named, number, optional, shown, whole
 
@@ -18,6 +19,8 @@ _FACTS = {
     "std": listed(Rule("above 0 and at most 1", lambda value: number(0, 1).holds(value) and value > 0)),
     "settings": MAPPING,
 }
+
+_WIDTHS = Rule("two whole numbers for each layer", is_widths)
 
 
 def _exactly(wanted: Any) -> Rule:
@@ -53,7 +56,7 @@ def checked(config: dict[str, Any], path: Path) -> Settings:
         raise CheckpointError(
             f"{path} has no {', '.join(missing)}: it was not made by `minidil train`, or a part of it is lost"
         )
-    named(config, _FACTS, f"{path}: ")
+    named(config, _FACTS | ({"widths": _WIDTHS} if "widths" in config else {}), f"{path}: ")
     channels, height, width = config["shape"]
     for name in ("mean", "std"):
         if len(config[name]) != channels:

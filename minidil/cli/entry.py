@@ -22,6 +22,7 @@ from minidil.cli import (
     plan,
     plot,
     predict,
+    prune,
     train,
     weights,
 )
@@ -40,6 +41,7 @@ _COMMANDS = (
     data,
     weights,
     deploy,
+    prune,
     plot,
     bench,
     doctor,

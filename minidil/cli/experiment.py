@@ -14,6 +14,7 @@ from minidil.array import Array
 from minidil.cli.config import checked
 from minidil.cli.settings import Settings
 from minidil.data import transforms
+from minidil.deploy.prune.widths import Widths, narrowed
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import BatchNorm, Module, Parameter
 from minidil.random import default_rng, seed
@@ -37,31 +38,39 @@ _WHITENING_IMAGES = 5000
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a model begins with. name: as config.json has it. settings, classes: of their training, where known."""
+    """Weights that a model begins with. name: as config.json has it. settings, classes: of their training, where known.
+
+    widths: of the layers, if they are of a pruned network.
+    """
 
     name: str
     settings: Settings | None
     classes: tuple[str, ...] | None
     state: Mapping[str, Array]
+    widths: Widths | None = None
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What config.json holds. shape: (C, H, W) of an image; mean, std: (C,) of the training images, white being 1."""
+    """What config.json holds. shape: (C, H, W) of an image; mean, std: (C,) of the training images, white being 1.
+
+    widths: of the layers of a network that was pruned, see `deploy.prune.widths`; None if it is as it was built.
+    """
 
     settings: Settings
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    widths: Widths | None = None
 
     @classmethod
-    def on(cls, settings: Settings, learn: data.Dataset) -> Self:
+    def on(cls, settings: Settings, learn: data.Dataset, widths: Widths | None = None) -> Self:
         """The experiment with these settings on the images `learn`."""
         channels, height, width = learn.images.shape[1:]
         # A channel that is the same everywhere has no deviation to divide by.
         std = tuple(value or 1.0 for value in learn.std().tolist())
-        return cls(settings, learn.classes, (channels, height, width), tuple(learn.mean().tolist()), std)
+        return cls(settings, learn.classes, (channels, height, width), tuple(learn.mean().tolist()), std, widths)
 
     @classmethod
     def of(cls, folder: RunFolder) -> Self:
@@ -69,8 +78,8 @@ class Experiment:
         config = folder.config()
         settings = checked(config, folder.path / CONFIG)
         channels, height, width = config["shape"]
-        facts = (tuple(config[name]) for name in ("mean", "std"))
-        return cls(settings, tuple(config["classes"]), (channels, height, width), *facts)
+        mean, std = (tuple(config[name]) for name in ("mean", "std"))
+        return cls(settings, tuple(config["classes"]), (channels, height, width), mean, std, config.get("widths"))
 
     def check_images(self, images: data.Dataset, folder: RunFolder) -> None:
         """Raises: CheckpointError if these are no images of the shape and classes that config.json tells."""
@@ -101,6 +110,7 @@ class Experiment:
             "shape": list(self.shape),
             "mean": list(self.mean),
             "std": list(self.std),
+            **({"widths": self.widths} if self.widths else {}),
         }
 
     def model(self) -> Module:
@@ -116,12 +126,12 @@ class Experiment:
             options["dilations"] = [stage[0] for stage in settings.dilations] if single else settings.dilations
         seed(settings.seed)
         model = models.build(settings.model, len(self.classes), self.shape[0], rng=default_rng(), **options)
-        if settings.output_stride is None:
-            return model
-        try:
-            return analysis.dilate(model, settings.output_stride, self.shape).model
-        except OptionError as error:
-            raise OptionError(f"--output-stride {settings.output_stride}: {error}") from error
+        if settings.output_stride is not None:
+            try:
+                model = analysis.dilate(model, settings.output_stride, self.shape).model
+            except OptionError as error:
+                raise OptionError(f"--output-stride {settings.output_stride}: {error}") from error
+        return narrowed(model, self.widths) if self.widths else model
 
     def untrained(self, learn: data.Dataset, start: Start | None = None) -> tuple[Module, tuple[str, ...]]:
         """A model before its first step, and in words what of it is not as in `start`.

@@ -26,7 +26,7 @@ def starting(name: str) -> Start:
     if path.is_dir():
         folder = RunFolder(path)
         experiment = Experiment.of(folder)
-        return Start(str(path), experiment.settings, experiment.classes, folder.best()["model"])
+        return Start(str(path), experiment.settings, experiment.classes, folder.best()["model"], experiment.widths)
     if path.is_file():
         with states.opened(path) as file:
             return Start(str(path), None, None, {each: file.read(each) for each in file.arrays})

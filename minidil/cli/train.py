@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         start = starting(given["init"]) if "init" in given else None
         given |= {"init": start.name} if start else {}
         settings = Settings.of({"backend": given.get("backend", backend())} | given, network_of(start, given))
-        _check_new(out)
+        check_new(out)
     settings = experiment.settings if experiment else settings
     if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
         raise DataError(
@@ -104,12 +104,12 @@ def run(args: argparse.Namespace) -> None:
         learn, validate = training_images(settings)
     if experiment and folder:
         experiment.check_learnt(learn, folder)
-    experiment = experiment or Experiment.on(settings, learn)
-    with use(settings.backend), _output_may_end():
-        _train(experiment, learn, validate, testing_images(settings), start, save_every, out, resume, dry)
+    experiment = experiment or Experiment.on(settings, learn, start.widths if start else None)
+    with use(settings.backend), output_may_end():
+        carry_out(experiment, learn, validate, testing_images(settings), start, save_every, out, resume, dry)
 
 
-def _train(
+def carry_out(
     experiment: Experiment,
     learn: data.Dataset,
     validate: data.Dataset | None,
@@ -120,6 +120,7 @@ def _train(
     resume: Path | None,
     dry: bool,
 ) -> None:
+    """Train on `learn`, in a new folder or in that of a run, and measure the best weights on `unseen`."""
     settings = experiment.settings
     with blaming(RunFolder(resume) if resume else None):
         model, notes = experiment.untrained(learn, start)
@@ -165,7 +166,7 @@ def _train(
     print(fill(f"test loss {test.loss:.4f}, test accuracy {test.accuracy:.2%}; everything is in {folder}"))
 
 
-def _check_new(out: Path | None) -> None:
+def check_new(out: Path | None) -> None:
     """Raises: OptionError if no run can begin in `out`, or below runs/ without it: before anything is read or written."""
     check_folder("--out", out or _RUNS)
     if out and out.is_dir():
@@ -209,7 +210,7 @@ class _Stream:
 
 
 @contextmanager
-def _output_may_end() -> Iterator[None]:
+def output_may_end() -> Iterator[None]:
     """The weights are what a run is for: it does not die with `| head`, or with a pager that is closed."""
     with redirect_stdout(cast(TextIO, _Stream(sys.stdout))):
         yield

@@ -99,7 +99,9 @@ def network(kinds: list[str], channels: int, groups: int, seed: int, flat: bool 
     """Blocks between a first convolution and a head, with statistics and scales that are not those of the beginning."""
     rng = np.random.default_rng(seed)
     blocks = [Block(kind, channels, groups, rng) for kind in kinds]
-    head = [nn.Flatten(), nn.Linear(64 * channels, 6, rng=rng)] if flat else [nn.GlobalAvgPool(), nn.Flatten()]
+    head: list[nn.Module] = [nn.GlobalAvgPool(), nn.Flatten()]
+    if flat:
+        head = [nn.Flatten(), nn.BatchNorm1d(64 * channels), nn.Linear(64 * channels, 6, rng=rng)]
     last = [nn.ReLU(), nn.Linear(6 if flat else channels, 5, rng=rng)]
     first = [nn.Conv2d(3, channels, 3, padding=1, bias=False, rng=rng), nn.BatchNorm2d(channels), nn.ReLU()]
     return shaken(nn.Sequential(*first, *blocks, *head, *last), rng)
@@ -146,7 +148,7 @@ def check(model: nn.Module, pruned: deploy.Pruned) -> None:
     assert np.abs(found - wanted).max() <= 2e-5 * max(1, np.abs(wanted).max())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
     st.sampled_from(((4, 1), (4, 2), (4, 4), (6, 3))),
@@ -164,7 +166,7 @@ def test_random_networks(kinds: list[str], widths: tuple[int, int], share: float
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("groups", [2, 4])
 def test_every_way_of_joining(kind: str, groups: int) -> None:
     model = network([kind], 4, groups, seed=0)
     pruned = deploy.prune_channels(model, SHAPE, 0.5)
@@ -202,6 +204,17 @@ def test_the_smallest_filters_go_and_the_output_stays() -> None:
     assert "channels: 0 2 of 4" in repr(pruned)
 
 
+def test_groups_of_a_transposed_convolution_keep_the_same_places() -> None:
+    up = nn.ConvTranspose2d(4, 6, 1, groups=2)
+    up.weight.data = np.array([[1, 7, 3], [1, 7, 3], [6, -1, 2], [6, -1, 2]], np.float32).reshape(
+        4, 3, 1, 1
+    )  # means 3.5, 4, 2.5
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), up, nn.Conv2d(6, 2, 1))
+    pruned = deploy.prune_channels(model, SHAPE, 0.4, skip="0")
+    check(model, pruned)
+    assert pruned.kept["1"] == (0, 1, 3, 4)
+
+
 def test_scales_of_batch_norm_decide_over_the_whole_network() -> None:
     layers = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()]
     for norm, scale in ((layers[1], [1, -2, 3, -4]), (layers[4], [0.5, 0.1, -0.1, 0.2])):
@@ -224,6 +237,34 @@ def test_an_activation_that_makes_something_of_zero_is_cut_all_the_same() -> Non
     hidden[2].weight.data = weight
     x = rng.normal(size=(2, *SHAPE)).astype(np.float32)
     assert np.allclose(computed(pruned.model, x), computed(hidden, x), atol=1e-6)
+
+
+class Sequence(nn.Module):
+    """Convolutions over positions, and between them a linear layer over the channels of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.conv = nn.Conv1d(3, 6, 3, padding="causal", rng=rng)
+        self.linear = nn.Linear(6, 4, rng=rng)
+        self.last = nn.Conv1d(4, 2, 1, rng=rng)
+
+    def forward(self, x: Any) -> Any:
+        y = F.relu(self.conv(x)).transpose((0, 2, 1))
+        return self.last(F.relu(self.linear(y)).transpose((0, 2, 1)))
+
+
+def test_a_linear_layer_over_the_last_axis() -> None:
+    model = Sequence()
+    pruned = deploy.prune_channels(model, (3, 7), 0.5)
+    assert pruned.widths == {"conv": (6, 3), "linear": (4, 2), "last": (2, 2)}
+    smaller: Any = pruned.model
+    x = np.random.default_rng(0).normal(size=(2, 3, 7)).astype(np.float32)
+    before, after = (np.zeros(n, np.float32) for n in (6, 4))
+    before[list(pruned.kept["conv"])] = after[list(pruned.kept["linear"])] = 1
+    first = F.relu(model.conv(md.tensor(x))).transpose((0, 2, 1)) * before
+    wanted = model.last((F.relu(model.linear(first)) * after).transpose((0, 2, 1)))
+    assert np.allclose(smaller(md.tensor(x)).numpy(), wanted.numpy(), atol=1e-5)
 
 
 class Own(nn.Module):

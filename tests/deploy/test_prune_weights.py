@@ -52,10 +52,12 @@ def test_zeros_stay_and_the_others_learn(kind: str) -> None:
 
 def test_a_run_with_masks_is_resumed_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.RunFolder, "draw", lambda folder, history: None)
-    whole, first, second = Tiny(epochs=2), Tiny(epochs=2), Tiny(epochs=2)
+    whole = Tiny(epochs=2)
     whole.fit(callbacks=[deploy.magnitude(whole.model, 0.5)])
+    first = Tiny(epochs=2)
     with pytest.raises(ZeroDivisionError):
         first.fit(tmp_path / "run", callbacks=[deploy.magnitude(first.model, 0.5), StopAt(7)], save_every=0)
+    second = Tiny(epochs=2)
     second.fit(tmp_path / "run", callbacks=[deploy.magnitude(second.model, 0.5)], resume=True)
     wanted = whole.model.state_dict()
     assert all(np.array_equal(value, wanted[name]) for name, value in second.model.state_dict().items())

@@ -16,7 +16,7 @@ from minidil.deploy.prune.layers import cut, mask, width
 from minidil.deploy.recording import record
 from minidil.errors import MinidilError, OptionError
 from minidil.graph import no_grad
-from minidil.nn import Module
+from minidil.nn import BatchNorm, Module
 from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor
 from minidil.train.freeze import matching
@@ -49,9 +49,9 @@ class Pruned:
             f"{after:,} of {before:,} {what} ({after / max(before, 1):.0%})"
             for what, (before, after) in (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
         ]
-        layers = ", ".join(
-            f"{name} {after} of {before}" for name, (before, after) in self.widths.items() if after < before
-        )
+        modules = dict(self.model.named_modules())
+        cut = {name: each for name, each in self.widths.items() if not isinstance(modules[name], BatchNorm)}
+        layers = ", ".join(f"{name} {after} of {before}" for name, (before, after) in cut.items() if after < before)
         return (
             f"{type(self.model).__name__} on {self.input_shape}: {' and '.join(shares)} are left; "
             f"channels: {layers or 'all'}"

@@ -12,6 +12,7 @@ from minidil.array import Array
 from minidil.deploy.prune.follow import WHO, Layer
 from minidil.deploy.prune.layers import LAYERS
 from minidil.errors import OptionError
+from minidil.nn import BatchNorm, Parameter
 
 
 def scored(layers: Mapping[str, Layer], by: str) -> dict[int, float]:
@@ -22,11 +23,9 @@ def scored(layers: Mapping[str, Layer], by: str) -> dict[int, float]:
     """
     found: dict[int, list[float]] = defaultdict(list)
     for layer in layers.values():
-        if (LAYERS[type(layer.module)] == "batch_norm") == (by == "batch_norm"):
-            sizes = _sizes(layer.module)
-            for number, size in zip(
-                layer.makes.tolist(), [] if sizes is None else sizes.tolist(), strict=sizes is not None
-            ):
+        weight = layer.module.own_parameters().get("weight")
+        if weight is not None and isinstance(layer.module, BatchNorm) == (by == "batch_norm"):
+            for number, size in zip(layer.makes.tolist(), _sizes(layer.module, weight).tolist(), strict=True):
                 found[number].append(size)
     for name, layer in layers.items():
         if missing := set(layer.makes.tolist()) - found.keys() - {0}:
@@ -58,11 +57,9 @@ def chosen(layers: Mapping[str, Layer], scores: Mapping[int, float], share: floa
     return np.array(sorted(removed), np.int64)
 
 
-def _sizes(module: Any) -> Array | None:
-    """The size of what makes each channel of a layer; None of a batch norm without scale."""
-    if module.weight is None:
-        return None
-    size = np.abs(module.weight.numpy())
+def _sizes(module: Any, weight: Parameter) -> Array:
+    """The mean of |w| over what makes each channel of a layer."""
+    size = np.abs(weight.numpy())
     if (
         LAYERS[type(module)] == "conv_transpose"
     ):  # (in, out/groups, *K): channel f is number f % (out/groups) of its group

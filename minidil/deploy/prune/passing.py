@@ -53,6 +53,8 @@ class Flow:
 
     def varies(self, x: Numbers, axis: int) -> bool:
         """Whether several sets lie along an axis."""
+        if not (x != x.take([0], axis)).any():
+            return False
         roots = self.groups.roots(x)
         return bool((roots != roots.take([0], axis)).any())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.deploy.prune.layers import LAYERS, cut, is_depthwise, width
-from minidil.errors import CheckpointError
+from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
 from minidil.storage import checkpoint
 
@@ -27,14 +27,12 @@ def widths_of(model: Module) -> dict[str, tuple[int, int]]:
 def narrowed(model: Module, widths: Widths) -> Module:
     """A copy of a model with layers of these widths, and some of its weights: those of the pruned one are to be loaded.
 
-    Raises: CheckpointError that names a layer which the model has not, or which is narrower.
+    Raises: OptionError that names a layer which the model has not, or which is narrower.
     """
     own = widths_of(model)
     if own.keys() != widths.keys():
         odd = ", ".join(sorted(own.keys() ^ widths.keys()))
-        raise CheckpointError(
-            f"widths: they are not those of this {type(model).__name__}: {odd} is in one of both only"
-        )
+        raise OptionError(f"widths: they are not those of this {type(model).__name__}: {odd} is in one of both only")
     copy = deepcopy(model)
     for name, module in [(name, each) for name, each in copy.named_modules() if name in own]:
         if tuple(widths[name]) != own[name]:
@@ -50,7 +48,7 @@ def _first(name: str, module: Any, wanted: Sequence[int], had: tuple[int, int]) 
     if per_channel:
         fits, groups = fits and wanted[1] == per_channel * wanted[0], 1
     if not fits or any(few % groups for few in wanted):
-        raise CheckpointError(
+        raise OptionError(
             f"widths: layer {name!r} ({type(module).__name__}) reads {had[0]} channels and makes {had[1]}, and cannot become "
             f"one that reads {wanted[0]} and makes {wanted[1]}"
         )
@@ -75,7 +73,7 @@ def load_pruned(path: str | os.PathLike[str], model: Module) -> Module:
     try:
         made = narrowed(model, tree["widths"])
         made.load_state_dict(tree["model"])
-    except CheckpointError as error:
+    except (CheckpointError, OptionError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return made
 
