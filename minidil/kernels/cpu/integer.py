@@ -18,7 +18,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu.integer_registers import multiply_add_pairs, plus_bytes, save_rounded, scaled
-from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.cpu.layout import compiled, compiled_exactly
 from minidil.kernels.cpu.registers import equal_rows, lanes, load, numbers_at, store, taken
 from minidil.kernels.reference.integer import Requantise
 
@@ -103,7 +103,7 @@ def sums_of_pairs(
         store(tile, sums, numbers_at(taken(lines, p, count, rows), 0, width, to))
 
 
-@compiled
+@compiled_exactly
 def end_rows(
     sums: Array,
     at: int,
@@ -152,7 +152,7 @@ def end_rows(
         y[into : into + count] = own[:count]
 
 
-@compiled
+@compiled_exactly
 def add_lines(
     one: Array,
     one_zero: Any,
@@ -198,7 +198,7 @@ def channel_sums(x: Array, sums: Array) -> None:
                 row[c] += source[c]
 
 
-@compiled
+@compiled_exactly
 def to_grid(x: Array, scale: Any, zero: Any, high: Any, y: Array) -> bool:
     """y (N, positions, C) = rint(x / scale) + zero, within 0..high, of x (N, C, positions).
 

@@ -32,6 +32,12 @@ def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
+def compiled_exactly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but a product that is added to something is rounded first, as in NumPy."""
+    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, error_model="numpy")
+    return kernel
+
+
 def walk(window: Window, start: int, stop: int, step: int) -> Iterator[tuple[int, int, Array]]:
     """Yield (first, last, places) for the output positions start..stop of a batch, `step` of them at a time.
 
