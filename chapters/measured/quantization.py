@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +63,8 @@ def made(calibrated: np.ndarray, bits: int, calibration: str) -> FakeQuantized:
     return deploy.fake_quantized(model, calibrated, calibration=calibration, percentile=PERCENTILE, bits=bits)
 
 
-def rounded(calibrated: np.ndarray, test: md.data.Dataset) -> dict[str, Any]:
-    """Accuracy in every number of bits, without training."""
+def rounded(calibrated: np.ndarray, test: md.data.Dataset) -> None:
+    """Keep the accuracy in every number of bits, without training."""
     whole = logits(deploy.compile(md.models.vgg_small(pretrained="cifar10"), WEIGHTS.shape), test)
     found: dict[str, Any] = {"float32": right(whole, test.labels), "networks": []}
     for bits, calibration in NETWORKS:
@@ -79,8 +78,8 @@ def rounded(calibrated: np.ndarray, test: md.data.Dataset) -> dict[str, Any]:
         off = np.abs(fewer[:COMPARED] - rounded_floats)
         facts["float32"] = {"same_class": same, "mean_off": float(off.mean()), "largest_off": float(off.max())}
         found["networks"].append(facts)
+        keep(rounded=found)
         print(facts, flush=True)
-    return found
 
 
 def tuned(model: FakeQuantized, learn: md.data.Dataset, lr: float, steps: int, seed: int) -> float:
@@ -118,11 +117,9 @@ def searched(calibrated: np.ndarray, learn: md.data.Dataset, held_out: md.data.D
     return found
 
 
-def trained(
-    calibrated: np.ndarray, learn: md.data.Dataset, test: md.data.Dataset, search: dict[str, Any]
-) -> Sequence[dict[str, Any]]:
-    """Accuracy after training, of both contestants for every seed."""
-    found = []
+def trained(calibrated: np.ndarray, learn: md.data.Dataset, test: md.data.Dataset, search: dict[str, Any]) -> None:
+    """Keep the accuracy after training, of both contestants for every seed."""
+    found: list[dict[str, Any]] = []
     for seed in SEEDS:
         for rounding in (True, False):
             name = _name(rounding)
@@ -132,8 +129,8 @@ def trained(
             facts = {"seed": seed, "contestant": name, "lr": lr, "loss": round(loss, 4)}
             facts["accuracy"] = right(logits(planned(model), test), test.labels)
             found.append(facts)
+            keep(trained=found)
             print(facts, flush=True)
-    return found
 
 
 def keep(**parts: Any) -> None:
@@ -154,10 +151,11 @@ def main() -> None:
     held_out, learn = md.data.split(everything, HELD_OUT / len(everything), SEARCH_SEED)
     calibrated = WEIGHTS.prepare(md.data.split(learn, CALIBRATED / len(learn), SEARCH_SEED)[0].images)
     if "rounded" in sys.argv[1:]:
-        keep(rounded=rounded(calibrated, test))
+        rounded(calibrated, test)
     if "trained" in sys.argv[1:]:
         search = searched(calibrated, learn, held_out)
-        keep(search=search, trained=trained(calibrated, learn, test, search))
+        keep(search=search)
+        trained(calibrated, learn, test, search)
 
 
 if __name__ == "__main__":

@@ -55,11 +55,12 @@ def check_file(option: str, path: Path) -> None:
 
 
 def check_new(option: str, path: Path, suffix: str) -> None:
-    """Raises: OptionError, which names the option, unless the name ends so and nothing has it yet."""
+    """Raises: OptionError, which names the option, unless the name ends so, nothing has it yet, and it can be written."""
     if path.suffix != suffix:
         raise OptionError(f"{option}: the name of the file ends in {suffix}, and {path} does not")
     if path.exists():
         raise OptionError(f"{option}: {path} is there already; remove it, or name another file")
+    check_file(option, path)
 
 
 def check_folder(option: str, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Trained models at work, and out of minidil. A model comes in; what goes out computes the same with less, answers sample by
 sample or at every position, or is a file that other programs read.
 
-`compile` makes an inference plan of it: `plan(x)` is the model in evaluation mode, and `print(plan)` says what was fused. The
-libraries that know the formats of others come with `pip install "minidil[deploy]"`.
+`compile` makes an inference plan of it: `plan(x)` is the model in evaluation mode, and `print(plan)` says what was fused.
+`quantize` makes one in whole numbers. The libraries that know the formats of others come with `pip install "minidil[deploy]"`.
 """
 
 from minidil.deploy.calibration import CALIBRATIONS, fake_quantized, quantize

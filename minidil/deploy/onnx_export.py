@@ -54,11 +54,13 @@ def to_onnx(
     words = dict(metadata or {})
     if not all(isinstance(word, str) for pair in words.items() for word in pair):
         raise OptionError(f"to_onnx: metadata holds words by words, not {words!r}")
-    if not isinstance(model, Module):
-        name, (calls, writer, output) = model.model, _whole(model.network, tuple(input_shape))
-    else:
+    if isinstance(model, Module):
         name, calls = type(model).__name__, calls_of(model, input_shape, "to_onnx")
         writer, output = _written(calls)
+    elif isinstance(network := getattr(model, "network", None), Quantized):
+        name, (calls, writer, output) = network.model, _whole(network, tuple(input_shape))
+    else:
+        raise OptionError(f"to_onnx: model is a module or a plan that quantize made, not {type(model).__name__}")
     made = _content(onnx, name, calls, writer, output, words)
     with atomic_write(path) as file:
         file.write(made)

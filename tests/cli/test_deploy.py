@@ -67,5 +67,6 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     too_many = refused(capsys, "deploy", name, "--int8", "--calibrate", "99999")
     assert "--calibrate 99999: there are " in too_many
     assert "--int8: the name of the file ends in .npz" in refused(capsys, "deploy", name, "--int8", "a.onnx")
+    assert "there is no folder" in refused(capsys, "deploy", name, "--int8", str(tmp_path / "none" / "a.npz"))
     (tmp_path / "a.npz").write_bytes(b"mine")
     assert "is there already" in refused(capsys, "deploy", name, "--int8", str(tmp_path / "a.npz"))

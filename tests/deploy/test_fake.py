@@ -19,7 +19,7 @@ NORMALISE = Normalize(WEIGHTS.mean, WEIGHTS.std)
 
 def fake(bits: int) -> Any:
     model = models.resnet_small(in_channels=1, pretrained="digits")
-    learnt = WEIGHTS.prepare(md.data.load("digits", "train").images[:128])
+    learnt = WEIGHTS.prepare(md.data.load("digits", "train").images[:64])
     return deploy.fake_quantized(model, learnt, bits=bits)
 
 
@@ -54,7 +54,7 @@ def test_training_mode_computes_the_same():
 
 def test_gradients_are_those_of_the_rounded_network():
     """Straight through: with few enough numbers clipped, what rounds is passed as if it were not there."""
-    model, x = fake(8), md.tensor(WEIGHTS.prepare(md.data.load("digits", "test").images[:32]))
+    model, x = fake(8), md.tensor(WEIGHTS.prepare(md.data.load("digits", "test").images[:16]))
     gradients = []
     for rounding in (True, False):
         model.rounding = rounding

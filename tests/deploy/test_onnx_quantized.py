@@ -80,6 +80,8 @@ def test_refusals(tmp_path):
     plan = deploy.quantize(nn.Conv2d(1, 1, 3), numbers(2, 1, 5, 5))
     with pytest.raises(OptionError, match=re.escape("was quantised for (1, 5, 5), and input_shape is (1, 6, 6)")):
         deploy.to_onnx(plan, (1, 6, 6), tmp_path / "net.onnx")
+    with pytest.raises(OptionError, match="a module or a plan that quantize made, not Plan"):
+        deploy.to_onnx(deploy.compile(nn.Conv2d(1, 1, 3), (1, 5, 5)), (1, 5, 5), tmp_path / "net.onnx")
     assert not list(Path(tmp_path).iterdir())
 
 
