@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import minidil as md
+import minidil.functional as F
 from minidil import nn
 from minidil.classroom.checking import check
 from minidil.classroom.draw import Draw
 from minidil.classroom.register import exercise
+from minidil.deploy.quantized import Grid
 
 CASES = 8
 
@@ -99,6 +101,36 @@ def test_strides_become_the_dilations_of_dilate() -> None:
         assert isinstance(made, nn.Sequential)
         assert tuple(conv.stride[0] for conv in made) == strides
         assert tuple(conv.dilation[0] for conv in made) == dilations
+
+
+def test_folded_weights_are_those_of_a_plan() -> None:
+    for case, (weight, bias) in _drawn("ex13_1"):
+        x = np.random.default_rng(0).standard_normal((1, case["weight"].shape[1], 5, 5))
+        v = F.conv(x, case["weight"], case["bias"])
+        settings = {"mean": case["mean"], "var": case["var"], "eps": case["eps"]}
+        wanted = F.batch_norm(v, weight=case["gamma"], bias=case["beta"], **settings).numpy()
+        assert np.allclose(F.conv(x, weight, bias).numpy(), wanted, rtol=1e-9, atol=1e-9 * np.abs(wanted).max())
+
+
+def test_marks_are_those_of_a_grid() -> None:
+    for case, (q, scale, zero) in _drawn("ex13_2"):
+        grid = Grid.over(case["x"].min(), case["x"].max(), case["bits"])
+        assert (grid.zero, grid.high) == (zero, 2 ** case["bits"] - 1)
+        assert np.isclose(grid.scale, scale, rtol=1e-6)
+        assert np.abs(grid.quantise(case["x"]).astype(int) - q).max() <= 1  # a half of float32 may be none of float64
+
+
+def test_a_ring_gives_what_a_causal_convolution_does() -> None:
+    step = exercise("ex13_3").expected
+    for case, _ in _drawn("ex13_3"):
+        weight, dilation = case["weight"], case["dilation"]
+        signal = np.random.default_rng(0).integers(-9, 10, (weight.shape[1], 20)).astype(float)
+        wanted = F.conv(signal[None], weight, padding="causal", dilation=dilation).numpy()[0]
+        rows, answers = np.zeros_like(case["rows"]), []
+        for t, row in enumerate(signal.T):
+            y, rows = step(rows, t, row, weight, dilation)
+            answers.append(y)
+        assert np.array_equal(np.transpose(answers), wanted)
 
 
 def test_optimizers_and_schedule_are_the_librarys() -> None:
