@@ -81,8 +81,7 @@ def sum_to(kernels: Kernels, grad: Array, shape: tuple[int, ...]) -> Array:
 
 def swapped(kernels: Kernels, matrices: Array) -> Array:
     """The transpose of every matrix in a stack."""
-    order = (*range(matrices.ndim - 2), matrices.ndim - 1, matrices.ndim - 2)
-    return kernels.transpose(matrices, order)
+    return kernels.transpose(matrices, (*range(matrices.ndim - 2), matrices.ndim - 1, matrices.ndim - 2))
 
 
 def once(function: Callable[[Array], Any]) -> Callable[[Array], Any]:

@@ -59,9 +59,7 @@ class Optimizer:
         self.param_groups: list[Group] = [self._group(entry, defaults, number) for number, entry in enumerate(entries)]
         self._check_parameters()
         self._state: dict[int, dict[str, Any]] = {}  # by the id of the parameter, once it has moved
-        self._of_rows: dict[
-            tuple[int, str], Any
-        ] = {}  # the arrays of the state that `_move_rows` made, and may write into
+        self._of_rows: dict[tuple[int, str], Any] = {}  # arrays of the state that `_move_rows` made, and may write into
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.options:

@@ -92,7 +92,7 @@ def test_steps_of_every_kind() -> None:
     ("size", "dilation", "way"), [(12, 2, "winograd"), (6, 3, "two by two"), (7, 5, "two by two"), (9, 4, "direct")]
 )
 def test_how_a_layer_is_convolved(size: int, dilation: int, way: str) -> None:
-    assert ways(agrees(nn.Sequential(conv(16, 16, 3, 1, dilation, dilation), nn.ReLU()), (16, size, size))) == [way]
+    assert ways(agrees(nn.Sequential(conv(16, 32, 3, 1, dilation, dilation), nn.ReLU()), (16, size, size))) == [way]
 
 
 def test_filters_that_may_sum_up_to_more_than_winograd_allows_are_multiplied_directly() -> None:
