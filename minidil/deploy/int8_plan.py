@@ -20,7 +20,7 @@ class Int8Plan(Planned[Step]):
     Between the first step and the last, values are uint8. Otherwise it is used like a plan of `deploy.compile`.
     """
 
-    name = "int8 plan"
+    name, worth = "int8 plan", 1 << 25
 
     def __init__(self, network: Quantized) -> None:
         self.network, self.model, self.input_shape = network, network.model, network.input_shape

@@ -19,7 +19,7 @@ class Plan(Planned[Stage]):
     It has copies of the weights: training goes on without it. Several threads may call it at once.
     """
 
-    name = "plan"
+    name, worth = "plan", 1 << 24
 
     def __init__(self, recording: Recording, fused: Fused) -> None:
         self.model, self.input_shape, self.dtype = recording.model, recording.shape, recording.dtype

@@ -19,7 +19,6 @@ from minidil.kernels.cpu import memory
 from minidil.kernels.threads import alone, blas_limited, num_threads, run_sliced
 from minidil.tensor import Tensor
 
-_WORTH = 1 << 24  # multiplications of a step: with fewer it takes longer to wake other threads than to do it
 _IMAGES = 32  # at a time, through all steps: memory does not grow beyond
 
 
@@ -45,10 +44,12 @@ class Planned(ABC, Generic[D]):
     Where there are as many images as threads, each thread takes its share of them through all steps; with fewer, the threads
     share those steps that are worth it.
     name: of such a plan. model, calls, kept_apart: what it is of, how many calls that makes, and which stayed on their own.
+    worth: multiplications of a step; with fewer it takes longer to wake other threads than to do it.
     dtype: the number type of what comes and goes; between: that of the memory between the steps.
     """
 
     name: ClassVar[str]
+    worth: ClassVar[int]
     model: str
     input_shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -140,7 +141,7 @@ class Planned(ABC, Generic[D]):
         room = memory.empty((count * self.numbers,), self.between)
         values = _Values(self._begun(x))
         for number, reads in enumerate(self.reads):
-            with alone() if count * self._work[number] < _WORTH else nullcontext():
+            with alone() if count * self._work[number] < self.worth else nullcontext():
                 self._step(number, values, room)
             for value in reads:
                 if self._last_read[value] == number and value != self.output:

@@ -148,15 +148,22 @@ def test_at_the_bound_winograd_is_exact_and_beyond_it_is_not_taken():
 
 @pytest.mark.parametrize("filters", [16, 21])
 def test_a_residual_is_added_before_rounding(filters):
-    """Its product is rounded before it is added; fused into one operation, some of these results would be others."""
-    window = Window.of((60, 70), 3, 1, 2, 2)
+    """Its product is rounded before it is added: fused into one operation, some results would be others."""
+    window = Window.of((80, 90), 3, 1, 2, 2)
     x, zero, weight, ending = case(window, 5, filters, seed=3)
+    ending = ending._replace(bias=ending.bias // 64, multiplier=np.full(filters, 2e-3, np.float32), low=0)
     added = np.random.default_rng(4).integers(0, 256, (2, filters, *window.out), np.uint8)
-    residual = Residual(last(added), 77, 0.37)
-    line = (-1, 1, 1)
+    residual, line = Residual(last(added), 77, 0.37), (-1, 1, 1)
     sums = (conv_sums(x, zero, weight, window) + ending.bias.reshape(line)).astype(np.float32)
-    value = sums * ending.multiplier.reshape(line) + (added.astype(np.float32) - np.float32(77)) * np.float32(0.37)
-    expected = np.clip(np.rint(value) + np.float32(ending.zero), ending.low, ending.high)
+    value, centred = sums * ending.multiplier.reshape(line), added.astype(np.float32) - np.float32(77)
+    expected, fused = (
+        np.clip(np.rint(each) + np.float32(ending.zero), ending.low, ending.high)
+        for each in (
+            value + centred * np.float32(0.37),
+            (sums.astype(float) * ending.multiplier.reshape(line) + centred * np.float32(0.37)).astype(np.float32),
+        )
+    )
+    assert (fused != expected).any()
     np.testing.assert_array_equal(by_direct(x, zero, weight, window, ending, residual=residual), expected)
     prepared = integer_winograd.prepare_four_by_four(weight, window)
     np.testing.assert_array_equal(by_tiles(x, zero, prepared, window, ending, residual), expected)

@@ -28,10 +28,10 @@ def product(left, right, sums, out, rows, columns, wide):
 
 
 @pytest.mark.parametrize("instruction", [integer_registers.PAIRS, None])
-@pytest.mark.parametrize(("rows", "columns"), [(6, 2), (8, 1)])
-def test_products_of_pairs(monkeypatch, instruction, rows, columns):
+def test_products_of_pairs(monkeypatch, instruction):
     """Also where the processor has no instruction for them, and where they overflow."""
     monkeypatch.setattr(integer_registers, "PAIRS", instruction)
+    rows, columns = 6, 2
     rng, wide = np.random.default_rng(0), columns * lanes(4)
     left, right = (rng.integers(-(2**15), 2**15, n).astype(np.int16) for n in (6 * rows + 4, 4 * wide))
     left[1:5] = right[: 2 * wide] = -(2**15)  # two such products together are 2^31

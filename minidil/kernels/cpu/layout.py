@@ -33,8 +33,11 @@ def compiled_sum(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_exactly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, but a product that is added to something is rounded first, as in NumPy."""
-    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, error_model="numpy")
+    """The same, but a product that is added to something is rounded first, as in NumPy.
+
+    fastmath: said, since what is left out is inherited from the compiled function that calls this one.
+    """
+    kernel: Callable[..., Any] = njit(function, nogil=True, cache=True, fastmath=False, error_model="numpy")
     return kernel
 
 
