@@ -40,7 +40,7 @@ def every_launch() -> list[Launch]:
 
 @contextmanager
 def recorded() -> Iterator[dict[tuple[Kernel, str], Launch]]:
-    """Collect launches instead of executing them. Every array then holds zeros, or what it held before."""
+    """Collect launches instead of executing them. What they would have written first is zeros then."""
     launches: dict[tuple[Kernel, str], Launch] = {}
 
     def record(kernel: Kernel, signature: str, grid: Any, block: tuple[int, int, int], values: tuple[Any, ...]) -> None:
@@ -48,13 +48,15 @@ def recorded() -> Iterator[dict[tuple[Kernel, str], Launch]]:
         launches[kernel, signature] = Launch(kernel, signature, max(prod(block), known.threads if known else 0))
         for value in values:
             if isinstance(value, DeviceArray):
-                _mark_written(value)
+                _write_zeros(value)
 
     with patch.dict(os.environ, MINIDIL_CUDA="emulator"), patch.object(launch, "in_emulator", record):
         yield launches
 
 
-def _mark_written(array: DeviceArray) -> None:
+def _write_zeros(array: DeviceArray) -> None:
+    """Where nothing has been written yet; else an op that looks at numbers would see those of an array before it."""
     memory: Any = array.block.pool.source
-    start = array.address - BASE
-    memory.state[start : start + array.nbytes] = WRITTEN
+    place = slice(array.address - BASE, array.address - BASE + array.nbytes)
+    memory.bytes[place][memory.state[place] != WRITTEN] = 0
+    memory.state[place] = WRITTEN

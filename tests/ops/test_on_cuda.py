@@ -94,6 +94,7 @@ IN_FLOAT32 = {
         in_one_type("binary_cross_entropy_with_logits", target=positive(3, 4) / 2),
         (drawn(3, 4),),
     ),
+    "focal_loss": (in_one_type("focal_loss", target=positive(3, 4) / 2), (drawn(3, 4),)),
     "cross_entropy": (
         lambda x: F.cross_entropy(x, target=np.array([[0, 2], [1, 1]]), weight=positive(3).astype(x.dtype)),
         (drawn(2, 3, 2),),
