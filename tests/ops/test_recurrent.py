@@ -165,7 +165,7 @@ def test_without_states_and_biases(backend, name) -> None:
 @pytest.mark.parametrize("size", [1e-4, 0.3, 3.0, 200.0])
 @pytest.mark.parametrize("kernel", ["lstm_cell", "lstm_cell_grad", "gru_cell", "gru_cell_grad"])
 def test_the_fast_kernels_are_the_reference(monkeypatch, kernel, size, dtype) -> None:
-    monkeypatch.setattr("minidil.kernels.cpu.recurrent._LEAST_ELEMENTS", 60)
+    monkeypatch.setattr("minidil.kernels.cpu.recurrent.LEAST_ELEMENTS", 60)
     rng = np.random.default_rng(0)
     wide, narrow = GATES[kernel.split("_")[0]] * 17, 17
     columns = {

@@ -25,12 +25,12 @@ def relu_grad(grad: Array, y: Array) -> Array:
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x)."""
-    return mapped(_sigmoid, x)[0]
+    return mapped(sigmoid_into, x)[0]
 
 
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent; NumPy's in other types than float32."""
-    return mapped(_tanh, x)[0] if x.dtype == np.float32 else np.tanh(x)
+    return mapped(tanh_into, x)[0] if x.dtype == np.float32 else np.tanh(x)
 
 
 def erf(x: Array) -> Array:
@@ -61,7 +61,8 @@ def _relu_grad(y: Array, grad: Array, dx: Array) -> None:
 
 
 @compiled
-def _sigmoid(x: Array, y: Array) -> None:
+def sigmoid_into(x: Array, y: Array) -> None:
+    """y = 1 / (1 + e^-x) of vectors, which may be the same."""
     one = x.dtype.type(1)
     for i in range(len(x)):
         power = exp_of_minus(abs(x[i]))
@@ -69,7 +70,8 @@ def _sigmoid(x: Array, y: Array) -> None:
 
 
 @compiled
-def _tanh(x: Array, y: Array) -> None:
+def tanh_into(x: Array, y: Array) -> None:
+    """y = tanh x of vectors, which may be the same."""
     for i in range(len(x)):
         y[i] = tanh_of(x[i])
 

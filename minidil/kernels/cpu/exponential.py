@@ -54,13 +54,23 @@ def clipped_exp_of_minus(s: Any) -> Any:
     return series * np.int32((np.int32(127) - n) << np.int32(23)).view(np.float32)
 
 
-@compiled
 def tanh_of(x: Any) -> Any:
-    """The hyperbolic tangent of a float32, right to 2e-7 of itself.
+    """The hyperbolic tangent; in float32 right to 2e-7 of itself. What compiled code calls depends on the type of x."""
+    return _tanh64(x)
 
-    Far from 0 it is (1 - p) / (1 + p) with p = e^(-2 |x|). Near 0, where that difference would lose its digits, it is x times a
-    polynomial in x^2, that of S. L. Moshier's Cephes library, `tanhf`.
-    """
+
+@overload(tanh_of, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
+def _tanh_of_type(x: Any) -> Callable[[Any], Any]:
+    return _tanh32 if x == types.float32 else _tanh64
+
+
+def _tanh64(x: Any) -> Any:
+    return math.tanh(x)
+
+
+def _tanh32(x: Any) -> Any:
+    # Far from 0 it is (1 - p) / (1 + p) with p = e^(-2 |x|). Near 0, where that difference would lose its digits, it is x times a
+    # polynomial in x^2, that of S. L. Moshier's Cephes library, `tanhf`.
     size, square = abs(x), x * x
     power = exp_of_minus(size + size)
     far = (_F(1) - power) / (_F(1) + power)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from minidil.array import Array
 from minidil.kernels.cpu import memory
-from minidil.kernels.cpu.exponential import exp_of_minus
+from minidil.kernels.cpu.elementwise import sigmoid_into, tanh_into
+from minidil.kernels.cpu.flat import LEAST_ELEMENTS
 from minidil.kernels.cpu.layout import compiled, writable
 from minidil.kernels.threads import run_sliced
-
-_LEAST_ELEMENTS = 1 << 14  # of fewer cells, the calling thread is through before others have woken
-_F = np.float32
 
 
 def lstm_cell(sums: Array, cell: Array) -> tuple[Array, Array, Array]:
@@ -50,48 +44,11 @@ def _run(kernel: Callable[..., None], given: Sequence[Array], like: Sequence[Arr
     """kernel(*given, *outs), its rows shared out among the threads; each out has the shape of one of `like`."""
     arrays = [writable(np.ascontiguousarray(x)) for x in given]
     outs = [memory.empty(x.shape, x.dtype) for x in like]
-    if like[-1].size < _LEAST_ELEMENTS:
+    if like[-1].size < LEAST_ELEMENTS:
         kernel(*arrays, *outs)
     else:
         run_sliced(lambda start, stop: kernel(*(x[start:stop] for x in (*arrays, *outs))), len(outs[0]))
     return outs
-
-
-@compiled
-def _sigmoid(x: Array, y: Array) -> None:
-    for j in range(len(x)):
-        power = exp_of_minus(abs(x[j]))
-        y[j] = (power if x[j] < 0 else x.dtype.type(1)) / (x.dtype.type(1) + power)
-
-
-@compiled
-def _tanh(x: Array, y: Array) -> None:
-    for j in range(len(x)):
-        y[j] = _tanh_of(x[j])
-
-
-def _tanh_of(x: Any) -> Any:
-    return math.tanh(x)
-
-
-@overload(_tanh_of, jit_options={"fastmath": {"contract"}, "error_model": "numpy"})
-def _tanh_of_type(x: Any) -> Callable[[Any], Any]:
-    return _tanh32 if x == types.float32 else _tanh64
-
-
-def _tanh64(x: Any) -> Any:
-    return math.tanh(x)
-
-
-def _tanh32(x: Any) -> Any:
-    """(1 - e^-2s) / (1 + e^-2s) with the sign of x and s = |x|; near 0, where that loses digits, the Taylor series."""
-    s = abs(x)
-    power = exp_of_minus(_F(2) * s)
-    square = x * x
-    far = (_F(1) - power) / (_F(1) + power)
-    near = s * (_F(1) - square * (_F(1 / 3) - square * (_F(2 / 15) - square * _F(17 / 315))))
-    size = near if s < _F(0.25) else far
-    return -size if x < 0 else size
 
 
 # The loops below go over one row of one gate at a time: with few arrays in a loop, the compiler makes vectors of it.
@@ -101,12 +58,12 @@ def _tanh32(x: Any) -> Any:
 def _lstm_cell(sums: Array, cell: Array, gates: Array, after: Array, hidden: Array) -> None:
     rows, size = cell.shape
     for n in range(rows):
-        _sigmoid(sums[n, : 2 * size], gates[n, : 2 * size])
-        _tanh(sums[n, 2 * size : 3 * size], gates[n, 2 * size : 3 * size])
-        _sigmoid(sums[n, 3 * size :], gates[n, 3 * size :])
+        sigmoid_into(sums[n, : 2 * size], gates[n, : 2 * size])
+        tanh_into(sums[n, 2 * size : 3 * size], gates[n, 2 * size : 3 * size])
+        sigmoid_into(sums[n, 3 * size :], gates[n, 3 * size :])
         i, f, g = gates[n, :size], gates[n, size : 2 * size], gates[n, 2 * size : 3 * size]
         _sum_of_products(f, cell[n], i, g, after[n])
-        _tanh(after[n], hidden[n])
+        tanh_into(after[n], hidden[n])
         _scale(gates[n, 3 * size :], hidden[n])
 
 
@@ -126,7 +83,7 @@ def _lstm_cell_grad(
         i, f = gates[n, :size], gates[n, size : 2 * size]
         g, o = gates[n, 2 * size : 3 * size], gates[n, 3 * size :]
         slope, slope_o = grad_before[n], grad_sums[n, 3 * size :]
-        _tanh(after[n], slope)
+        tanh_into(after[n], slope)
         for j in range(size):
             bent = slope[j]
             slope[j] = grad_cell[n, j] + grad_hidden[n, j] * o[j] * (one - bent * bent)
@@ -144,10 +101,10 @@ def _gru_cell(from_x: Array, from_hidden: Array, hidden: Array, gates: Array, af
         both, n = gates[m, : 2 * size], gates[m, 2 * size :]
         for j in range(2 * size):
             both[j] = from_x[m, j] + from_hidden[m, j]
-        _sigmoid(both, both)
+        sigmoid_into(both, both)
         for j in range(size):
             n[j] = from_x[m, 2 * size + j] + both[j] * from_hidden[m, 2 * size + j]
-        _tanh(n, n)
+        tanh_into(n, n)
         for j in range(size):
             after[m, j] = n[j] + both[size + j] * (hidden[m, j] - n[j])
 
