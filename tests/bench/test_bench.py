@@ -317,8 +317,9 @@ def test_training_goes_through_the_loader(monkeypatch: pytest.MonkeyPatch) -> No
     assert [row["library"] for row in rows] == ["numpy", "numba"]
     assert all(row["images"] * row["seconds"] == pytest.approx(4) for row in rows)
     first, second = seen
-    assert len(first) == len(second) == 4  # one epoch that is not counted, and one that is
-    for a, b in zip(first, second, strict=True):
+    assert {len(first) % 2, len(second) % 2} == {0}
+    assert min(len(first), len(second)) >= 4  # an epoch that is not counted, of the faster some more, and one that is
+    for a, b in zip(first, second, strict=False):
         np.testing.assert_array_equal(a, b)  # every library sees the same images
     assert a.shape == (2, 3, 32, 32)
     assert a.dtype == np.float32
