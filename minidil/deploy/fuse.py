@@ -274,9 +274,8 @@ def _fold(stage: Stage, scale: Array, shift: Array) -> None:
     """u = s v + t into the weights that make v; what makes channel c of v is scaled by s[c]."""
     weight, bias = stage.weight, stage.bias
     assert weight is not None  # for the type checker: every kind that takes it has one
-    if (
-        stage.kind == "conv_transpose"
-    ):  # weight (F, C/groups, *K): channel c is number c % (C/groups) of group c // (C/groups)
+    if stage.kind == "conv_transpose":
+        # weight (F, C/groups, *K): channel c is number c % (C/groups) of group c // (C/groups)
         by_group = weight.reshape(stage.groups, -1, *weight.shape[1:])
         scaled = by_group * scale.reshape(stage.groups, 1, weight.shape[1], *(1,) * (weight.ndim - 2))
     else:

@@ -84,9 +84,8 @@ def _on_grid(w: Writer, call: OpCall, name: str, grid: Grid, low: int = 0, high:
 
 def _dequantised(w: Writer, call: OpCall, whole: Array, scale: Array, name: str) -> str:
     """Constants, with a scale for each entry of axis 0."""
-    zeros = w.constant(
-        np.zeros(len(scale), whole.dtype)
-    )  # left out, they would be these; but one runtime looks for them
+    # Left out, the zeros would be these; but one runtime looks for them.
+    zeros = w.constant(np.zeros(len(scale), whole.dtype))
     return w.add("DequantizeLinear", call, [w.constant(whole, name), w.constant(scale), zeros], axis=0)
 
 

@@ -20,9 +20,8 @@ from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
 from minidil.ops.boxes import Boxes, as_boxes, as_table
 
-LARGEST = math.log(
-    1000 / 16
-)  # of log(w_b / w_a): a first guess gone wild must not overflow exp. Everybody has this number
+# Of log(w_b / w_a): a first guess gone wild must not overflow exp. Everybody has this number.
+LARGEST = math.log(1000 / 16)
 
 
 def box_iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> NDArray[np.float64]:

@@ -39,9 +39,8 @@ class UNet(Module):
     def forward(self, x: Tensor) -> Tensor:
         check_rank("UNet", x.shape, 2)
         height, width = x.shape[2:]
-        step = 2 ** len(
-            self.down
-        )  # every halving needs an even size: what is missing is added below and right, and cut again
+        # Every halving needs an even size: what is missing is added below and right, and cut again.
+        step = 2 ** len(self.down)
         x = F.pad(x, ((0, 0), (0, 0), (0, -height % step), (0, -width % step)))
         maps = []
         for layers in self.down:

@@ -60,9 +60,8 @@ def chosen(layers: Mapping[str, Layer], scores: Mapping[int, float], share: floa
 def _sizes(module: Any, weight: Parameter) -> Array:
     """The mean of |w| over what makes each channel of a layer."""
     size = np.abs(weight.numpy())
-    if (
-        LAYERS[type(module)] == "conv_transpose"
-    ):  # (in, out/groups, *K): channel f is number f % (out/groups) of its group
+    if LAYERS[type(module)] == "conv_transpose":
+        # (in, out/groups, *K): channel f is number f % (out/groups) of its group
         by_group = size.reshape(module.groups, -1, *size.shape[1:])
         return np.asarray(by_group.mean(axis=(1, *range(3, by_group.ndim))).reshape(-1))
     return np.asarray(size.reshape(len(size), -1).mean(axis=1))

@@ -35,9 +35,8 @@ class Groups:
         """Every number belongs with the one at the same place of the other array; the arrays are broadcast."""
         pairs = np.broadcast_arrays(ones, others)
         repeated = [not any(each.strides[axis] for each in pairs) for axis in range(pairs[0].ndim)]
-        once = tuple(
-            slice(0, 1) if again else slice(None) for again in repeated
-        )  # maps repeat a number along their axes
+        # Maps repeat a number along their axes.
+        once = tuple(slice(0, 1) if again else slice(None) for again in repeated)
         keys = np.unique(pairs[0][once] * len(self._above) + pairs[1][once])
         for one, other in zip(*np.divmod(keys, len(self._above)), strict=True):
             low, high = sorted((self._root(int(one)), self._root(int(other))))
