@@ -25,6 +25,7 @@ def assigned(path):
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
+@pytest.mark.slow
 def test_the_type_of_arrays_is_said_once():
     said = {path.relative_to(HOUSE).as_posix() for path in HOUSE.rglob("*.py") if "Array" in assigned(path)}
     # In the source of a CUDA kernel an array is what numba.cuda makes of it, which mypy knows nothing of; once for all of them.
@@ -42,6 +43,7 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@pytest.mark.slow
 def test_the_core_knows_no_cuda():
     knowing = ("kernels/cuda/", "doctor/", "cli/", "bench/", "emulator/")
     core = [path for path in HOUSE.rglob("*.py") if not path.relative_to(HOUSE).as_posix().startswith(knowing)]

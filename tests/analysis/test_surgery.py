@@ -63,6 +63,7 @@ def check(case: tuple[nn.Module, tuple[int, ...], bool], output_stride: int) -> 
         assert np.allclose(sparse, old, rtol=1e-12, atol=1e-12 * np.abs(old).max(initial=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(strided(), st.sampled_from((1, 1, 2, 3, 4)))
 def test_the_old_output_is_in_the_new_one(case, output_stride: int) -> None:

@@ -233,6 +233,7 @@ def test_the_operations_have_names_and_shapes_of_their_own() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", layer_cases(2), ids=lambda case: case.kind)
 def test_rows_of_layers(case: LayerCase) -> None:
     case = _small(case)
@@ -387,6 +388,7 @@ def test_the_command_prints_a_table_and_writes_its_files(tmp_path: Path, capsys:
     assert {path.name for path in tmp_path.iterdir()} == {"b.json", "b.png"}
 
 
+@pytest.mark.slow
 def test_inference_with_one_network_in_every_library() -> None:
     names = [name for name in bench.installed(bench.INFERENCE) if name != "numpy"]
     rows = bench.bench_infer(names, batch=2, rounds=1, dilations=((1,), (2,), (1,)))

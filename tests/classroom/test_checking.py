@@ -313,6 +313,7 @@ def test_a_check_draws_the_same_cases_in_any_program_and_leaves_no_file(tmp_path
     assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["script.py"]
 
 
+@pytest.mark.slow
 def test_importing_minidil_imports_none_of_it() -> None:
     code = (
         "import sys, minidil\n"

@@ -274,6 +274,7 @@ def test_every_key_is_among_those_changed(run: Path) -> None:
         assert config[part].keys() - LEGAL[part].keys() - TWICE.keys() == fixed
 
 
+@pytest.mark.slow
 def test_every_setting_changed_to_another_that_is_as_good_is_refused(run: Path) -> None:
     """By what reads the weights to measure them, and by what reads the state to go on."""
     config, folder = json.loads((run / "config.json").read_text()), RunFolder(run)
@@ -345,6 +346,7 @@ class Killed:
         return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", range(5))
 def test_a_process_killed_while_the_settings_change_leaves_a_run_that_goes_on(
     run: Path, monkeypatch: pytest.MonkeyPatch, writes: int

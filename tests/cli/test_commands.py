@@ -179,6 +179,7 @@ def test_the_module_is_the_command() -> None:
         assert "digits" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "minidil", "data", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

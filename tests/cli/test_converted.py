@@ -20,6 +20,7 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "picture.png"
 
 
+@pytest.mark.slow
 def test_predict_names_classes_by_number(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = models.efficientnet_lite0(rng=np.random.default_rng(0))
     model.fc.bias.data = model.fc.bias.data + np.eye(1000, dtype=np.float32)[17] * 50
@@ -48,6 +49,7 @@ def test_predict_refuses_other_files(picture: Path, tmp_path: Path, capsys: pyte
     assert "fc.bias has shape (3,) but the model needs (1000,)" in refused(capsys, "predict", str(path), str(picture))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.long) for name in ("hed", "vgg16"))]
 )

@@ -39,6 +39,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_in_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, told = tmp_path / "digits.npz", tmp_path / "a.json"
     words = ["--int8", str(file), "--calibrate", "64", "--json", str(told)]

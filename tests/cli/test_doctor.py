@@ -171,6 +171,7 @@ def test_every_public_function_is_compared():
     assert {case.name for case in doctor.cases()} == public - answered_on_the_host
 
 
+@pytest.mark.slow
 def test_the_backends_of_a_cpu_agree_with_float64():
     for backend in ("numpy", "numba"):
         rows = list(doctor.compare(backend, [*doctor.op_checks(), *doctor.training_checks()]))

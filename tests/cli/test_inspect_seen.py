@@ -26,6 +26,7 @@ def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_the_table_the_picture_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     png, html = tmp_path / "seen.png", tmp_path / "seen.html"
     out = lines(capsys, "vgg_small", "--png", str(png), "--html", str(html))
@@ -40,6 +41,7 @@ def test_the_table_the_picture_and_the_page(tmp_path: Path, capsys: pytest.Captu
     assert html.read_text(encoding="utf-8") == md.analysis.explore(model, (3, 32, 32), name="vgg_small").html()
 
 
+@pytest.mark.slow
 def test_another_input_and_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     out = "\n".join(lines(capsys, "resnet_small", "--input-shape", "1", "12", "20", "--json", "-"))
     seen = json.loads(out)["seen"]

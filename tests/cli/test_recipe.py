@@ -71,6 +71,7 @@ def test_the_numbers_are_those_of_the_paper() -> None:
     assert AlternatingFlip(0) in loader.transforms
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_all_images_and_can_be_measured_and_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*FAST, "--epochs", "2", "--seed", "3", "--out", "run"]) == 0
     out = capsys.readouterr().out
@@ -94,6 +95,7 @@ def test_a_run_learns_from_all_images_and_can_be_measured_and_asked(capsys: pyte
     assert capsys.readouterr().out.startswith("black.png: ")
 
 
+@pytest.mark.slow
 def test_eval_averages_over_the_views_of_the_recipe() -> None:
     assert main([*FAST, "--epochs", "1", "--tta", "1", "--out", "run"]) == 0
     folder = RunFolder("run")
@@ -110,6 +112,7 @@ def test_eval_averages_over_the_views_of_the_recipe() -> None:
     np.testing.assert_allclose(logits[0], (logits[1] + logits[2]) / 2, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_first_layer_whitens_the_training_images_and_is_never_trained() -> None:
     assert main([*FAST, "--epochs", "1", "--out", "run"]) == 0
     experiment = Experiment.of(RunFolder("run"))

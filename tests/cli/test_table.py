@@ -23,6 +23,7 @@ def test_a_table_gives_up_columns_and_then_cuts(monkeypatch: pytest.MonkeyPatch)
     assert table(ROWS, "<><", (2, 1)) == ["name", "a", "long…"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_pictures")
 @pytest.mark.parametrize("columns", [30, 60])
 def test_commands_fit_the_terminal(

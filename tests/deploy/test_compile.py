@@ -291,6 +291,7 @@ def test_any_number_of_images_and_threads() -> None:
         md.set_num_threads(count)
 
 
+@pytest.mark.slow
 def test_several_threads_may_call_a_plan_at_once() -> None:
     model = shaken(models.resnet_small())
     plan = deploy.compile(model, (3, 16, 16))

@@ -41,6 +41,7 @@ def strided(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...], bool]:
     return of_integers(nn.Sequential(*layers)), (2, *size), padded
 
 
+@pytest.mark.slow
 @given(strided())
 def test_dense_is_all_shifted_passes(drawn: tuple[nn.Module, tuple[int, ...], bool]) -> None:
     model, shape, padded = drawn
@@ -74,6 +75,7 @@ def test_the_costs_are_those_of_the_layers() -> None:
     )
 
 
+@pytest.mark.slow
 def test_vgg_is_twice_as_cheap_in_one_pass() -> None:
     made = deploy.dense(md.models.vgg_small().features, (3, 32, 32))
     assert (made.stride, made.multiply_adds, made.shifted_multiply_adds) == ((4, 4), 996_139_008, 2_114_728_704)

@@ -158,6 +158,7 @@ def model_file(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_cut_and_every_flipped_byte_is_refused_or_read(tmp_path: Path) -> None:
     """Nothing but minidil's own errors, whatever the bytes are."""
     path = model_file(tmp_path)

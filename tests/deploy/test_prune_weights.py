@@ -50,6 +50,7 @@ def test_zeros_stay_and_the_others_learn(kind: str) -> None:
     assert all(np.array_equal(again.kept[name], masks.kept[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_a_run_with_masks_is_resumed_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.RunFolder, "draw", lambda folder, history: None)
     whole = Tiny(epochs=2)

@@ -123,6 +123,7 @@ def test_whole_numbers_are_what_the_rounding_in_float32_computes(drawn, bits):
     assert np.abs(evaluated(fake, images) - evaluated(model, images)).max() <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibration", deploy.CALIBRATIONS)
 def test_eight_bits_keep_the_digits(calibration):
     trained, images = models.pretrained_weights("resnet_small", "digits"), md.data.load("digits", "test")

@@ -126,6 +126,7 @@ def test_backward_runs_where_forward_ran(monkeypatch):
         assert grad_x(x) == "numpy's"
 
 
+@pytest.mark.slow
 def test_without_numba_the_reference_works_on_its_own():
     printed = python(
         """

@@ -27,6 +27,7 @@ def product(left, right, sums, out, rows, columns, wide):
     store(tile, out, numbers_at(taken(np.arange(len(rows)), 0, len(rows), rows), 0, wide, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instruction", [integer_registers.PAIRS, None])
 def test_products_of_pairs(monkeypatch, instruction):
     """Also where the processor has no instruction for them, and where they overflow."""

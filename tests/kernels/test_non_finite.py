@@ -36,6 +36,7 @@ def wanted(name, a, b, window):
         return getattr(reference, name)(a.astype(np.float64), b.astype(np.float64), window)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["auto", "winograd", "im2col", "direct"])
 @pytest.mark.parametrize("kind", WINDOWS)
 @pytest.mark.parametrize("name", NAMES)
@@ -112,6 +113,7 @@ def test_ordinary_and_sparse_numbers_take_the_fast_way(monkeypatch):
                     getattr(cpu, name)(scaled, b, window)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["winograd", "uneven", "no padding", "wide", "volume"])
 def test_an_outlier_is_noticed_wherever_it_lies(kind):
     # And its image alone goes another way: the other keeps its bits.
@@ -198,6 +200,7 @@ def test_a_transposed_convolution_watches_its_forward_pass_and_a_convolution_let
     assert np.any(found[0] != fast[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 16, 64])
 def test_what_is_let_pass_moves_other_outputs_by_a_thousandth_at_most(channels, monkeypatch):
     # Of their root mean square; and a larger outlier goes by im2col. The sizes are 1 to 2^12 times the deviation of the others.

@@ -37,6 +37,7 @@ IN_REGISTERS = njit(_steps(*(getattr(registers, name) for name in STEPS)))
 PLAIN = _steps(*(getattr(plain_registers, name) for name in STEPS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("rows", "columns"), [(6, 2), (8, 1), (1, 1)])
 def test_a_product_tile_by_tile(dtype, rows, columns):

@@ -154,6 +154,7 @@ def test_what_is_trained_gets_a_gradient_and_what_is_frozen_gets_none(backend: s
         assert parameter.grad is None or np.any(parameter.grad.data)
 
 
+@pytest.mark.slow
 def test_it_learns_the_digits_in_one_epoch() -> None:
     train, test = digits("train"), digits("test")
     model = vgg_fast(10, in_channels=1, widths=(32, 32), dilations=((1, 1), (1, 1)), rng=np.random.default_rng(0))

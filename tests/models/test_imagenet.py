@@ -28,6 +28,7 @@ def images(*shape: int) -> md.Tensor:
     return md.tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", *HEAVY])
 def test_names_and_shapes_are_torchvisions_in_its_order(name: str) -> None:
     state = models.names[name]().state_dict()
@@ -104,6 +105,7 @@ def test_the_old_map_is_in_the_denser_one(name: str, had: int, strides: tuple[in
         np.testing.assert_allclose(new, old, rtol=0, atol=2e-5 * np.abs(old).max())
 
 
+@pytest.mark.slow
 def test_the_option_output_stride_is_the_same_surgery() -> None:
     model = models.efficientnet_lite0(7, output_stride=16, rng=np.random.default_rng(1)).eval()
     same = dilate(models.efficientnet_lite0(7, rng=np.random.default_rng(1)), 16).model.eval()

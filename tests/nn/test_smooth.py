@@ -87,6 +87,7 @@ def of_ones(model: nn.Module) -> nn.Module:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", ["shared", "interaction"])
 def test_its_field_has_no_holes_and_is_where_an_impulse_goes(smoothing: str) -> None:
     def two(kind) -> nn.Sequential:

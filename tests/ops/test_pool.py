@@ -182,6 +182,7 @@ def ceil_windows(draw):
 
 
 class TestCeilMode:
+    @pytest.mark.slow
     @settings(max_examples=60)
     @given(ceil_windows())
     def test_against_loops_over_the_windows(self, backend, case):

@@ -170,6 +170,7 @@ def test_a_compressed_member(tmp_path: Path) -> None:
     assert "its member 'archive/data.pkl' is compressed" in refusal(tmp_path / "w.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [save_plain, save_zipped])
 def test_no_file_that_was_cut_short_is_taken(save, tmp_path: Path) -> None:
     save(tmp_path / "whole.pth", {"w": np.arange(3, dtype=np.float32), "b": np.zeros(1, np.float32)})

@@ -131,6 +131,7 @@ def test_fifty_truncations_are_all_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     checkpoint.save(path, example())

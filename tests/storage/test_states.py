@@ -111,6 +111,7 @@ def test_a_member_that_is_there_twice_or_of_another_kind(tmp_path: Path) -> None
     assert "member 'w.txt' is no .npy" in refusal(tmp_path / "w.npz")
 
 
+@pytest.mark.slow
 def test_no_byte_of_a_cut_or_changed_archive_is_taken_for_weights(tmp_path: Path) -> None:
     array = np.arange(50, dtype=np.float32)
     np.savez(tmp_path / "whole.npz", w=array)

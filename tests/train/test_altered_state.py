@@ -168,6 +168,7 @@ def test_the_message_names_the_place_and_the_value(
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_every_value_of_metrics_csv_replaced(tmp_path: Path) -> None:
     """What plots from it refuses what is no figure of that column; resuming the run writes it again, whatever it holds."""
     Tiny(epochs=2).fit(tmp_path)

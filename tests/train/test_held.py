@@ -77,6 +77,7 @@ def test_what_killed_writers_left_goes_at_the_next_start(tmp_path: Path, finishe
     assert hidden == {".lock", ".notes.txt.1.tmp"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["last.npz", "best.npz", "metrics.csv"])
 def test_a_disk_that_fills_up_leaves_a_run_that_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

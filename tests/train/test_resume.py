@@ -156,6 +156,7 @@ def test_an_interrupt_saves_after_the_batch_and_says_so(
     expect_the_same(whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_validating_is_answered_after_the_epoch(
     tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def test_the_mode_and_the_parameters_are_those_of_the_model() -> None:
     assert list(map(id, views.parameters())) == list(map(id, model.parameters()))
 
 
+@pytest.mark.slow
 def test_there_are_three_levels() -> None:
     with pytest.raises(OptionError, match="level must be one of 0, 1, 2, not 3"):
         AveragedViews(Cubes(), 3)

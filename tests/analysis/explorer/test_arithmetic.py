@@ -111,6 +111,7 @@ def check_models(browser: chromium.Browser, folder: Path, count: int) -> int:
     return len(cases)
 
 
+@pytest.mark.slow
 def test_of_random_models(browser: chromium.Browser, tmp_path: Path) -> None:
     assert check_models(browser, tmp_path, 25) > 12
 

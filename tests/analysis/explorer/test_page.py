@@ -79,6 +79,7 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Explorer, Path
     return explorer, tmp_path / "page.html"
 
 
+@pytest.mark.slow
 def test_what_javascript_draws_at_first_is_what_was_there(
     page: tuple[Explorer, Path], browser: chromium.Browser
 ) -> None:
@@ -99,6 +100,7 @@ def test_it_is_one_small_file_without_links_and_always_the_same(page: tuple[Expl
     assert "{{" not in html
 
 
+@pytest.mark.slow
 def test_in_a_notebook_it_stands_in_a_frame_of_its_own(browser: chromium.Browser, tmp_path: Path) -> None:
     explorers = [explore((1, 2, 4)), explore((2, 2, 2))]
     frames = "".join(each._repr_html_() for each in explorers)
@@ -119,6 +121,7 @@ def test_in_a_notebook_it_stands_in_a_frame_of_its_own(browser: chromium.Browser
         browser.enter(None)
 
 
+@pytest.mark.slow
 def test_the_address_sets_kernel_dilations_and_strides(browser: chromium.Browser, tmp_path: Path) -> None:
     explore((1, 2, 4)).save(tmp_path / "page.html")
     browser.open(tmp_path / "page.html", "k=3&d=2,2,2")
@@ -156,6 +159,7 @@ def test_branches_that_no_longer_meet_are_said_and_mended(browser: chromium.Brow
 FOCUS = "document.getElementById(arguments[0]).focus()"
 
 
+@pytest.mark.slow
 def test_all_of_it_can_be_used_by_keyboard(browser: chromium.Browser, tmp_path: Path) -> None:
     explore((1, 2, 4)).save(tmp_path / "page.html")
     browser.open(tmp_path / "page.html")
@@ -216,6 +220,7 @@ def test_all_of_it_can_be_used_by_keyboard(browser: chromium.Browser, tmp_path: 
     assert outline == "solid"
 
 
+@pytest.mark.slow
 def test_the_window_is_animated_and_stands_still_where_motion_is_not_wanted(
     browser: chromium.Browser, tmp_path: Path
 ) -> None:
@@ -232,6 +237,7 @@ def test_the_window_is_animated_and_stands_still_where_motion_is_not_wanted(
     assert browser.run("return document.getElementById('play').hidden") is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", ["one with holes"], indirect=True)

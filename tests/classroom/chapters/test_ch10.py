@@ -43,6 +43,7 @@ def test_there_are_ten_with_three_hints_and_mistakes_each():
         assert each.signature == right(each.name).text.partition(":")[0].removeprefix("def ")
 
 
+@pytest.mark.slow
 def test_they_are_listed_without_what_compiles_kernels():
     program = (
         "import sys; from minidil.classroom.register import exercises; exercises(); print('numba.cuda' in sys.modules)"

@@ -37,11 +37,13 @@ def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> t
 ANSWER = {"marks": [], "notes": ["read"], "library": [], "programs": {}}
 
 
+@pytest.mark.slow
 def test_a_process_that_falls_over_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = f"import sys\nif sys.argv[1] == '0': raise OSError('no port')\nprint('''{json.dumps(ANSWER)}''')"
     assert answered(tmp_path, monkeypatch, program) == (ANSWER, 2)
 
 
+@pytest.mark.slow
 def test_one_that_falls_over_twice_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer, begun = answered(tmp_path, monkeypatch, "raise OSError('no port')")
     assert answer == {"failed": "its process ended with 1: OSError: no port"}

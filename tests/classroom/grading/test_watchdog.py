@@ -38,6 +38,7 @@ def test_a_loop_is_ended(started: Process) -> None:
     assert started.wait(10) != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("started", ["import time; time.sleep(100)"], indirect=True)
 def test_who_waits_has_more_time(started: Process) -> None:
     after = bitten(started, 0.1, 60)
@@ -45,6 +46,7 @@ def test_who_waits_has_more_time(started: Process) -> None:
     assert after > 0.1 * BY_THE_CLOCK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("started", ["while True: pass"], indirect=True)
 def test_between_two_tasks_nothing_is_counted(started: Process) -> None:
     dog = Watchdog(started.pid, 0.05, started.kill)
