@@ -32,6 +32,7 @@ from minidil.names import lookup, modules
 from minidil.random import seed
 from minidil.storage import checkpoint
 from minidil.tensor import Tensor, tensor
+from minidil.twice import create_graph, grad
 
 modules.answer_imports()
 
@@ -45,6 +46,7 @@ __all__ = [
     "backend",
     "checkpoint",
     "conv_algorithm",
+    "create_graph",
     "data",
     "deploy",
     "detect",
@@ -52,6 +54,7 @@ __all__ = [
     "full",
     "full_like",
     "functional",
+    "grad",
     "is_grad_enabled",
     "linspace",
     "models",

@@ -59,6 +59,8 @@ def as_array(array: Any) -> Array:
 
 def placed(kernels: Kernels, holder: Holder) -> Array:
     """The array of a tensor where the kernels compute. The tensor keeps it, so that it moves once; `Rows` it goes on being."""
+    if kernels.hold is not None:
+        return kernels.hold(holder)
     array = kernels.place(holder._array)
     if not isinstance(holder._array, Rows):
         holder._array = array

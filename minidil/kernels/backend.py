@@ -31,7 +31,7 @@ class Backend:
     """The kernels of one backend as attributes, each from the first of its modules that has it: what `Kernels` declares."""
 
     def __init__(self, name: str, modules: tuple[str, ...]) -> None:
-        self.name = name
+        self.name, self.hold = name, None
         vars(self).update(offered(*map(import_module, reversed(modules))))
 
     def __getattr__(self, kernel: str) -> NoReturn:

@@ -445,6 +445,7 @@ class Kernels(
     """What `active()` gives: every kernel of one backend."""
 
     name: str  # of the backend
+    hold: Callable[[Any], Array] | None  # where arrays are tensors (`minidil.twice`): the array that a tensor is there
 
 
 GROUPS = Kernels.__bases__[:-1]

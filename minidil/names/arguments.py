@@ -85,7 +85,10 @@ _LEFT_OUT: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("", "decoupled_weight_decay"): ((False,), "use AdamW"),
     ("", "set_to_none"): ((True,), "gradients become None, which counts as zero everywhere"),
     ("", "closure"): ((None,), "compute the loss and call backward() before step()"),
-    ("", "create_graph"): ((False,), "there are no gradients of gradients here"),
+    ("", "create_graph"): (
+        (False,),
+        "compute y inside `with minidil.create_graph():`, and call minidil.grad(y, inputs)",
+    ),
     ("", "inputs"): ((None,), "every leaf with requires_grad=True gets its gradient; freeze the others"),
     ("", "recurse"): ((True,), "own_parameters() has those of the module itself"),
     ("", "remove_duplicate"): ((True,), "each is listed once"),

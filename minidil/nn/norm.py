@@ -11,6 +11,7 @@ import numpy as np
 import minidil.functional as F
 from minidil.array import Array
 from minidil.errors import OptionError, ShapeError
+from minidil.graph import no_grad
 from minidil.kernels.backend import active
 from minidil.kernels.geometry import per_axis
 from minidil.nn.activation import ReLU
@@ -99,8 +100,9 @@ class BatchNorm(Module):
 
         def observe(batch_mean: Array, batch_var: Array) -> None:
             share = 1 / (int(batches) + 1) if self.momentum is None else self.momentum
-            self.running_mean = _moved(mean, batch_mean, 1 - share, share)
-            self.running_var = _moved(var, batch_var, 1 - share, share * n / (n - 1))
+            with no_grad():  # they are no part of what is differentiated, not even where kernels are recorded
+                self.running_mean = _moved(mean, batch_mean, 1 - share, share)
+                self.running_var = _moved(var, batch_var, 1 - share, share * n / (n - 1))
             self.num_batches_tracked = batches + 1
 
         return observe

@@ -50,7 +50,7 @@ def test_every_kernel_has_the_parameters_of_the_contract_in_order(kernels):
 
 
 def test_a_backend_offers_nothing_else(kernels):
-    assert set(vars(kernels)) == {"name", *KERNELS}
+    assert set(vars(kernels)) == {"name", "hold", *KERNELS}
     with pytest.raises(BackendError, match=f"backend {kernels.name!r} has no kernel 'patches'"):
         _ = kernels.patches
 
