@@ -39,6 +39,7 @@ from minidil.ops import roi_align as _roi_align
 from minidil.ops import scan as _scan
 from minidil.ops import select as _select
 from minidil.ops import shape as _shape
+from minidil.ops import spacing as _spacing
 from minidil.ops.common import Axis
 from minidil.tensor import Tensor, as_tensor, lift
 
@@ -92,6 +93,7 @@ linear = lift(_linear.linear)
 
 conv = lift(_conv.conv)
 conv_transpose = lift(_conv.conv_transpose)
+place_taps = lift(_spacing.place_taps)
 unfold = lift(_columns.unfold)
 fold = lift(_columns.fold)
 avg_pool = lift(_pool.avg_pool)

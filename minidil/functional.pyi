@@ -213,6 +213,16 @@ def conv_transpose(x: Operand, weight: Operand, bias: Operand = None, stride: In
     Source: Dumoulin & Visin 2016, arXiv:1603.07285, section 4.
     """
 
+def place_taps(weight: Operand, positions: Operand, size: Ints) -> Tensor:
+    """The kernel of `size` whose taps have these weights and stand at these positions, for `conv`.
+
+    Shapes: weight (F, C, M), M taps for each filter and channel; positions (axes, F, C, M), of 1 to 3 axes, measured from the
+        middle of the kernel -> y (F, C, *size). Taps at one place add up.
+    A position beyond (size - 1) / 2 counts as that, and has no gradient there.
+    Raises: ShapeError if the shapes do not fit, OptionError for a size below 1, DtypeError for whole numbers.
+    Source: Hassani et al. 2021, "Dilated convolution with learnable spacings", arXiv:2112.03740, section 2.
+    """
+
 def unfold(x: Operand, kernel_size: Ints, dilation: Ints = 1, padding: Padding = 0, stride: Ints = 1) -> Tensor:
     """im2col: every window of x as a column, of which conv makes one matrix product.
 

@@ -158,6 +158,7 @@ def _pools(x: Floats) -> list[Case]:
         _case("avg_pool", lambda x: F.avg_pool(x, count_include_pad=False, **window), x),
         _case("adaptive_avg_pool", lambda x: F.adaptive_avg_pool(x, output_size=(4, 2)), x),
         _case("global_avg_pool", F.global_avg_pool, x),
+        _case("place_taps", lambda w, p: F.place_taps(w, p, size=(5, 7)), _real(8, 3, 4), _real(2, 8, 3, 4)),
         _case("roi_align", lambda x: F.roi_align(x, boxes=_boxes(3), output_size=(5, 3)), x),
     ]
 

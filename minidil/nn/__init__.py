@@ -52,6 +52,7 @@ from minidil.nn.recurrent import GRU, LSTM
 from minidil.nn.residual import Residual, ResidualBlock
 from minidil.nn.resize import Upsample
 from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
+from minidil.nn.spacing import Dcls1d, Dcls2d, Dcls3d
 from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
 
@@ -79,6 +80,9 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CrossEntropyLoss",
+    "Dcls1d",
+    "Dcls2d",
+    "Dcls3d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",

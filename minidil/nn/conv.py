@@ -21,7 +21,7 @@ from minidil.tensor import Tensor
 _AMPLE = 1 << 40
 
 
-class _Windowed(Module):
+class Windowed(Module):
     """What both directions share: the settings, their checks, and how they are shown."""
 
     ndim: ClassVar[int]
@@ -67,7 +67,7 @@ class _Windowed(Module):
         return ", ".join(shown + (["bias=False"] if self.bias is None else []))
 
 
-class _Conv(_Windowed):
+class _Conv(Windowed):
     """Slide out_channels dilated filters over x, see `minidil.functional.conv`.
 
     Shapes: x (N, in_channels, *S) -> (N, out_channels, *O) with O = (S + padding - dilation (K - 1) - 1) // stride + 1.
@@ -106,7 +106,7 @@ class _Conv(_Windowed):
         return before.through(self.window(input_shape[2:]))
 
 
-class _ConvTranspose(_Windowed):
+class _ConvTranspose(Windowed):
     """The adjoint of a convolution, which enlarges by its stride, see `minidil.functional.conv_transpose`.
 
     Shapes: x (N, in_channels, *O) -> (N, out_channels, *S) with

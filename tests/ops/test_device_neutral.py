@@ -35,6 +35,7 @@ from minidil.ops import (
     scan,
     select,
     shape,
+    spacing,
 )
 
 
@@ -186,6 +187,7 @@ CASES = [
     (interpolate.interpolate, (X,), {"size": (4, 9), "mode": "bicubic", "align_corners": True}),
     (roi_align.roi_align, (X,), {"boxes": [[[1, 1, 3, 4], [0, 0, 9, 2]], []], "output_size": (2, 3)}),
     (roi_align.roi_align, (X,), {"boxes": [[], []], "output_size": 2}),
+    (spacing.place_taps, (real(2, 1, 3), real(3, 2, 1, 3)), {"size": (3, 4, 2)}),
     (activation.relu, (real(3, 4),), {}),
     (activation.leaky_relu, (real(3, 4),), {}),
     (activation.sigmoid, (real(3, 4),), {}),
@@ -296,6 +298,7 @@ def test_every_op_is_here():
         scan,
         select,
         shape,
+        spacing,
     )
     public = {
         value

@@ -102,6 +102,10 @@ CASES: dict[str, tuple[Callable, tuple[np.ndarray, ...]]] = {
     "one_hot": (lambda x: F.one_hot(np.array([0, 2, 1], np.int32), num_classes=3).astype(x.dtype) * x, (real(3, 3),)),
     "pad": (lambda x: F.pad(x, width=((1, 0), (0, 2)), value=3), (real(3, 4),)),
     "power": (F.power, (positive(3, 4), real(4))),
+    "place_taps": (
+        lambda *t: F.place_taps(*t, size=(4, 3)),
+        (real(2, 2, 3), real(2, 2, 2, 3, seed=1) * 0.7),
+    ),
     "prod": (lambda x: F.prod(x, axis=(0, 2)), (real(2, 3, 4),)),
     "relu": (F.relu, (real(3, 4),)),
     "repeat": (lambda x: F.repeat(x, (2, 1, 3)), (real(3, 4),)),
