@@ -85,6 +85,8 @@ if TYPE_CHECKING:
         Pooling,
         Random,
         Recurrence,
+        Resampling,
+        RowNormalisation,
         Shapes,
         Updates,
     )
@@ -99,9 +101,11 @@ if TYPE_CHECKING:
     convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py, cuda/conv_weight.py
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
+    row_normalisation_is_in: tuple[RowNormalisation, RowNormalisation] = reference.row, cpu.row  # cuda/row.py
     recurrence_is_in: tuple[Recurrence, Recurrence] = reference.recurrent, cpu.recurrent  # cuda/recurrent.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
     gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
+    resampling_is_in: tuple[Resampling, Resampling] = reference.mixing, cpu.mixing  # cuda/mixing.py
     boxes_are_in: tuple[Boxes, ModuleType] = reference.boxes, cpu.boxes  # reference/boxes.py
     random_is_in: Random = reference.random  # cuda/namespace.py
     updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py
