@@ -43,9 +43,11 @@ SUITES = {
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "flat", "exponential", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
+    "row": [*(CPU + name for name in ("layout", "flat", "row"))],
+    "mixing": [K + "mixing", *(CPU + name for name in ("layout", "mixing"))],
     "update": [*(CPU + name for name in ("layout", "flat", "update"))],
     "logits": [*(CPU + name for name in ("layout", "flat", "exponential", "logits"))],
-    "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
+    "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "interpolate", "loss")],
 }
 
 
@@ -274,11 +276,49 @@ def channels_equal_the_reference(kernels):
             assert_allclose(one, other, rtol=1e-6, atol=1e-12)
 
 
-def gelu_equals_the_reference(kernels):
-    """GELU and its slope."""
-    x = np.linspace(-3, 3, 13)
-    assert_allclose(kernels.gelu(x), reference.gelu(x))
-    assert_allclose(kernels.gelu_grad(x + 4, x), reference.gelu_grad(x + 4, x))
+@np.errstate(invalid="ignore")
+def gelu_and_silu_equal_the_reference(kernels):
+    """They and their slopes, also far out."""
+    x = np.array([-np.inf, *np.linspace(-3, 3, 13), np.inf])
+    grad = np.abs(np.arange(len(x)) - 4.5)
+    for name in ("gelu", "silu"):
+        assert_allclose(getattr(kernels, name)(x), getattr(reference, name)(x), rtol=1e-6)
+        assert_allclose(
+            getattr(kernels, name + "_grad")(grad, x), getattr(reference, name + "_grad")(grad, x), rtol=1e-6
+        )
+
+
+def rows_equal_the_reference(kernels):
+    """Rows of several blocks, with weights and without; more rows than are added up at once."""
+    rng = np.random.default_rng(0)
+    x, grad = rng.standard_normal((2, 12, 13)) + 3
+    for weight, bias in ((None, None), rng.standard_normal((2, 13))):
+        found, wanted = (k.row_normalise(x, weight, bias, 0.1) for k in (kernels, reference))
+        for one, other in zip(found, wanted, strict=True):
+            assert_allclose(one, other)
+        arguments = (grad, x, weight, *wanted[1:])
+        for one, other in zip(
+            kernels.row_normalise_grad(*arguments), reference.row_normalise_grad(*arguments), strict=True
+        ):
+            assert_allclose(one, other)
+
+
+def resampling_is_a_product(kernels):
+    """Rows with none to five entries, axes that grow and one that shrinks, and the transposed matrices."""
+    rng, dense, mixed = np.random.default_rng(0), [], []
+    for counts, inputs in (([1, 0, 2, 5, 3], 4), ([2, 4], 3)):
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        mixing = kernels.Mixing(starts, rng.integers(0, inputs, starts[-1]), rng.standard_normal(starts[-1]), inputs)
+        matrix = np.zeros((len(counts), inputs))
+        np.add.at(matrix, (np.repeat(np.arange(len(counts)), counts), mixing.index), mixing.weight)
+        dense.append(matrix)
+        mixed.append(mixing)
+    x, grad = rng.standard_normal((3, 2, 4, 3)), rng.standard_normal((3, 2, 5, 2))
+    for given, tables, matrices in (
+        (x, mixed, dense),
+        (grad, [mixing.adjoint for mixing in mixed], [matrix.T for matrix in dense]),
+    ):
+        assert_allclose(kernels.resample(given, tables), np.einsum("oh,pw,nchw->ncop", *matrices, given), atol=1e-12)
 
 
 SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False}
@@ -311,10 +351,15 @@ def softmax_equals_the_reference(kernels):
     """Along every axis, with a masked entry."""
     x = np.random.default_rng(0).standard_normal((3, 4, 2))
     x[0, 1, 0] = -np.inf
+    grad = np.random.default_rng(1).standard_normal((3, 4, 2))
     for name in ("softmax", "log_softmax"):
         for axis in range(3):
             rows = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
-            assert_allclose(getattr(kernels, name)(rows, axis), getattr(reference, name)(x, axis))
+            y = getattr(kernels, name)(rows, axis)
+            assert_allclose(y, getattr(reference, name)(x, axis))
+            assert_allclose(
+                getattr(kernels, name + "_grad")(grad, y, axis), getattr(reference, name + "_grad")(grad, y, axis)
+            )
 
 
 def _cross_entropy(kernel):
@@ -382,8 +427,10 @@ CHECKS["reference"] |= {
     "named padding": named_padding_is_what_it_says,
 }
 CHECKS["pool"] = {name: _on_pools("pool", *check) for name, check in POOL.items()}
-CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_equals_the_reference}
+CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_and_silu_equal_the_reference}
 CHECKS["channel"] = {"channels": channels_equal_the_reference}
+CHECKS["row"] = {"rows": rows_equal_the_reference}
+CHECKS["mixing"] = {"resample": resampling_is_a_product}
 CHECKS["update"] = {
     "sgd": _updates(
         "sgd_update",
@@ -410,6 +457,7 @@ CHECKS["ops"] = {
     "gelu": _gradients("gelu", (3, 4)),
     "batch_norm": _gradients("batch_norm", (4, 3, 2), (3,), (3,)),
     "layer_norm": _gradients("layer_norm", (4, 3), (3,), (3,), normalized_shape=3),
+    "interpolate": _gradients("interpolate", (2, 3, 4), size=7, mode="linear"),
     "cross_entropy": _gradients("cross_entropy", (2, 3), target=np.array([0, 2]), label_smoothing=0.2),
     "ties": ties_share,
     "weighted mean": the_weighted_mean_divides_by_the_weights,
