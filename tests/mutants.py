@@ -162,6 +162,7 @@ SPECS = {
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
     "depthwise, stride 1": ((6, 6), (4, 3), (1, 1), ((1, 2), (0, 1)), (1, 2), 3, 1, 1),
     "depthwise, wide": ((11,), (2,), (1,), ((1, 0),), (1,), 17, 1, 1),
+    "depthwise, rows": ((3, 5), (2, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 17, 1, 1),
     "1x1": ((3, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 2, 2, 3),
     "colours": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 1, 3, 2),
     "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
@@ -170,7 +171,7 @@ SPECS = {
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
 USED = {
-    "depthwise": ["depthwise", "depthwise, stride 1", "depthwise, wide"],
+    "depthwise": ["depthwise", "depthwise, stride 1", "depthwise, wide", "depthwise, rows"],
     "pointwise": ["1x1"],
     "winograd": ["overlapping", "3x3", "3x3 groups"],
     "two by two": ["two by two"],
