@@ -141,7 +141,7 @@ def elementwise() -> Iterator[Callable[[Any], None]]:
     yield call("negative", NUMBERS)
     yield call("multiply", drawn(3, 4), drawn(3, 4) > 0)
     yield call("logical_and", TIES > 1, TIES < 3)
-    for name in ("relu_grad", "gelu_grad", "silu_grad"):
+    for name in ("relu_grad", "gelu_grad", "silu_grad", "sigmoid_grad"):
         yield call(name, drawn(3, 4), drawn(3, 4, seed=1))
         yield call(name, drawn(3, 1), drawn(4))
     yield call("clip", drawn(40), -0.5, 0.5)

@@ -117,6 +117,9 @@ class Activations(Protocol):
     def sigmoid(self, x: Array) -> Array:
         """1 / (1 + e^-x), without overflow for any x."""
 
+    def sigmoid_grad(self, grad: Array, y: Array) -> Array:
+        """grad y (1 - y): through the sigmoid that gave y."""
+
     def erf(self, x: Array) -> Array:
         """The error function."""
 

@@ -45,7 +45,7 @@ def sigmoid(x: Array) -> tuple[Array, Vjps]:
     k = active()
     y = k.sigmoid(x)
     # dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y)
-    return y, (lambda grad: k.multiply(grad, k.multiply(y, k.subtract(1, y))),)
+    return y, (lambda grad: k.sigmoid_grad(grad, y),)
 
 
 def tanh(x: Array) -> tuple[Array, Vjps]:

@@ -244,7 +244,7 @@ def test_resampling_of_whole_numbers():
 
 # --- elementwise
 
-ELEMENTWISE = ["relu", "relu_grad", "gelu", "gelu_grad", "silu", "silu_grad", "erf", "sigmoid", "tanh"]
+ELEMENTWISE = ["relu", "relu_grad", "gelu", "gelu_grad", "silu", "silu_grad", "erf", "sigmoid", "sigmoid_grad", "tanh"]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

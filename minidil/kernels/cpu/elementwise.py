@@ -32,6 +32,11 @@ def sigmoid(x: Array) -> Array:
     return mapped(sigmoid_into, x)[0]
 
 
+def sigmoid_grad(grad: Array, y: Array) -> Array:
+    """grad y (1 - y)."""
+    return mapped(_sigmoid_grad, y, grad)[0]
+
+
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent; NumPy's in other types than float32."""
     return mapped(tanh_into, x)[0] if x.dtype == np.float32 else np.tanh(x)
@@ -79,6 +84,12 @@ def sigmoid_into(x: Array, y: Array) -> None:
     """y = 1 / (1 + e^-x) of vectors, which may be the same."""
     for i in range(len(x)):
         y[i] = _sigmoid_of(x[i])
+
+
+@compiled
+def _sigmoid_grad(y: Array, grad: Array, dx: Array) -> None:
+    for i in range(len(y)):
+        dx[i] = grad[i] * (y[i] * (_ONE - y[i]))
 
 
 @compiled

@@ -168,6 +168,12 @@ def sigmoid(x: float) -> float:
     return sigmoid_of(x)
 
 
+@of_floats
+def sigmoid_grad(grad: float, y: float) -> float:
+    """grad y (1 - y)."""
+    return grad * (y * (float32(1) - y))
+
+
 @unary
 def silu(x: float) -> float:
     """x sigmoid(x)."""

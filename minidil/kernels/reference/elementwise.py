@@ -31,6 +31,11 @@ def sigmoid(x: Array) -> Array:
     return np.divide(np.where(x < 0, power, power.dtype.type(1)), 1 + power)
 
 
+def sigmoid_grad(grad: Array, y: Array) -> Array:
+    """grad y (1 - y)."""
+    return np.multiply(grad, y * (1 - y))
+
+
 def erf(x: Array) -> Array:
     """The error function, element by element from the standard library: NumPy has none."""
     return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
