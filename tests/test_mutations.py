@@ -293,8 +293,15 @@ TWO_BY_TWO = [
 ]
 POOL = [
     ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),
-    ("pool", "_largest", "not value <= best", "value <= best", "max_pool"),
-    ("pool", "_largest", "number if larger else winner[r, c]", "number + 1 if larger else winner[r, c]", "max_pool"),
+    ("pool", "_wins", "not value <= best", "value <= best", "max_pool"),
+    ("pool", "_larger", "other if larger else number", "number if larger else other", "max_pool"),
+    (
+        "pool",
+        "_largest",
+        "_larger(x[p2, c], np.int32(2), x[p3, c], np.int32(3))",
+        "(x[p2, c], np.int32(2))",
+        "max_pool",
+    ),
     ("pool", "_return", "winner[r, c] == number", "winner[r, c] == number + 1", "max_pool_grad"),
     (
         "pool",
