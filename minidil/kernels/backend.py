@@ -65,8 +65,7 @@ def active() -> Kernels:
 
 
 if TYPE_CHECKING:
-    # Where each group of the contract is written, in NumPy and, where it pays, in Numba: mypy holds the files to it. CUDA's stand
-    # behind.
+    # Where each group is written, in NumPy and, where it pays, in Numba, which mypy compares with it. CUDA's files stand behind.
     import numpy as np
 
     from minidil.kernels import cpu, reference
