@@ -51,9 +51,7 @@ __all__ = [
 ]
 
 _BLOCK = 512  # results for which a panel is used before the next one is: what they see stays in the cache
-_CACHE_BYTES = (
-    1 << 22
-)  # of a batch that is padded once for all phases; of a larger one, each phase pads image after image
+_CACHE_BYTES = 1 << 22  # a batch of no more is padded once for all phases; else each of them pads image after image
 _FEW = 1024  # of a phase: for fewer results, filling the panels takes longer than making columns
 
 

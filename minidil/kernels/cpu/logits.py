@@ -147,6 +147,7 @@ def _losses(x: Array, target: Array, losses: Array, weight: Array, own: float, e
         top = _largest(x, r)
         log_total = math.log(_total(x, r, top))
         loss = x.dtype.type(0)
+        # without smoothing, one class is wanted
         first, last = (0, classes) if every != 0 else (target[r], target[r] + 1)
         for c in range(first, last):
             wanted = (own + every if c == target[r] else every) * weight[c]

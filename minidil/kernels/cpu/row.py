@@ -19,7 +19,7 @@ from minidil.kernels.cpu.layout import as_rows, compiled, compiled_sum, writable
 from minidil.kernels.threads import run_sliced
 
 _BLOCK = 1024  # numbers of a row
-_ROWS = 64
+_ROWS = 64  # of which a column is added up
 
 
 def row_normalise(x: Array, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
