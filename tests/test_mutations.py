@@ -230,7 +230,7 @@ DEPTHWISE = [
     ("depthwise", "_in_registers", "min(block, channels - len(broad) * vector)", "block * 0", "forward"),
     ("depthwise", "_in_registers", "at + 3 * step", "at + 2 * step", "forward"),
     ("depthwise", "_in_registers", "min(alike[r], stop - r)", "stop - r", "forward"),
-    ("depthwise", "_in_registers", "min(together - len(rows), len(rows))", "together", "forward"),
+    ("depthwise", "_in_registers", "(r, r + 1, r + 2, r + 3)", "(r, r + 1, r + 3, r + 2)", "forward"),
     ("depthwise", "_alike", "there < 0", "True", "forward"),
     ("depthwise", "_alike", "there == here + step", "there >= 0", "forward"),
     ("depthwise", "conv_grad_input", "np.flip(weight, tuple(range(2, weight.ndim)))", "weight", "grad_input"),
