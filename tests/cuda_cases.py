@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from minidil.kernels import reference
 from minidil.kernels.cuda.array import DTYPES, DeviceArray, to_device
 from minidil.kernels.geometry import Window
+from minidil.kernels.mixing import Mixing
 
 NAN, INF = np.nan, np.inf
 
@@ -117,7 +118,7 @@ LONG = [((3, 2100), 1), ((1, 9000), None), ((700, 3), 0), ((2, 200, 40), 1)]
 def elementwise() -> Iterator[Callable[[Any], None]]:
     """Every map: on one axis, broadcasting, with numbers, on more axes than the kernels know, empty, and where it is special."""
     positive = ("log", "log1p", "sqrt")
-    for name in ("absolute", "negative", "exp", "tanh", "erf", "relu", "gelu", "sigmoid", "sign", *positive):
+    for name in ("absolute", "negative", "exp", "tanh", "erf", "relu", "gelu", "silu", "sigmoid", "sign", *positive):
         x = drawn(3, 5, 17)
         yield call(name, np.abs(x) if name in positive else x)
         yield call(name, EXTREMES[[0, 1, 3, 5]] if name in positive else EXTREMES)
@@ -140,7 +141,7 @@ def elementwise() -> Iterator[Callable[[Any], None]]:
     yield call("negative", NUMBERS)
     yield call("multiply", drawn(3, 4), drawn(3, 4) > 0)
     yield call("logical_and", TIES > 1, TIES < 3)
-    for name in ("relu_grad", "gelu_grad"):
+    for name in ("relu_grad", "gelu_grad", "silu_grad", "sigmoid_grad"):
         yield call(name, drawn(3, 4), drawn(3, 4, seed=1))
         yield call(name, drawn(3, 1), drawn(4))
     yield call("clip", drawn(40), -0.5, 0.5)
@@ -226,7 +227,31 @@ def softmaxes() -> Iterator[Callable[[Any], None]]:
     for name in ("softmax", "log_softmax"):
         for shape, axis in (((5, 70), 1), ((9, 10), -1), ((3, 5, 17), 1), ((30, 11), 0), ((0, 3), 1)):
             yield call(name, 10 * drawn(*shape), axis)
+            y = getattr(reference, name)(drawn(*shape), axis)
+            yield call(f"{name}_grad", drawn(*shape, seed=1), y, axis)
         yield call(name, np.array([[0, -INF, 1], [1000, 1001, 999]], np.float32), 1)
+
+
+def rows() -> Iterator[Callable[[Any], None]]:
+    """Rows shorter and longer than a warp, one and none; with weights and without."""
+    for shape in ((9, 70), (3, 5), (1, 1), (17, 33), (0, 3)):
+        x, (weight, bias) = 3 * drawn(*shape) + 1, drawn(2, shape[1])
+        for factors, shifts in ((weight, bias), (None, None)):
+            yield call("row_normalise", x, factors, shifts, 1e-3)
+            _, mean, inverse = reference.row_normalise(x, factors, shifts, 1e-3)
+            yield call("row_normalise_grad", drawn(*shape, seed=1), x, factors, mean, inverse)
+
+
+def mixings() -> Iterator[Callable[[Any], None]]:
+    """Outputs that are the sum of no input, of one and of several, along one axis, two and three; whole numbers are copied."""
+    starts = np.array([0, 2, 2, 3, 6])
+    table = Mixing(starts, np.array([0, 2, 1, 2, 2, 0]), np.array([0.5, -1, 2, 1, 0.25, 3]), 3)
+    for mixing in (table, table.adjoint):
+        for axes in (1, 2, 3):
+            yield call("resample", drawn(2, 5, *(mixing.inputs,) * axes), [mixing] * axes)
+    copies = Mixing(np.arange(6), np.array([2, 0, 1, 1, 2]), np.ones(5), 3)
+    yield call("resample", NUMBERS[:6].reshape(1, 2, 3), [copies])
+    yield call("resample", NUMBERS[:6].reshape(1, 2, 3) > 0, [copies])
 
 
 def losses() -> Iterator[Callable[[Any], None]]:
@@ -386,6 +411,8 @@ CASES: dict[str, Callable[[], Iterator[Callable[[Any], None]]]] = {
     "softmax": softmaxes,
     "loss": losses,
     "channel": channels,
+    "row": rows,
+    "mixing": mixings,
     "recurrent": recurrences,
     "logarithm": logarithms,
     "pool": pools,

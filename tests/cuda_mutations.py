@@ -28,6 +28,8 @@ SUITES = {
     "channel": (("channel",), ("channel",)),
     "window": (("window", "pool", "conv", "conv_weight"), ("pool", "conv")),
     "pool": (("pool",), ("pool",)),
+    "row": (("row",), ("row",)),
+    "mixing": (("mixing",), ("mixing",)),
     "update": (("update",), ("update",)),
     "tiles": (("tiles", "gemm", "conv", "conv_weight"), ("gemm", "conv")),
     "gemm": (("gemm",), ("gemm",)),

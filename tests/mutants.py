@@ -44,9 +44,11 @@ SUITES = {
     "pool": [K + "geometry", CPU + "layout", CPU + "pool"],
     "elementwise": [*(CPU + name for name in ("layout", "flat", "exponential", "gaussian", "elementwise"))],
     "channel": [*(CPU + name for name in ("layout", "gaussian", "channel"))],
+    "row": [*(CPU + name for name in ("layout", "flat", "row"))],
+    "mixing": [K + "mixing", *(CPU + name for name in ("layout", "mixing"))],
     "update": [*(CPU + name for name in ("layout", "flat", "update"))],
     "logits": [*(CPU + name for name in ("layout", "flat", "exponential", "logits"))],
-    "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "loss")],
+    "ops": [OPS + name for name in ("elementwise", "reduce", "activation", "norm", "interpolate", "loss")],
 }
 
 
@@ -169,6 +171,7 @@ SPECS = {
     "depthwise": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 3, 1, 1),
     "depthwise, stride 1": ((6, 6), (4, 3), (1, 1), ((1, 2), (0, 1)), (1, 2), 3, 1, 1),
     "depthwise, wide": ((11,), (2,), (1,), ((1, 0),), (1,), 17, 1, 1),
+    "depthwise, rows": ((3, 5), (2, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 17, 1, 1),
     "1x1": ((3, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 2, 2, 3),
     "colours": ((5, 4), (2, 2), (1, 2), ((1, 0), (1, 1)), (2, 1), 1, 3, 2),
     "two by two": ((4, 5), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3), 1, 16, 17),
@@ -177,7 +180,7 @@ SPECS = {
     "3x3": ((17, 7), (3, 3), (1, 1), ((2, 1), (0, 3)), (2, 1), 1, 2, 2),
 }
 USED = {
-    "depthwise": ["depthwise", "depthwise, stride 1", "depthwise, wide"],
+    "depthwise": ["depthwise", "depthwise, stride 1", "depthwise, wide", "depthwise, rows"],
     "pointwise": ["1x1"],
     "winograd": ["overlapping", "3x3", "3x3 groups"],
     "two by two": ["two by two"],
@@ -283,11 +286,49 @@ def channels_equal_the_reference(kernels):
             assert_allclose(one, other, rtol=1e-6, atol=1e-12)
 
 
-def gelu_equals_the_reference(kernels):
-    """GELU and its slope."""
-    x = np.linspace(-3, 3, 13)
-    assert_allclose(kernels.gelu(x), reference.gelu(x))
-    assert_allclose(kernels.gelu_grad(x + 4, x), reference.gelu_grad(x + 4, x))
+@np.errstate(invalid="ignore")
+def gelu_and_silu_equal_the_reference(kernels):
+    """They and their slopes, also far out."""
+    x = np.array([-np.inf, *np.linspace(-3, 3, 13), np.inf])
+    grad = np.abs(np.arange(len(x)) - 4.5)
+    for name in ("gelu", "silu"):
+        assert_allclose(getattr(kernels, name)(x), getattr(reference, name)(x), rtol=1e-6)
+        assert_allclose(
+            getattr(kernels, name + "_grad")(grad, x), getattr(reference, name + "_grad")(grad, x), rtol=1e-6
+        )
+
+
+def rows_equal_the_reference(kernels):
+    """Rows of several blocks, with weights and without; more rows than are added up at once."""
+    rng = np.random.default_rng(0)
+    x, grad = rng.standard_normal((2, 12, 13)) + 3
+    for weight, bias in ((None, None), rng.standard_normal((2, 13))):
+        found, wanted = (k.row_normalise(x, weight, bias, 0.1) for k in (kernels, reference))
+        for one, other in zip(found, wanted, strict=True):
+            assert_allclose(one, other)
+        arguments = (grad, x, weight, *wanted[1:])
+        for one, other in zip(
+            kernels.row_normalise_grad(*arguments), reference.row_normalise_grad(*arguments), strict=True
+        ):
+            assert_allclose(one, other)
+
+
+def resampling_is_a_product(kernels):
+    """Rows with none to five entries, axes that grow and one that shrinks, and the transposed matrices."""
+    rng, dense, mixed = np.random.default_rng(0), [], []
+    for counts, inputs in (([1, 0, 2, 5, 3], 4), ([2, 4], 3)):
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        mixing = kernels.Mixing(starts, rng.integers(0, inputs, starts[-1]), rng.standard_normal(starts[-1]), inputs)
+        matrix = np.zeros((len(counts), inputs))
+        np.add.at(matrix, (np.repeat(np.arange(len(counts)), counts), mixing.index), mixing.weight)
+        dense.append(matrix)
+        mixed.append(mixing)
+    x, grad = rng.standard_normal((3, 2, 4, 3)), rng.standard_normal((3, 2, 5, 2))
+    for given, tables, matrices in (
+        (x, mixed, dense),
+        (grad, [mixing.adjoint for mixing in mixed], [matrix.T for matrix in dense]),
+    ):
+        assert_allclose(kernels.resample(given, tables), np.einsum("oh,pw,nchw->ncop", *matrices, given), atol=1e-12)
 
 
 SGD = {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False}
@@ -320,10 +361,15 @@ def softmax_equals_the_reference(kernels):
     """Along every axis, with a masked entry."""
     x = np.random.default_rng(0).standard_normal((3, 4, 2))
     x[0, 1, 0] = -np.inf
+    grad = np.random.default_rng(1).standard_normal((3, 4, 2))
     for name in ("softmax", "log_softmax"):
         for axis in range(3):
             rows = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
-            assert_allclose(getattr(kernels, name)(rows, axis), getattr(reference, name)(x, axis))
+            y = getattr(kernels, name)(rows, axis)
+            assert_allclose(y, getattr(reference, name)(x, axis))
+            assert_allclose(
+                getattr(kernels, name + "_grad")(grad, y, axis), getattr(reference, name + "_grad")(grad, y, axis)
+            )
 
 
 def _cross_entropy(kernel):
@@ -331,17 +377,21 @@ def _cross_entropy(kernel):
     def run(kernels):
         rng = np.random.default_rng(0)
         logits, grad, target = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 2)), rng.integers(0, 4, (3, 2))
-        logits[0, (target[0, 0] + 1) % 4, 0] = -np.inf  # a class that is not wanted
-        for weight in (None, rng.uniform(0.5, 2, 4)):
-            for smoothing in (0.0, 0.3):
-                if smoothing:
-                    logits = np.where(np.isinf(logits), 0.0, logits)
-                losses, slopes = oracles.cross_entropy_loops(logits, target, weight, smoothing)
-                if kernel == "cross_entropy":
-                    assert_allclose(kernels.cross_entropy(logits, target, weight, smoothing), losses)
-                else:
-                    dx = kernels.cross_entropy_grad(grad, logits, target, weight, smoothing)
-                    assert_allclose(dx, grad[:, None] * slopes, atol=1e-14)
+        masked, weight, unwanted = logits.copy(), rng.uniform(0.5, 2, 4), (target[0, 0] + 1) % 4
+        masked[0, unwanted, 0] = -np.inf
+        weight[unwanted] = 0
+        for x, factors, smoothing in (
+            (masked, None, 0.0),
+            (logits, None, 0.3),
+            (masked, weight, 0.0),
+            (masked, weight, 0.3),
+        ):
+            losses, slopes = oracles.cross_entropy_loops(x, target, factors, smoothing)
+            if kernel == "cross_entropy":
+                assert_allclose(kernels.cross_entropy(x, target, factors, smoothing), losses)
+            else:
+                dx = kernels.cross_entropy_grad(grad, x, target, factors, smoothing)
+                assert_allclose(dx, grad[:, None] * slopes, atol=1e-14)
 
     return run
 
@@ -391,8 +441,10 @@ CHECKS["reference"] |= {
     "named padding": named_padding_is_what_it_says,
 }
 CHECKS["pool"] = {name: _on_pools("pool", *check) for name, check in POOL.items()}
-CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_equals_the_reference}
+CHECKS["elementwise"] = {"relu": relu_keeps_a_nan, "gelu": gelu_and_silu_equal_the_reference}
 CHECKS["channel"] = {"channels": channels_equal_the_reference}
+CHECKS["row"] = {"rows": rows_equal_the_reference}
+CHECKS["mixing"] = {"resample": resampling_is_a_product}
 CHECKS["update"] = {
     "sgd": _updates(
         "sgd_update",
@@ -419,6 +471,7 @@ CHECKS["ops"] = {
     "gelu": _gradients("gelu", (3, 4)),
     "batch_norm": _gradients("batch_norm", (4, 3, 2), (3,), (3,)),
     "layer_norm": _gradients("layer_norm", (4, 3), (3,), (3,), normalized_shape=3),
+    "interpolate": _gradients("interpolate", (2, 3, 4), size=7, mode="linear"),
     "cross_entropy": _gradients("cross_entropy", (2, 3), target=np.array([0, 2]), label_smoothing=0.2),
     "ties": ties_share,
     "weighted mean": the_weighted_mean_divides_by_the_weights,

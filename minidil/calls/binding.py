@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from minidil.calls.words import own_names
@@ -68,15 +69,15 @@ class Call:
             return given, named
         if self._least <= len(given) <= self._plain and self._needed <= named.keys() <= self.options:
             return given, named
-        named = own_names(self.name, self._order, next(iter(self.operands), None), named, self._takes())
+        named = own_names(self.name, self._order, next(iter(self.operands), None), named, self._takes)
         if len(given) > len(self._order) and not self._any_number:
-            raise CallError(f"{self.name}: takes {self._takes()}, and got {len(given)} arguments by position")
+            raise CallError(f"{self.name}: takes {self._takes}, and got {len(given)} arguments by position")
         bound = {} if self._any_number else dict(zip(self._order, given, strict=False))
         if len(bound) > self._by_position:
             first = self._order[self._by_position]
             raise CallError(
                 f"{self.name}: from {first} on, arguments are given by name, as in {first}=, since PyTorch has another order; "
-                f"it takes {self._takes()}"
+                f"it takes {self._takes}"
             )
         for name in bound:
             if name in named:
@@ -86,7 +87,7 @@ class Call:
             return given, bound
         missing = [name for name in self._order if name not in bound and name not in self._defaults]
         if missing:
-            raise CallError(f"{self.name}: {' and '.join(missing)} must be given; it takes {self._takes()}")
+            raise CallError(f"{self.name}: {' and '.join(missing)} must be given; it takes {self._takes}")
         last = max((i for i, name in enumerate(self.operands) if name in bound), default=-1)
         operands = [bound.get(name, self._defaults.get(name)) for name in self.operands[: last + 1]]
         return operands, {name: value for name, value in bound.items() if name in self.options}
@@ -95,6 +96,7 @@ class Call:
         """What messages call the operand in this place: nothing, if there can be any number."""
         return self.operands[place] if place < len(self.operands) else ""
 
+    @cached_property
     def _takes(self) -> str:
         shown = (name if name not in self._defaults else f"{name}={self._defaults[name]!r}" for name in self._order)
         return f"({', '.join(shown)})"

@@ -52,6 +52,9 @@ class Signature:
         self.spread = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         placed = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         self._least = sum(p.default is p.empty for p in placed)
+        by_name = all(p.name in self.own for p in parameters)
+        self._placed = len(placed) if by_name else -1
+        self._needed = [p.name for p in parameters if p.name in self.own and p.default is p.empty]
         self._most: float = float("inf") if self.spread else len(placed)
         if any(p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY):
             self._most = -1  # no call by position alone is complete
@@ -61,6 +64,10 @@ class Signature:
         """The arguments as the function itself takes them. Raises: CallError if they do not fit."""
         if not named and self._least <= len(given) <= self._most:
             return given, named
+        if len(given) <= self._placed:  # what `signature.bind` finds out takes it five times as long
+            free = self.own[len(given) :]
+            if all(name in free for name in named) and all(name in named for name in self._needed if name in free):
+                return given, named
         if self.spread and len(given) == self._least:
             for theirs, value in named.items():
                 if self.spread in (theirs, own_word(self.name, theirs, (self.spread,))):

@@ -2,9 +2,8 @@
 
 An op asks `active()` for its kernels and never touches an array itself, so it is written once for every machine. A backend
 is a chain of namespaces that is searched from the fastest to the reference: Numba speeds up what it is good at, and NumPy
-defines, and serves, everything else. CUDA computes in another memory and so brings every kernel itself.
-
-Arrays move by one kernel, `place(x)`: x where this backend computes. What enters an op has been placed.
+defines, and serves, everything else. CUDA computes in another memory and so brings every kernel itself. What enters an op has
+been placed by `place(x)`: x where this backend computes.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from minidil.errors import BackendError
@@ -61,15 +61,11 @@ class use(Choice):
 
 def active() -> Kernels:
     """The kernels of the active backend."""
-    kernels = _active.get()
-    return _kernels(_default()) if kernels is None else kernels
+    return _active.get() or _kernels(_default())
 
 
 if TYPE_CHECKING:
-    # Where each group of the contract is written, in NumPy and, where it pays, in Numba: go to the definition of the module, and
-    # look for the kernel's name. mypy holds the files to the contract. CUDA's files stand behind.
-    from types import ModuleType
-
+    # Where each group is written, in NumPy and, where it pays, in Numba, which mypy compares with it. CUDA's files stand behind.
     import numpy as np
 
     from minidil.kernels import cpu, reference
@@ -85,6 +81,8 @@ if TYPE_CHECKING:
         Pooling,
         Random,
         Recurrence,
+        Resampling,
+        RowNormalisation,
         Shapes,
         Updates,
     )
@@ -99,9 +97,11 @@ if TYPE_CHECKING:
     convolution_is_in: tuple[Convolution, Convolution] = reference.conv, cpu.conv  # cuda/conv.py, cuda/conv_weight.py
     pooling_is_in: tuple[Pooling, ModuleType] = reference.pool, cpu.pool  # cuda/pool.py
     normalisation_is_in: tuple[Normalisation, Normalisation] = reference.channel, cpu.channel  # cuda/channel.py
+    row_normalisation_is_in: tuple[RowNormalisation, RowNormalisation] = reference.row, cpu.row  # cuda/row.py
     recurrence_is_in: tuple[Recurrence, Recurrence] = reference.recurrent, cpu.recurrent  # cuda/recurrent.py
     losses_are_in: tuple[Losses, Losses] = reference.logits, cpu.logits  # cuda/softmax.py, cuda/namespace.py
     gathering_is_in: tuple[Gathering, ModuleType] = reference.gather, cpu.gather  # cuda/gather.py, cuda/namespace.py
+    resampling_is_in: tuple[Resampling, Resampling] = reference.mixing, cpu.mixing  # cuda/mixing.py
     boxes_are_in: tuple[Boxes, ModuleType] = reference.boxes, cpu.boxes  # reference/boxes.py
     random_is_in: Random = reference.random  # cuda/namespace.py
     updates_are_in: tuple[Updates, ModuleType] = reference.update, cpu.update  # cuda/update.py, cuda/reduce.py

@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike
 
 from minidil.array import Array
 from minidil.kernels.geometry import Window
+from minidil.kernels.mixing import Mixing
 
 Axis: TypeAlias = int | Sequence[int] | None
 
@@ -116,6 +117,9 @@ class Activations(Protocol):
     def sigmoid(self, x: Array) -> Array:
         """1 / (1 + e^-x), without overflow for any x."""
 
+    def sigmoid_grad(self, grad: Array, y: Array) -> Array:
+        """grad y (1 - y): through the sigmoid that gave y."""
+
     def erf(self, x: Array) -> Array:
         """The error function."""
 
@@ -124,6 +128,12 @@ class Activations(Protocol):
 
     def gelu_grad(self, grad: Array, x: Array) -> Array:
         """grad times the slope of gelu at x."""
+
+    def silu(self, x: Array) -> Array:
+        """x sigmoid(x)."""
+
+    def silu_grad(self, grad: Array, x: Array) -> Array:
+        """grad times the slope of silu at x."""
 
 
 # --- one number for many
@@ -261,6 +271,20 @@ class Normalisation(Protocol):
         """a grad + b x + c."""
 
 
+class RowNormalisation(Protocol):
+    """Every row by itself: x, grad and y are (R, L), mean and inverse (R,), weight and bias (L,) or None."""
+
+    def row_normalise(
+        self, x: Array, weight: Array | None, bias: Array | None, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """y = weight h + bias for h = (x - mean) inverse; the mean of every row; inverse = 1 / sqrt(biased variance + eps)."""
+
+    def row_normalise_grad(
+        self, grad: Array, x: Array, weight: Array | None, mean: Array, inverse: Array
+    ) -> tuple[Array, Array, Array]:
+        """dL/dx = inverse (H - mean(H) - h mean(H h)) for H = grad weight; sum(grad h) and sum(grad) of every column."""
+
+
 # --- recurrence
 
 
@@ -291,8 +315,14 @@ class Losses(Protocol):
     def softmax(self, x: Array, axis: int) -> Array:
         """e^x / sum e^x along an axis, without overflow."""
 
+    def softmax_grad(self, grad: Array, y: Array, axis: int) -> Array:
+        """y (grad - sum grad y), with the sum along the axis: through the softmax that gave y."""
+
     def log_softmax(self, x: Array, axis: int) -> Array:
         """x - log sum e^x along an axis, without overflow."""
+
+    def log_softmax_grad(self, grad: Array, y: Array, axis: int) -> Array:
+        """grad - e^y sum grad, with the sum along the axis: through the log_softmax that gave y."""
 
     def cross_entropy(self, logits: Array, target: Array, weight: Array | None, label_smoothing: float) -> Array:
         """-sum_c q_c log p_c at every position, (N, *S), where p is the softmax of the logits along axis 1.
@@ -320,6 +350,13 @@ class Gathering(Protocol):
 
     def one_hot(self, labels: Array, classes: int, dtype: DTypeLike) -> Array:
         """Labels (N, *S) -> (N, classes, *S), 1 where the class axis equals the label and 0 elsewhere."""
+
+
+class Resampling(Protocol):
+    """What mixes the positions along each spatial axis, as a resized image does."""
+
+    def resample(self, x: Array, mixings: Sequence[Mixing]) -> Array:
+        """x (N, C, *S) -> (N, C, *O): along each spatial axis the product with its `Mixing`, a sparse matrix (O, S)."""
 
 
 # --- boxes
@@ -434,9 +471,11 @@ class Kernels(
     Convolution,
     Pooling,
     Normalisation,
+    RowNormalisation,
     Recurrence,
     Losses,
     Gathering,
+    Resampling,
     Boxes,
     Random,
     Updates,

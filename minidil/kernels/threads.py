@@ -17,7 +17,7 @@ from numbers import Integral
 from threading import Lock
 from typing import TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from minidil.errors import OptionError
 
@@ -80,10 +80,14 @@ def blas_limited(count: int) -> Iterator[None]:
     if not lock.acquire(blocking=False):
         yield
         return
+    others = [(library, threads) for library in _blas() if (threads := library.num_threads) != count]
     try:
-        with _controller().limit(limits=count, user_api="blas"):
-            yield
+        for library, _ in others:
+            library.set_num_threads(count)
+        yield
     finally:
+        for library, threads in others:
+            library.set_num_threads(threads)
         lock.release()
 
 
@@ -94,9 +98,12 @@ def _processors() -> set[int]:
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    # Building it scans every loaded library (about 0.1 ms); using it again costs microseconds.
-    return ThreadpoolController()
+def _blas() -> list[LibController]:
+    """The BLAS libraries of the process: that of NumPy, and of SciPy if it is there. Finding them takes about 0.1 ms.
+
+    Each is set by itself: the controller's `limit`, which first describes them all, takes 14 microseconds where this takes 4.
+    """
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
 @cache

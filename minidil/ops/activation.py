@@ -14,7 +14,7 @@ from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjps, axis_of, check_floating
 from minidil.random import default_rng
 
-_SIGMOID_ENDS = 1000
+_FAR = 1000
 
 
 def relu(x: Array) -> tuple[Array, Vjps]:
@@ -45,7 +45,7 @@ def sigmoid(x: Array) -> tuple[Array, Vjps]:
     k = active()
     y = k.sigmoid(x)
     # dy/dx = e^-x / (1 + e^-x)^2 = y (1 - y)
-    return y, (lambda grad: k.multiply(grad, k.multiply(y, k.subtract(1, y))),)
+    return y, (lambda grad: k.sigmoid_grad(grad, y),)
 
 
 def tanh(x: Array) -> tuple[Array, Vjps]:
@@ -61,14 +61,8 @@ def silu(x: Array) -> tuple[Array, Vjps]:
     """x s(x) with the sigmoid s, also called swish (Elfwing et al. 2018, arXiv:1702.03118)."""
     check_floating("silu", x=x)
     k = active()
-    gate = k.sigmoid(x)
-    # Beyond -1000 the sigmoid is 0 in float64 too, and beyond 1000 its distance to 1: limited to that, what multiplies them
-    # leaves 0 in the limit, and not infinity times 0.
-    y = k.multiply(k.maximum(x, -_SIGMOID_ENDS), gate)
-    # dy/dx = s + x s (1 - s) = s + y (1 - s)
-    return y, (
-        lambda grad: k.multiply(grad, k.add(gate, k.multiply(k.minimum(y, _SIGMOID_ENDS), k.subtract(1, gate)))),
-    )
+    # dy/dx = s + x s (1 - s)
+    return k.silu(x), (lambda grad: k.silu_grad(grad, x),)
 
 
 def gelu(x: Array, *, approximate: str = "none") -> tuple[Array, Vjps]:
@@ -103,7 +97,7 @@ def _gelu_tanh(k: Kernels, x: Array) -> tuple[Array, Vjps]:
         return k.multiply(grad, k.add(half, bend))
 
     # far out on the left half is 0, and -1000 serves as well as minus infinity, of which no product could be taken
-    return k.multiply(k.maximum(x, -_SIGMOID_ENDS), half), (grad_x,)
+    return k.multiply(k.maximum(x, -_FAR), half), (grad_x,)
 
 
 def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> tuple[Array, Vjps]:
@@ -137,10 +131,7 @@ def softmax(x: Array, *, axis: int | None = None) -> tuple[Array, Vjps]:
     y = k.softmax(x, along)
 
     # dy_i/dx_j = y_i (1[i = j] - y_j), hence dL/dx_j = y_j (G_j - sum_i G_i y_i)
-    def grad_x(grad: Array) -> Array:
-        return k.multiply(y, k.subtract(grad, k.sum(k.multiply(grad, y), axis=along, keepdims=True)))
-
-    return y, (grad_x,)
+    return y, (lambda grad: k.softmax_grad(grad, y, along),)
 
 
 def log_softmax(x: Array, *, axis: int | None = None) -> tuple[Array, Vjps]:
@@ -157,10 +148,7 @@ def log_softmax(x: Array, *, axis: int | None = None) -> tuple[Array, Vjps]:
     y = k.log_softmax(x, along)
 
     # dy_i/dx_j = 1[i = j] - e^(y_j), hence dL/dx_j = G_j - e^(y_j) sum_i G_i
-    def grad_x(grad: Array) -> Array:
-        return k.subtract(grad, k.multiply(k.exp(y), k.sum(grad, axis=along, keepdims=True)))
-
-    return y, (grad_x,)
+    return y, (lambda grad: k.log_softmax_grad(grad, y, along),)
 
 
 def dropout(

@@ -46,9 +46,8 @@ def scaled_dot_product_attention(
     # the slope of a softmax is dp_s/dz_r = p_s ([s = r] - p_r), so for the scores Z, row by row, D = P (dL/dP - sum_s P dL/dP);
     # and Z = scale Q K^T gives      dL/dQ = scale D K,      dL/dK = scale D^T Q. Where P = 0, D is.
     def through_softmax(grad: Array) -> Array:
-        each = k.multiply(weights, k.matmul(grad, swapped(k, value)))
-        whole = k.sum(each, axis=-1, keepdims=True)
-        return k.multiply(k.subtract(each, k.multiply(weights, whole)), factor)
+        slopes = k.matmul(grad, swapped(k, value))
+        return k.multiply(k.softmax_grad(slopes, weights, scores.ndim - 1), factor)
 
     slope = once(through_softmax)
     return y, (

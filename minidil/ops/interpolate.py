@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
-from minidil.kernels.contract import Kernels
 from minidil.kernels.geometry import Ints, per_axis
+from minidil.kernels.mixing import Mixing
 from minidil.ops.common import Vjps
 
 AXES = {"nearest": (1, 2, 3), "linear": (1,), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
@@ -50,7 +51,7 @@ def interpolate(
     """
     k = active()
     _check(x, size, scale_factor, mode, align_corners)
-    ndim, shapes = x.ndim - 2, [x.shape]
+    ndim = x.ndim - 2
     scales = _scales(scale_factor, ndim)
     if size is not None:
         sizes = per_axis(size, ndim, "size", "interpolate", least=1)
@@ -60,45 +61,20 @@ def interpolate(
             raise ShapeError(
                 f"interpolate: scale_factor {scale_factor} leaves {sizes} of the spatial axes {x.shape[2:]}"
             )
-    tables = [_taps(mode, *settings, align_corners) for settings in zip(x.shape[2:], sizes, scales, strict=True)]
-    y = x
-    for axis, table in enumerate(tables, start=2):
-        y = _mix(k, y, axis, table)
-        shapes.append(y.shape)
+    settings = zip(x.shape[2:], sizes, scales, strict=True)
+    mixings = [_mixing(mode, size, out, scale, align_corners) for size, out, scale in settings]
 
-    # y[o] = sum_t w_t(o) x[i_t(o)] along an axis, so dL/dx[i] = sum of w_t(o) G[o] over all t and o with i_t(o) = i.
-    def grad_x(grad: Array) -> Array:
-        for axis in reversed(range(ndim)):
-            grad = _share(k, grad, 2 + axis, tables[axis], shapes[axis])
-        return grad
-
-    return y, (grad_x,)
+    # y[o] = sum_t w_t(o) x[i_t(o)] along an axis, so dL/dx[i] = sum of w_t(o) G[o] over all t and o with i_t(o) = i: the
+    # product with the transposed matrix.
+    return k.resample(x, mixings), (lambda grad: k.resample(grad, [mixing.adjoint for mixing in mixings]),)
 
 
-def _mix(k: Kernels, x: Array, axis: int, table: Taps) -> Array:
-    parts = [_weighted(k, k.take(x, _at(axis, index)), axis, weight) for index, weight in table]
-    total = parts[0]
-    for part in parts[1:]:
-        total = k.add(total, part)
-    return total
-
-
-def _share(k: Kernels, grad: Array, axis: int, table: Taps, shape: tuple[int, ...]) -> Array:
-    parts = [k.scatter_add(_weighted(k, grad, axis, weight), _at(axis, index), shape) for index, weight in table]
-    total = parts[0]
-    for part in parts[1:]:
-        total = k.add(total, part)
-    return total
-
-
-def _weighted(k: Kernels, x: Array, axis: int, weight: NDArray[np.floating[Any]]) -> Array:
-    if (weight == 1).all():
-        return x
-    return k.multiply(x, k.constant(weight.reshape(-1, *(1,) * (x.ndim - 1 - axis)), like=x))
-
-
-def _at(axis: int, index: NDArray[np.int64]) -> tuple[slice | NDArray[np.int64], ...]:
-    return (*(slice(None),) * axis, index)
+@lru_cache(maxsize=64)
+def _mixing(mode: str, size: int, out: int, scale: float | None, align_corners: bool) -> Mixing:
+    """The taps of all outputs along an axis."""
+    taps = _taps(mode, size, out, scale, align_corners)
+    index, weight = (np.stack(rows, axis=1).reshape(-1) for rows in zip(*taps, strict=True))
+    return Mixing(np.arange(out + 1) * len(taps), index, weight, size)
 
 
 def _taps(mode: str, size: int, out: int, scale: float | None, align_corners: bool) -> Taps:

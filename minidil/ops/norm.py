@@ -10,7 +10,7 @@ from typing import Any
 from minidil.array import Array
 from minidil.errors import DtypeError, OptionError, ShapeError
 from minidil.kernels.backend import active
-from minidil.ops.common import Vjps, check_floating
+from minidil.ops.common import Vjps, check_floating, once
 
 Observer = Callable[[Array, Array], None]
 
@@ -131,26 +131,20 @@ def layer_norm(
     for name, array in (("weight", weight), ("bias", bias)):
         if array is not None and array.shape != tail:
             raise ShapeError(f"layer_norm: {name} must have shape {tail}, not {array.shape}")
-    lead = x.shape[: x.ndim - len(tail)]
-    axes = tuple(range(len(lead), x.ndim))
-    centred = k.subtract(x, k.mean(x, axis=axes, keepdims=True))
-    variance = k.mean(k.multiply(centred, centred), axis=axes, keepdims=True)
-    inverse = k.divide(1.0, k.sqrt(k.add(variance, eps)))
-    h = k.multiply(centred, inverse)
-    y = h if weight is None else k.multiply(h, weight)
-    if bias is not None:
-        y = k.add(y, bias)
+    length = math.prod(tail)
+    rows = k.reshape(x, (math.prod(x.shape) // length, length))
+    factors = None if weight is None else k.reshape(weight, (length,))
+    shifts = None if bias is None else k.reshape(bias, (length,))
+    y, mean, inverse = k.row_normalise(rows, factors, shifts, eps)
 
-    # As in batch_norm, with means over the normalised axes: for H = G w, dL/dx = r (H - mean(H) - h mean(H h)).
-    def grad_x(grad: Array) -> Array:
-        inner = grad if weight is None else k.multiply(grad, weight)
-        product = k.mean(k.multiply(inner, h), axis=axes, keepdims=True)
-        centred_grad = k.subtract(inner, k.mean(inner, axis=axes, keepdims=True))
-        return k.multiply(inverse, k.subtract(centred_grad, k.multiply(h, product)))
+    # As in batch_norm, with means over the normalised axes: for h = (x - mean) r, r = 1/sqrt(var + eps) and H = G w,
+    #   dL/dx = r (H - mean(H) - h mean(H h)),      dL/dw = sum G h,      dL/db = sum G.
+    def slopes(grad: Array) -> tuple[Array, Array, Array]:
+        return k.row_normalise_grad(k.reshape(grad, rows.shape), rows, factors, mean, inverse)
 
-    before = tuple(range(len(lead)))
-    return y, (
-        grad_x,
-        None if weight is None else lambda grad: k.sum(k.multiply(grad, h), axis=before),
-        None if bias is None else lambda grad: k.sum(grad, axis=before),
+    each = once(slopes)
+    return k.reshape(y, x.shape), (
+        lambda grad: k.reshape(each(grad)[0], x.shape),
+        None if weight is None else lambda grad: k.reshape(each(grad)[1], tail),
+        None if bias is None else lambda grad: k.reshape(each(grad)[2], tail),
     )

@@ -48,18 +48,17 @@ def class_numbers(op: str, logits: Array, target: Array, ignore_index: int) -> t
     """
     if not target.size:
         return target, None
-    kept = None
-    if int(target.min()) <= ignore_index <= int(target.max()):
+    kept, least, most = None, int(target.min()), int(target.max())
+    if least <= ignore_index <= most:
         found = np.asarray(target)
         kept = found != ignore_index
         target = np.where(kept, found, found.dtype.type(0))
         if not kept.any():
             return target, kept
-    counted = target if kept is None else target[kept]
-    if not 0 <= int(counted.min()) <= int(counted.max()) < logits.shape[1]:
+        least, most = int(found[kept].min()), int(found[kept].max())
+    if not 0 <= least <= most < logits.shape[1]:
         raise OptionError(
-            f"{op}: target holds {int(counted.min())}..{int(counted.max())} but logits {logits.shape} have "
-            f"classes 0..{logits.shape[1] - 1}"
+            f"{op}: target holds {least}..{most} but logits {logits.shape} have classes 0..{logits.shape[1] - 1}"
         )
     return target, kept
 

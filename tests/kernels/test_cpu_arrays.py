@@ -16,9 +16,10 @@ from strategies import LAYOUTS, laid_out, tolerance, windows
 
 from minidil.kernels import reference
 from minidil.kernels.backend import active, use
-from minidil.kernels.cpu import flat, gather, linear, logits
+from minidil.kernels.cpu import flat, gather, linear, logits, row
 from minidil.kernels.cpu import update as cpu_update
 from minidil.kernels.geometry import Window
+from minidil.kernels.mixing import Mixing
 from minidil.kernels.reference import update
 
 with use("numba"):
@@ -35,7 +36,7 @@ LARGE = (3, 17, 33, 31)  # beyond what fits in a cache, with remainders for ever
 
 @pytest.fixture(autouse=True)
 def _small_arrays_are_compiled_too(monkeypatch):
-    for module in (flat, gather, logits):
+    for module in (flat, gather, logits, row):
         monkeypatch.setattr(module, "LEAST_ELEMENTS", 0)
     monkeypatch.setattr(cpu_update, "_LEAST_ELEMENTS", 0)
     monkeypatch.setattr(linear, "_SHARED", 0)
@@ -187,10 +188,66 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
     check(name, arguments, count, rtol=unit, atol=unit * summed)
 
 
+# --- row by row
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@settings(max_examples=15)
+@given(
+    data=st.data(),
+    shape=st.sampled_from([(0, 3), (1, 1), (2, 5), (5, 17), (130, 33), (3, 2100)]),
+    offset=st.sampled_from([0, 100]),
+    dtype=FLOATS,
+    count=THREADS,
+)
+def test_row_kernels(weighted, data, shape, offset, dtype, count):
+    rng = np.random.default_rng(sum(shape))
+    grad, x = (laid_out(rng.standard_normal(shape).astype(dtype) + dtype(n), data.draw(LAYOUT)) for n in (0, offset))
+    weight, bias = rng.standard_normal((2, shape[1])).astype(dtype) if weighted else (None, None)
+    unit = 50 * np.finfo(dtype).eps * (1 + offset)
+    check("row_normalise", (x, weight, bias, dtype(1e-3)), count, rtol=unit, atol=unit)
+    _, mean, inverse = (part.astype(dtype) for part in reference.row_normalise(_precise(x), None, None, 1e-3))
+    check("row_normalise_grad", (grad, x, weight, mean, inverse), count, rtol=unit, atol=50 * unit)
+
+
+def test_a_long_row_is_summed_as_precisely_as_in_float64():
+    x = np.random.default_rng(0).standard_normal((1, 1 << 20), dtype=np.float32) + np.float32(1000)
+    _, mean, inverse = run("row_normalise", (x, None, None, 0.0), 1)
+    assert mean[0] == np.float32(x.mean(dtype=np.float64))
+    assert_allclose(inverse, 1 / x.std(dtype=np.float64), rtol=1e-6)
+
+
+# --- along the spatial axes
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@settings(max_examples=15)
+@given(data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
+def test_resampling(ndim, data, channels, batch, dtype, count):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    mixed = []
+    for _ in range(ndim):
+        counts, inputs = rng.integers(0, 5, rng.integers(1, 7)), int(rng.integers(1, 7))
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        mixed.append(Mixing(starts, rng.integers(0, inputs, starts[-1]), rng.standard_normal(starts[-1]), inputs))
+    x = rng.standard_normal((batch, channels, *(mixing.inputs for mixing in mixed))).astype(dtype)
+    check("resample", (laid_out(x, data.draw(LAYOUT)), mixed), count, **tolerance(dtype, 4**ndim))
+
+
+def test_resampling_of_whole_numbers():
+    copies = Mixing(np.arange(6), np.array([2, 0, 1, 1, 2]), np.ones(5), 3)
+    for x in (np.arange(6).reshape(1, 2, 3), np.arange(6).reshape(1, 2, 3) > 2):
+        y = KERNELS.resample(x, [copies])
+        assert y.dtype == x.dtype
+        assert_array_equal(y, x[:, :, [2, 0, 1, 1, 2]])
+
+
 # --- elementwise
 
+ELEMENTWISE = ["relu", "relu_grad", "gelu", "gelu_grad", "silu", "silu_grad", "erf", "sigmoid", "sigmoid_grad", "tanh"]
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf", "sigmoid", "tanh"])
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 @settings(max_examples=25)
 @given(
     data=st.data(),
@@ -204,10 +261,12 @@ def test_elementwise_kernels(name, data, shape, dtype, count):
     x = laid_out(np.asarray(values, dtype), data.draw(LAYOUT))
     grad = laid_out(np.asarray(rng.standard_normal(shape), dtype), data.draw(LAYOUT))
     unit = 10 * np.finfo(dtype).eps
-    check(name, (grad, x) if "grad" in name else (x,), count, rtol=unit, atol=unit if "gelu" in name else 0)
+    check(
+        name, (grad, x) if "grad" in name else (x,), count, rtol=unit, atol=unit if name[:4] in ("gelu", "silu") else 0
+    )
 
 
-@pytest.mark.parametrize("name", ["relu", "relu_grad", "gelu", "gelu_grad", "erf", "sigmoid", "tanh"])
+@pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
 def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
     values = np.random.default_rng(0).standard_normal((3, 5, 7)).astype(np.float32)
@@ -280,6 +339,19 @@ def test_softmax(name, data, shape, special, dtype, count):
     unit = 10 * np.finfo(dtype).eps
     with np.errstate(invalid="ignore"):  # where all are minus infinity
         check(name, (x, axis), count, rtol=unit, atol=unit)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@settings(max_examples=20)
+@given(data=st.data(), shape=st.sampled_from([(1,), (3, 4), (2, 5, 3), LARGE]), dtype=FLOATS, count=THREADS)
+def test_gradients_of_softmax(name, data, shape, dtype, count):
+    axis, rng = data.draw(st.integers(0, len(shape) - 1)), np.random.default_rng(sum(shape))
+    y = getattr(reference, name)(3 * rng.standard_normal(shape), axis).astype(dtype)
+    y, grad = (laid_out(each, data.draw(LAYOUT)) for each in (y, rng.standard_normal(shape).astype(dtype)))
+    if data.draw(st.booleans()):  # what is compiled
+        y = np.moveaxis(np.ascontiguousarray(np.moveaxis(y, axis, -1)), -1, axis)
+    unit = 50 * np.finfo(dtype).eps
+    check(f"{name}_grad", (grad, y, axis), count, rtol=unit, atol=unit)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

@@ -100,3 +100,12 @@ def test_it_is_chosen_where_it_pays():
     for name, way in (("im2col", im2col), ("direct", direct), ("winograd", winograd)):
         with conv_algorithm(name):
             assert _way_for(square, 64, 64, 1, pointwise) is way
+
+
+def test_padding_the_batch_once_for_all_phases_changes_no_bit(monkeypatch):
+    rng = np.random.default_rng(0)
+    window = Window.of((9, 8), 4, (2, 3), ((1, 2), (2, 0)))
+    grad, weight = rng.standard_normal((3, 5, *window.out)), rng.standard_normal((5, 8, 4, 4))
+    once = direct.conv_grad_input(grad, weight, window)
+    monkeypatch.setattr(direct, "_CACHE_BYTES", 0)
+    np.testing.assert_array_equal(direct.conv_grad_input(grad, weight, window), once)

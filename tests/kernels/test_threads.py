@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from functools import cache
 from textwrap import dedent
 from time import sleep
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +131,7 @@ def test_the_processors_are_counted_where_there_is_no_affinity(monkeypatch):
 
 def blas_threads(*_):
     """The threads of the BLAS that NumPy calls (SciPy brings one of its own, which the library never uses)."""
-    return [library["num_threads"] for library in threads._controller().info() if library["user_api"] == "blas"]
+    return [library.num_threads for library in threads._blas()]
 
 
 def test_the_slices_share_out_the_threads_of_blas():
@@ -204,20 +204,37 @@ def test_several_threads_may_call_at_once():
 
 
 class Blas:
-    """Stands for a BLAS of 8 threads: leaving a limit brings back what was there when it was entered."""
+    """Stands for a BLAS of 8 threads."""
 
-    threads = 8
+    num_threads = 8
 
-    @contextmanager
-    def limit(self, limits, user_api):
-        before, self.threads = self.threads, limits
-        yield
-        self.threads = before
+    def set_num_threads(self, count):
+        self.num_threads = count
+
+
+def test_a_blas_is_limited_and_has_its_own_threads_again_after_an_error(monkeypatch):
+    blas = [Blas(), Blas()]
+    blas[1].num_threads = 2
+    monkeypatch.setattr(threads, "_blas", lambda: blas)
+
+    def work(start, stop):
+        assert [each.num_threads for each in blas] == [3, 3]
+        return 1 // 0
+
+    set_num_threads(3)
+    with pytest.raises(ZeroDivisionError):
+        run_sliced(work, 1)
+    assert [each.num_threads for each in blas] == [8, 2]
+
+
+def test_every_blas_of_the_process_is_found():
+    found = {library["filepath"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+    assert {library.filepath for library in threads._blas.__wrapped__()} == found
 
 
 def test_callers_at_once_leave_blas_as_it_was(monkeypatch):
     blas = Blas()
-    monkeypatch.setattr(threads, "_controller", lambda: blas)
+    monkeypatch.setattr(threads, "_blas", lambda: [blas])
     set_num_threads(1)
     started, may_end = [threading.Event() for _ in range(2)], [threading.Event() for _ in range(2)]
 
@@ -232,11 +249,11 @@ def test_callers_at_once_leave_blas_as_it_was(monkeypatch):
     for thread, begun in zip(callers, started, strict=True):
         thread.start()
         assert begun.wait(timeout=30)
-    assert blas.threads == 1
+    assert blas.num_threads == 1
     for thread, end in zip(callers, may_end, strict=True):  # the first to come is the first to go
         end.set()
         thread.join()
-    assert blas.threads == 8
+    assert blas.num_threads == 8
 
 
 def test_pieces_run_in_the_context_of_the_caller():

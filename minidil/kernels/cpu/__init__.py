@@ -16,12 +16,16 @@ from minidil.kernels.cpu import (
     gather,
     linear,
     logits,
+    mixing,
     movement,
     pool,
     recurrent,
+    row,
     update,
 )
 
-_offered = offered(boxes, channel, conv, elementwise, gather, linear, logits, movement, pool, recurrent, update)
+_offered = offered(
+    boxes, channel, conv, elementwise, gather, linear, logits, mixing, movement, pool, recurrent, row, update
+)
 globals().update(_offered)
 __all__ = list(_offered)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,16 @@ def applies(channels: int, filters: int, groups: int) -> bool:
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """x (N, C, *S), weight (C, 1, *K) -> (N, C, *O). Each thread has a part of the positions, in all images."""
-    images, taps, places = _images(x), _taps(weight), tap_places(window)
+    images, taps, (places, alike) = _images(x), _taps(weight), _positions(window)
     y = memory.empty((len(x), len(places), groups), x.dtype)
     offset = np.zeros(groups, x.dtype) if bias is None else writable(np.ascontiguousarray(bias))
-    vectors = min(groups // lanes(x.itemsize), 2)
+    vector = lanes(x.itemsize)
+    tiles = (0,) * 4, (0,) * min(groups // vector, 2), (0,) * min(groups // vector, 8)
 
     def work(start: int, stop: int) -> None:
-        if vectors:
-            wide = vectors * lanes(x.itemsize)
-            _in_registers(images, places, start, stop, taps, offset, y, wide, (0,) * 4, (0,) * vectors)
+        if groups >= vector:
+            step = window.stride[-1] * groups
+            _in_registers(images, places, alike, start, stop, step, taps, offset, y, vector, *tiles)
         else:
             _forward(images, places, start, stop, taps, offset, y)
 
@@ -89,57 +91,74 @@ def _reversed(window: Window) -> Window:
     return replace(window, size=window.out, padding=tuple(padding))
 
 
+@lru_cache(maxsize=32)
+def _positions(window: Window) -> tuple[Array, Array]:
+    """Where the taps of each position fall, and how many positions from it on follow each other alike."""
+    places = tap_places(window)
+    return places, _alike(places, window.stride[-1])
+
+
+@compiled
+def _alike(places: Array, step: int) -> Array:
+    """For each position, how many from it on have the same taps on the padding, and the others each `step` behind the last."""
+    found = np.ones(len(places), np.int64)
+    for r in range(len(places) - 2, -1, -1):
+        alike = True
+        for tap in range(places.shape[1]):
+            here, there = places[r, tap], places[r + 1, tap]
+            alike = alike and (there == here + step if here >= 0 else there < 0)
+        if alike:
+            found[r] += found[r + 1]
+    return found
+
+
 @compiled
 def _in_registers(
     x: Array,
     places: Array,
+    alike: Array,
     start: int,
     stop: int,
+    step: int,
     weight: Array,
     bias: Array,
     y: Array,
-    wide: int,
+    vector: int,
     rows: Any,
     columns: Any,
+    broad: Any,
 ) -> None:
-    """Four positions at a time where no tap of theirs is on the padding, and `wide` channels; the last end with the last one."""
+    """Four positions that are alike at a time, whose numbers lie `step` apart; of one that is not, more channels.
+
+    The last four of those that are alike, and the last channels, end with the last one.
+    """
     taps, channels = weight.shape
     source, filters, results = x.reshape(x.size), weight.reshape(weight.size), y.reshape(y.size)
-    following = _inside_after(places, start, stop)
     for n in range(len(x)):
         r, base, line = start, n * x.shape[1], n * len(places)
         while r < stop:
-            together = following[r - start] >= len(rows)
-            for block in range(0, channels, wide):
-                c = min(block, channels - wide)
-                if together:
+            together = min(alike[r], stop - r)
+            if together >= len(rows):
+                for block in range(0, channels, len(columns) * vector):
+                    c = min(block, channels - len(columns) * vector)
                     tile = equal_rows(bias, c, rows, columns)
                     for tap in range(taps):
-                        seen = places[r, tap], places[r + 1, tap], places[r + 2, tap], places[r + 3, tap]
-                        here = numbers_at(seen, base, channels, c)
-                        tile = multiply_add_each(tile, source, here, filters, tap * channels + c)
+                        if places[r, tap] >= 0:
+                            at = (base + places[r, tap]) * channels + c
+                            here = (at, at + step, at + 2 * step, at + 3 * step)
+                            tile = multiply_add_each(tile, source, here, filters, tap * channels + c)
                     store(tile, results, numbers_at((r, r + 1, r + 2, r + 3), line, channels, c))
-                else:
-                    row = equal_rows(bias, c, (0,), columns)
+                r += min(together - len(rows), len(rows)) if together > len(rows) else len(rows)
+            else:
+                for block in range(0, channels, len(broad) * vector):
+                    c = min(block, channels - len(broad) * vector)
+                    row = equal_rows(bias, c, (0,), broad)
                     for tap in range(taps):
                         if places[r, tap] >= 0:
                             here1 = ((base + places[r, tap]) * channels + c,)
                             row = multiply_add_each(row, source, here1, filters, tap * channels + c)
                     store(row, results, ((line + r) * channels + c,))
-            r += len(rows) if together else 1
-
-
-@compiled
-def _inside_after(places: Array, start: int, stop: int) -> Array:
-    """For each of the positions start..stop, how many from it on, one after the other, have no tap on the padding."""
-    found = np.zeros(stop - start, np.int64)
-    for r in range(stop - 1, start - 1, -1):
-        inside = True
-        for tap in range(places.shape[1]):
-            inside = inside and places[r, tap] >= 0
-        if inside:
-            found[r - start] = 1 + (found[r - start + 1] if r + 1 < stop else 0)
-    return found
+                r += 1
 
 
 @compiled

@@ -22,7 +22,7 @@ from minidil.kernels.cpu import im2col, memory
 from minidil.kernels.cpu.direct_weight import conv_grad_weight, pays_for_weights
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import as_channels, compiled, writable
-from minidil.kernels.cpu.padded import images_of, room_for, source_of
+from minidil.kernels.cpu.padded import images_of, room_for, source_of, with_padding
 from minidil.kernels.cpu.phases import Reading, backward, forward
 from minidil.kernels.cpu.registers import (
     equal_rows,
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 _BLOCK = 512  # results for which a panel is used before the next one is: what they see stays in the cache
+_CACHE_BYTES = 1 << 22  # a batch of no more is padded once for all phases; else each of them pads image after image
 _FEW = 1024  # of a phase: for fewer results, filling the panels takes longer than making columns
 
 
@@ -137,6 +138,8 @@ def convolve(
 ) -> None:
     """Fill y (N, places, F) with the convolutions of the source (N, D, H, W, C), plus a residual like y, finished."""
     low, high, added = numbers_of(ending, residual, y)
+    if len(prepared.phases) > 1 and source.nbytes <= _CACHE_BYTES:
+        source = with_padding(source, prepared.phases[0])
     for phase, panels in zip(prepared.phases, prepared.panels, strict=True):
 
         def work(start: int, stop: int, phase: Reading = phase, panels: Array = panels) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from minidil.kernels.cpu.exponential import exp_of_minus, tanh_of
 from minidil.kernels.cpu.flat import mapped
 from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
 from minidil.kernels.cpu.layout import compiled
+from minidil.kernels.reference.elementwise import SIGMOID_ENDS
+
+_ONE, _ENDS = np.float32(1), np.float32(SIGMOID_ENDS)  # beside a float64 they become one
 
 
 def relu(x: Array) -> Array:
@@ -26,6 +30,11 @@ def relu_grad(grad: Array, y: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x)."""
     return mapped(sigmoid_into, x)[0]
+
+
+def sigmoid_grad(grad: Array, y: Array) -> Array:
+    """grad y (1 - y)."""
+    return mapped(_sigmoid_grad, y, grad)[0]
 
 
 def tanh(x: Array) -> Array:
@@ -48,6 +57,16 @@ def gelu_grad(grad: Array, x: Array) -> Array:
     return mapped(_gelu_grad, x, grad)[0]
 
 
+def silu(x: Array) -> Array:
+    """x sigmoid(x)."""
+    return mapped(_silu, x)[0]
+
+
+def silu_grad(grad: Array, x: Array) -> Array:
+    """grad times the slope of silu at x."""
+    return mapped(_silu_grad, x, grad)[0]
+
+
 @compiled
 def _relu(x: Array, y: Array) -> None:
     for i in range(len(x)):
@@ -63,10 +82,14 @@ def _relu_grad(y: Array, grad: Array, dx: Array) -> None:
 @compiled
 def sigmoid_into(x: Array, y: Array) -> None:
     """y = 1 / (1 + e^-x) of vectors, which may be the same."""
-    one = x.dtype.type(1)
     for i in range(len(x)):
-        power = exp_of_minus(abs(x[i]))
-        y[i] = (power if x[i] < 0 else one) / (one + power)
+        y[i] = _sigmoid_of(x[i])
+
+
+@compiled
+def _sigmoid_grad(y: Array, grad: Array, dx: Array) -> None:
+    for i in range(len(y)):
+        dx[i] = grad[i] * (y[i] * (_ONE - y[i]))
 
 
 @compiled
@@ -86,6 +109,25 @@ def _gelu(x: Array, y: Array) -> None:
 def _gelu_grad(x: Array, grad: Array, dx: Array) -> None:
     for i in range(len(x)):
         dx[i] = grad[i] * gelu_slope_of(x[i])
+
+
+@compiled
+def _silu(x: Array, y: Array) -> None:
+    for i in range(len(x)):
+        y[i] = max(x[i], -_ENDS) * _sigmoid_of(x[i])
+
+
+@compiled
+def _silu_grad(x: Array, grad: Array, dx: Array) -> None:
+    for i in range(len(x)):
+        s = _sigmoid_of(x[i])
+        dx[i] = grad[i] * (s + min(max(x[i], -_ENDS), _ENDS) * s * (_ONE - s))
+
+
+@compiled
+def _sigmoid_of(x: Any) -> Any:
+    power = exp_of_minus(abs(x))
+    return (power if x < 0 else _ONE) / (_ONE + power)
 
 
 @compiled

@@ -25,9 +25,19 @@ def softmax(x: Array, axis: int) -> Array:
     return _along(axis, _softmax, x) if _in_rows(x, axis) else reference.softmax(x, axis)
 
 
+def softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """y (grad - sum grad y), with the sum along the axis."""
+    return _along(axis, _softmax_grad, y, grad) if _in_rows(y, axis) else reference.softmax_grad(grad, y, axis)
+
+
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log sum e^x along an axis."""
     return _along(axis, _log_softmax, x) if _in_rows(x, axis) else reference.log_softmax(x, axis)
+
+
+def log_softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """grad - e^y sum grad, with the sum along the axis."""
+    return _along(axis, _log_softmax_grad, y, grad) if _in_rows(y, axis) else reference.log_softmax_grad(grad, y, axis)
 
 
 def cross_entropy(logits: Array, target: Array, weight: Array | None, label_smoothing: float) -> Array:
@@ -58,11 +68,11 @@ def _in_rows(x: Array, axis: int) -> bool:
     return x.dtype.kind == "f" and np.moveaxis(x, axis, -1).flags.c_contiguous
 
 
-def _along(axis: int, kernel: Callable[..., None], x: Array) -> Array:
-    rows = as_rows(x, axis)
-    y = memory.empty(rows.shape, rows.dtype)
-    _run(kernel, (rows, y))
-    return np.moveaxis(y.reshape(np.moveaxis(x, axis, -1).shape), -1, axis)
+def _along(axis: int, kernel: Callable[..., None], *arrays: Array) -> Array:
+    rows = [as_rows(x, axis) for x in arrays]
+    y = memory.empty(rows[0].shape, rows[0].dtype)
+    _run(kernel, (*rows, y))
+    return np.moveaxis(y.reshape(np.moveaxis(arrays[0], axis, -1).shape), -1, axis)
 
 
 def _run(kernel: Callable[..., None], sliced: Sequence[Array], *whole: Any) -> None:
@@ -109,13 +119,37 @@ def _log_softmax(x: Array, y: Array) -> None:
 
 
 @compiled_sum
+def _softmax_grad(y: Array, grad: Array, dx: Array) -> None:
+    rows, classes = y.shape
+    for r in range(rows):
+        total = y.dtype.type(0)
+        for c in range(classes):
+            total += grad[r, c] * y[r, c]
+        for c in range(classes):
+            dx[r, c] = y[r, c] * (grad[r, c] - total)
+
+
+@compiled_sum
+def _log_softmax_grad(y: Array, grad: Array, dx: Array) -> None:
+    rows, classes = y.shape
+    for r in range(rows):
+        total = y.dtype.type(0)
+        for c in range(classes):
+            total += grad[r, c]
+        for c in range(classes):
+            dx[r, c] = grad[r, c] - exp_of_minus(-y[r, c]) * total
+
+
+@compiled_sum
 def _losses(x: Array, target: Array, losses: Array, weight: Array, own: float, every: float) -> None:
     rows, classes = x.shape
     for r in range(rows):
         top = _largest(x, r)
         log_total = math.log(_total(x, r, top))
         loss = x.dtype.type(0)
-        for c in range(classes):
+        # without smoothing, one class is wanted
+        first, last = (0, classes) if every != 0 else (target[r], target[r] + 1)
+        for c in range(first, last):
             wanted = (own + every if c == target[r] else every) * weight[c]
             loss += wanted * (top - x[r, c] + log_total) if wanted != 0 else x.dtype.type(0)  # 0 log 0 = 0
         losses[r] = loss

@@ -9,11 +9,22 @@ from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.layout import as_rows, compiled
 from minidil.kernels.cpu.phases import Reading, three
+from minidil.kernels.threads import run_sliced
 
 
 def images_of(x: Array, size: tuple[int, ...]) -> Array:
     """(N, C, *size) -> (N, D, H, W, C), contiguous."""
     return as_rows(x).reshape(len(x), *three(size), x.shape[1])
+
+
+def with_padding(x: Array, reading: Reading) -> Array:
+    """All images with their padding: for phases that read the same ones, which would each copy them."""
+    if reading.padded == x.shape[1:4]:
+        return x
+    rooms = memory.empty((len(x), math.prod(reading.padded) * x.shape[4]), x.dtype)
+    places = reading.before, reading.padded
+    run_sliced(lambda start, stop: _padded_copies(x[start:stop], rooms[start:stop], *places), len(x))
+    return rooms.reshape(len(x), *reading.padded, x.shape[4])
 
 
 def room_for(source: Array, reading: Reading) -> Array:
@@ -29,6 +40,12 @@ def source_of(x: Array, image: int, room: Array, before: Any, padded: Any) -> tu
         _padded_copy(x[image], room, before, padded)
         return room, 0
     return x.reshape(x.size), image * (x.size // len(x))
+
+
+@compiled
+def _padded_copies(images: Array, rooms: Array, before: Any, padded: Any) -> None:
+    for n in range(len(images)):
+        _padded_copy(images[n], rooms[n], before, padded)
 
 
 @compiled

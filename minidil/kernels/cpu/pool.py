@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -77,12 +78,23 @@ def largest_into(x: Array, places: Array, y: Array) -> None:
 
 @compiled
 def _largest_only(x: Array, places: Array, y: Array, start: int, stop: int) -> None:
+    """The first four taps in one pass where none of them is on the padding: those of a 2x2 window."""
     (outputs, taps), channels = places.shape, x.shape[2]
     for r in range(start, stop):
         image, o = r // outputs, r % outputs
         row = y[image, o]
-        fresh = True
-        for tap in range(taps):
+        done = 4 if taps >= 4 and min(places[o, 0], places[o, 1], places[o, 2], places[o, 3]) >= 0 else 0
+        if done:
+            x0, x1, x2, x3 = (
+                x[image, places[o, 0]],
+                x[image, places[o, 1]],
+                x[image, places[o, 2]],
+                x[image, places[o, 3]],
+            )
+            for c in range(channels):
+                row[c] = _larger_of(_larger_of(x0[c], x1[c]), _larger_of(x2[c], x3[c]))
+        fresh = done == 0
+        for tap in range(done, taps):
             place = places[o, tap]
             if place < 0:
                 continue
@@ -92,17 +104,35 @@ def _largest_only(x: Array, places: Array, y: Array, start: int, stop: int) -> N
                     row[c] = source[c]
             else:
                 for c in range(channels):
-                    value, best = source[c], row[c]
-                    row[c] = value if not value <= best and best == best else best
+                    row[c] = _larger_of(row[c], source[c])
             fresh = False
 
 
 @compiled
+def _wins(value: Any, best: Any) -> Any:
+    """Whether a number is larger than the best before it; like NumPy's, the maximum with a NaN is NaN."""
+    return not value <= best and best == best
+
+
+@compiled
+def _larger_of(best: Any, value: Any) -> Any:
+    return value if _wins(value, best) else best
+
+
+@compiled
 def _largest(x: Array, places: Array, y: Array, winner: Array) -> None:
+    """The first four taps in one pass where none of them is on the padding: those of a 2x2 window."""
     (rows, taps), channels = places.shape, x.shape[1]
     for r in range(rows):
-        fresh = True
-        for tap in range(taps):
+        done = 4 if taps >= 4 and min(places[r, 0], places[r, 1], places[r, 2], places[r, 3]) >= 0 else 0
+        if done:
+            p0, p1, p2, p3 = places[r, 0], places[r, 1], places[r, 2], places[r, 3]
+            for c in range(channels):
+                first, at_first = _larger(x[p0, c], np.int32(0), x[p1, c], np.int32(1))
+                second, at_second = _larger(x[p2, c], np.int32(2), x[p3, c], np.int32(3))
+                y[r, c], winner[r, c] = _larger(first, at_first, second, at_second)
+        fresh = done == 0
+        for tap in range(done, taps):
             place, number = places[r, tap], np.int32(tap)
             if place < 0:
                 continue
@@ -112,12 +142,15 @@ def _largest(x: Array, places: Array, y: Array, winner: Array) -> None:
                     winner[r, c] = number
             else:
                 for c in range(channels):
-                    value, best = x[place, c], y[r, c]
-                    # `not <=` instead of `>`: like NumPy's, the maximum with a NaN is NaN
-                    larger = not value <= best and best == best
-                    y[r, c] = value if larger else best
-                    winner[r, c] = number if larger else winner[r, c]
+                    y[r, c], winner[r, c] = _larger(y[r, c], winner[r, c], x[place, c], number)
             fresh = False
+
+
+@compiled
+def _larger(best: Any, number: Any, value: Any, other: Any) -> tuple[Any, Any]:
+    """The larger of two numbers, of equal ones the first, and its tap."""
+    larger = _wins(value, best)
+    return (value if larger else best), (other if larger else number)
 
 
 @compiled

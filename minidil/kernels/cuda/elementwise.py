@@ -7,7 +7,7 @@ import math
 from minidil.kernels.cuda.device import Array, inline
 from minidil.kernels.cuda.maps import binary, comparison, of_floats, ternary, unary
 from minidil.kernels.cuda.seam import float32
-from minidil.kernels.reference.elementwise import NORMAL_ENDS
+from minidil.kernels.reference.elementwise import NORMAL_ENDS, SIGMOID_ENDS
 
 # --- pieces of several maps
 
@@ -30,6 +30,13 @@ def gelu_slope(x: float) -> float:
     near = min(max(x, float32(-NORMAL_ENDS)), float32(NORMAL_ENDS))
     density = math.exp(float32(-0.5) * near * near) * float32(1 / math.sqrt(2 * math.pi))
     return below(x) + near * density
+
+
+@inline
+def sigmoid_of(x: float) -> float:
+    """1 / (1 + e^-x), for x < 0 as e^x / (1 + e^x), so that no power overflows."""
+    power = math.exp(-abs(x))
+    return (power if x < float32(0) else float32(1)) / (float32(1) + power)
 
 
 # --- arithmetic
@@ -157,9 +164,28 @@ def gelu_grad(grad: float, x: float) -> float:
 
 @unary
 def sigmoid(x: float) -> float:
-    """1 / (1 + e^-x), for x < 0 as e^x / (1 + e^x), so that no power overflows."""
-    power = math.exp(-abs(x))
-    return (power if x < float32(0) else float32(1)) / (float32(1) + power)
+    """1 / (1 + e^-x)."""
+    return sigmoid_of(x)
+
+
+@of_floats
+def sigmoid_grad(grad: float, y: float) -> float:
+    """grad y (1 - y)."""
+    return grad * (y * (float32(1) - y))
+
+
+@unary
+def silu(x: float) -> float:
+    """x sigmoid(x)."""
+    return max(x, float32(-SIGMOID_ENDS)) * sigmoid_of(x)
+
+
+@of_floats
+def silu_grad(grad: float, x: float) -> float:
+    """grad times the slope of silu at x."""
+    s = sigmoid_of(x)
+    near = min(max(x, float32(-SIGMOID_ENDS)), float32(SIGMOID_ENDS))
+    return grad * (s + near * s * (float32(1) - s))
 
 
 @ternary

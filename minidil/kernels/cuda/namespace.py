@@ -29,9 +29,11 @@ from minidil.kernels.cuda import (
     logarithm,
     loss,
     maps,
+    mixing,
     pool,
     recurrent,
     reduce,
+    row,
     update,
 )
 from minidil.kernels.cuda import softmax as _softmax
@@ -108,9 +110,11 @@ _FILES = (
     logarithm,
     loss,
     maps,
+    mixing,
     pool,
     recurrent,
     reduce,
+    row,
     _softmax,
     update,
 )

@@ -4,7 +4,8 @@
     log_softmax: y_i = x_i - m - log s.
 
 Subtracting m changes nothing and keeps the powers from overflowing. Along the last axis a warp takes a row and its lanes exchange
-m and s by shuffles; along another axis a thread takes a column, next to its neighbours' columns, and needs nobody.
+m and s by shuffles; along another axis a thread takes a column, next to its neighbours' columns, and needs nobody. The
+gradients are launches of other kernels.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from minidil.kernels.cuda.device import (
     warp_max,
     warp_sum,
 )
+from minidil.kernels.cuda.elementwise import exp, multiply, subtract
 from minidil.kernels.cuda.launch import Kernel, kernel
+from minidil.kernels.cuda.reduce import sum
 from minidil.kernels.cuda.seam import cuda, float32, uint32
 
 LOWEST = -math.inf
@@ -90,6 +93,16 @@ def softmax(x: Array, axis: int) -> Array:
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log sum e^x along an axis."""
     return _along(_LOG_SOFTMAX, x, axis)
+
+
+def softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """y (grad - sum grad y), with the sum along the axis."""
+    return multiply(y, subtract(grad, sum(multiply(grad, y), axis=axis, keepdims=True)))
+
+
+def log_softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """grad - e^y sum grad, with the sum along the axis."""
+    return subtract(grad, multiply(exp(y), sum(grad, axis=axis, keepdims=True)))
 
 
 def _along(kernels: tuple[Kernel, Kernel], x: Array, axis: int) -> Array:

@@ -15,14 +15,32 @@ from minidil.kernels.reference import (
     gather,
     linear,
     logits,
+    mixing,
     movement,
     pool,
     random,
     recurrent,
+    row,
     update,
 )
 
 globals().update(
-    offered(np, boxes, channel, conv, elementwise, gather, linear, logits, movement, pool, random, recurrent, update)
+    offered(
+        np,
+        boxes,
+        channel,
+        conv,
+        elementwise,
+        gather,
+        linear,
+        logits,
+        mixing,
+        movement,
+        pool,
+        random,
+        recurrent,
+        row,
+        update,
+    )
 )
 __all__ = list(KERNELS)

@@ -11,6 +11,8 @@ from minidil.array import Array
 # Beyond this, P(Z > x) and the normal density are 0 in float64 too (e^-800). What multiplies them is limited to it, as x^2 would
 # overflow and infinity times 0 is NaN, where the limit is 0.
 NORMAL_ENDS = 40
+# The same for the sigmoid, and for its distance to 1.
+SIGMOID_ENDS = 1000
 
 
 def relu(x: Array) -> Array:
@@ -29,6 +31,11 @@ def sigmoid(x: Array) -> Array:
     return np.divide(np.where(x < 0, power, power.dtype.type(1)), 1 + power)
 
 
+def sigmoid_grad(grad: Array, y: Array) -> Array:
+    """grad y (1 - y)."""
+    return np.multiply(grad, y * (1 - y))
+
+
 def erf(x: Array) -> Array:
     """The error function, element by element from the standard library: NumPy has none."""
     return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
@@ -44,6 +51,17 @@ def gelu_grad(grad: Array, x: Array) -> Array:
     near = np.clip(x, -NORMAL_ENDS, NORMAL_ENDS)
     density = np.exp(-0.5 * near * near) / np.sqrt(2 * np.pi, dtype=x.dtype)
     return np.multiply(grad, _normal_below(x) + near * density)
+
+
+def silu(x: Array) -> Array:
+    """x sigmoid(x)."""
+    return np.multiply(np.maximum(x, -SIGMOID_ENDS), sigmoid(x))
+
+
+def silu_grad(grad: Array, x: Array) -> Array:
+    """grad times the slope of silu: s + x s (1 - s) for s = sigmoid(x)."""
+    gate = sigmoid(x)
+    return np.multiply(grad, gate + np.clip(x, -SIGMOID_ENDS, SIGMOID_ENDS) * gate * (1 - gate))
 
 
 def _normal_below(x: Array) -> Array:

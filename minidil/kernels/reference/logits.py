@@ -15,10 +15,20 @@ def softmax(x: Array, axis: int) -> Array:
     return np.divide(exponentials, np.sum(exponentials, axis=axis, keepdims=True))
 
 
+def softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """y (grad - sum grad y), with the sum along the axis."""
+    return np.multiply(y, grad - np.sum(grad * y, axis=axis, keepdims=True))
+
+
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log sum e^x along an axis, shifted like `softmax`."""
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return np.subtract(shifted, np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+
+
+def log_softmax_grad(grad: Array, y: Array, axis: int) -> Array:
+    """grad - e^y sum grad, with the sum along the axis."""
+    return np.subtract(grad, np.exp(y) * np.sum(grad, axis=axis, keepdims=True))
 
 
 def cross_entropy(logits: Array, target: Array, weight: Array | None, label_smoothing: float) -> Array:

@@ -48,10 +48,15 @@ EXHIBITS = (
         chapter="04",
         met_in="minidil.functional.layer_norm",
         replaces="minidil.ops.norm.layer_norm",
-        right="inverse = k.divide(1.0, k.sqrt(k.add(variance, eps)))",
+        right="y, mean, inverse = k.row_normalise(rows, factors, shifts, eps)",
         wrong="""
-            count = math.prod(tail)
-            inverse = k.divide(1.0, k.add(k.sqrt(k.multiply(variance, count / max(count - 1, 1))), eps))
+            mean = k.mean(rows, axis=1)
+            centred = k.subtract(rows, k.reshape(mean, (-1, 1)))
+            variance = k.divide(k.sum(k.multiply(centred, centred), axis=1), max(length - 1, 1))
+            inverse = k.divide(1.0, k.add(k.sqrt(variance), eps))
+            y = k.multiply(centred, k.reshape(inverse, (-1, 1)))
+            y = y if factors is None else k.multiply(y, factors)
+            y = y if shifts is None else k.add(y, shifts)
         """,
         says="It divides by the standard deviation with n - 1, plus epsilon, where the paper has the root of "
         "variance plus epsilon. 1, 0, 0, 0 becomes 1.5, -0.5, -0.5, -0.5 instead of 1.732, -0.577, -0.577, -0.577; "
