@@ -11,6 +11,7 @@ import minidil.functional as F
 from minidil.array import Array
 from minidil.kernels.backend import active
 from minidil.kernels.geometry import Window
+from minidil.kernels.reference.elementwise import SIGMOID_ENDS
 from minidil.twice import ops
 
 Pair = tuple[Any, Any]
@@ -40,6 +41,11 @@ _SLOPES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def _silu_grad(grad: Any, x: Any) -> Any:
+    s = F.sigmoid(x)
+    return grad * (s + F.clip(x, low=-SIGMOID_ENDS, high=SIGMOID_ENDS) * s * (1 - s))
+
+
 def _affine(x: Any, scale: Any, shift: Any, activation: str | None = None) -> Any:
     u = x * _by_channel(scale, x) + _by_channel(shift, x)
     return {None: lambda u: u, "relu": F.relu, "gelu": F.gelu}[activation](u)
@@ -57,6 +63,23 @@ def _slope_dots(grad: Any, x: Any, scale: Any, shift: Any, mean: Any, activation
 def _moments(x: Any) -> tuple[Any, Any]:
     axes = (0, *range(2, x.ndim))
     return F.mean(x, axis=axes), F.var(x, axis=axes, ddof=0)
+
+
+def _row_normalise(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+    mean = F.mean(x, axis=1)
+    centred = x - F.unsqueeze(mean, 1)
+    inverse = 1 / F.sqrt(F.mean(centred * centred, axis=1) + eps)
+    y = centred * F.unsqueeze(inverse, 1)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias, mean, inverse
+
+
+def _row_normalise_grad(grad: Any, x: Any, weight: Any, mean: Any, inverse: Any) -> tuple[Any, Any, Any]:
+    inner = grad if weight is None else grad * weight
+    h = (x - F.unsqueeze(mean, 1)) * F.unsqueeze(inverse, 1)
+    centred = inner - F.mean(inner, axis=1, keepdims=True)
+    dx = F.unsqueeze(inverse, 1) * (centred - h * F.mean(inner * h, axis=1, keepdims=True))
+    return dx, F.sum(grad * h, axis=0), F.sum(grad, axis=0)
 
 
 def _conv_forward(x: Any, weight: Any, window: Window, groups: int = 1, bias: Any = None) -> Any:
@@ -164,6 +187,14 @@ KERNELS_OF_TENSORS: dict[str, Callable[..., Any]] = {
     "clip": lambda x, low, high: F.clip(x, low=low, high=high),
     "where": lambda condition, a, b: F.where(condition, a, b),
     "relu_grad": _relu_grad,
+    "sigmoid_grad": lambda grad, y: grad * (y * (1 - y)),
+    "silu": F.silu,
+    "silu_grad": _silu_grad,
+    "softmax_grad": lambda grad, y, axis: y * (grad - F.sum(grad * y, axis=axis, keepdims=True)),
+    "log_softmax_grad": lambda grad, y, axis: grad - F.exp(y) * F.sum(grad, axis=axis, keepdims=True),
+    "row_normalise": _row_normalise,
+    "row_normalise_grad": _row_normalise_grad,
+    "resample": lambda x, mixings: ops.resample(x, mixings=mixings),
     "gelu_grad": lambda grad, x: grad * _gelu_slope(x),
     "sum": _along(F.sum),
     "mean": _along(F.mean),

@@ -18,6 +18,7 @@ from minidil.array import Array
 from minidil.calls.lift import lift
 from minidil.kernels.backend import active
 from minidil.kernels.geometry import Window
+from minidil.kernels.mixing import Mixing
 from minidil.ops.common import Vjps
 
 
@@ -63,6 +64,13 @@ def window_spread(grad: Array, *, window: Window) -> tuple[Array, Vjps]:
     """Its adjoint."""
     k = active()
     return k.window_spread(grad, window), (lambda other: k.window_sum(other, window),)
+
+
+@lift
+def resample(x: Array, *, mixings: Sequence[Mixing]) -> tuple[Array, Vjps]:
+    """The product with a sparse matrix along each axis, and with the transposed ones."""
+    k = active()
+    return k.resample(x, mixings), (lambda grad: k.resample(grad, [mixing.adjoint for mixing in mixings]),)
 
 
 @lift
