@@ -6,6 +6,7 @@ loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
 for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
+Clips, as (N, C, T, H, W): data.clips("train"), made of images, or data.clip_folder("films"), a folder of frames each.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
 """
 
@@ -18,6 +19,9 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
+from minidil.data.clip_folder import clip_folder
+from minidil.data.clip_set import Clips
+from minidil.data.clips import clips
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
@@ -34,6 +38,7 @@ __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
+    "Clips",
     "DataLoader",
     "Dataset",
     "FileStatus",
@@ -42,6 +47,8 @@ __all__ = [
     "check",
     "cifar10",
     "cifar100",
+    "clip_folder",
+    "clips",
     "digits",
     "fashion_mnist",
     "few",
