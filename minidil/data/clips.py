@@ -111,7 +111,11 @@ def _sampled(image: Floats, rows: np.ndarray, columns: np.ndarray) -> Floats:
 
 
 def _returning(images: Dataset, name: str, count: int, frames: int, size: int, seed: tuple[int, int]) -> Clips:
-    members = [np.flatnonzero(images.labels == label) for label in range(len(images.classes))]
+    by_class = np.argsort(images.labels, kind="stable")
+    members = np.bincount(images.labels, minlength=len(images.classes))
+    if min(members) == 0 or len(members) < 2:
+        raise OptionError(f"clips: {name} needs images of two classes or more, and of every class, not {members.tolist()}")
+    first_of = np.cumsum(members) - members
     labels = np.arange(count) % 2
 
     def draw(at: int) -> Floats:
@@ -120,8 +124,8 @@ def _returning(images: Dataset, name: str, count: int, frames: int, size: int, s
         first = shown[0]
         last = first if labels[at] else (first + rng.integers(1, len(members))) % len(members)
         shown[:CUE], shown[-CUE:] = first, last
-        numbers = np.array([rng.choice(members[label]) for label in shown])
-        return images.floats(numbers).swapaxes(0, 1)
+        chosen = by_class[first_of[shown] + rng.integers(0, members[shown])]
+        return images.floats(chosen).swapaxes(0, 1)
 
     channels, height, width = images.images.shape[1:]
     return Clips(name, labels, ("another", "the same"), (channels, frames, height, width), draw)

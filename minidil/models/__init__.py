@@ -9,12 +9,14 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.aspp import ASPP
+from minidil.models.c3d import C3D, c3d
 from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.hed import HED, hed
 from minidil.models.imagenet import Bottleneck, resnet18, resnet34, resnet50
+from minidil.models.inflate import InflatedConv, inflate
 from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
@@ -27,6 +29,7 @@ from minidil.nn import Module
 
 __all__ = [
     "ASPP",
+    "C3D",
     "HED",
     "MODELS",
     "PIXELS",
@@ -35,6 +38,7 @@ __all__ = [
     "Bottleneck",
     "ContextNet",
     "EfficientNet",
+    "InflatedConv",
     "Loaded",
     "Pixels",
     "ResNet",
@@ -43,11 +47,13 @@ __all__ = [
     "WhitenedVGG",
     "available",
     "build",
+    "c3d",
     "context",
     "context_module",
     "degridding",
     "efficientnet_lite0",
     "hed",
+    "inflate",
     "load_weights",
     "names",
     "pretrained_weights",
