@@ -59,6 +59,7 @@ class InflatedConv(nn.Conv3d):
             rng=np.random.default_rng(0),
         )
         weight = flat.weight.numpy()
+        self.astype(weight.dtype)
         self.weight.data = np.repeat(weight[:, :, None] / weight.dtype.type(frames), frames, axis=2)
         self.bias = deepcopy(flat.bias)
 
