@@ -19,7 +19,7 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
-from minidil.data.clip_folder import clip_folder
+from minidil.data.clip_folder import clip_folder, write_clip
 from minidil.data.clip_set import Clips
 from minidil.data.clips import clips
 from minidil.data.dataset import Dataset
@@ -63,20 +63,22 @@ __all__ = [
     "source",
     "split",
     "transforms",
+    "write_clip",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "clips": lambda split, root: clips(split),
 }
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
-    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
+def load(name: str, split: str, root: str | Path | None = None) -> Any:
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"). A Dataset, or for "clips" Clips.
 
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.
     """

@@ -61,8 +61,13 @@ def clip_folder(
     return Clips(path.name, np.array([label for _, label in found], np.int64), names, (3, length, height, width), draw)
 
 
-def read_clip(path: Path, size: tuple[int, int] | None = None, frames: int | None = None) -> Images:
-    """The clip whose frames are the images in a folder, uint8 (3, T, H, W). Raises: DataError as `clip_folder` does."""
+def read_clip(
+    path: Path, size: tuple[int, int] | None = None, frames: int | None = None, grey: bool = False
+) -> Images:
+    """The clip whose frames are the images in a folder, uint8 (3, T, H, W), or (1, T, H, W) in grey.
+
+    Raises: DataError as `clip_folder` does.
+    """
     files = image_files(path)
     if len(files) < max(frames or 2, 2):
         wanted = "a clip has at least two" if frames is None else f"{frames} are wanted of every clip"
@@ -82,7 +87,14 @@ def read_clip(path: Path, size: tuple[int, int] | None = None, frames: int | Non
                 "pixels high and wide; the frames of a clip have one size, or give a size to scale all to"
             )
     fitted = [image if size is None else pictures.fitted(image, *size) for image in images]
-    return np.stack([pictures.pixels(image.convert("RGB")) for image in fitted], axis=1)
+    return np.stack([pictures.pixels(image.convert("L" if grey else "RGB")) for image in fitted], axis=1)
+
+
+def write_clip(clip: Floats, path: str | Path) -> None:
+    """Write the frames of a clip (C, T, H, W), C being 1 or 3 and white 1, as 000.png, 001.png, ... into a new folder."""
+    Path(path).mkdir(parents=True)
+    for number, frame in enumerate(np.rint(clip.clip(0, 1) * 255).astype(np.uint8).swapaxes(0, 1)):
+        pictures.image_of(frame).save(Path(path) / f"{number:03}.png")
 
 
 def _measure(clip: Images) -> str:

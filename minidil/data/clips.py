@@ -46,13 +46,14 @@ def clips(
     count: int | None = None,
     frames: int = 16,
     size: int = 16,
+    kinds: int = 2,
     seed: int = 0,
 ) -> Clips:
     """Made clips of real pixels, drawn when they are asked for; without `images` of the digits that come with minidil.
 
     what: what is to be told of a clip.
         "returns": whether the class of image in its first two frames is also that of its last two. Every frame shows another
-            image of the set, whole. Let a and b be the classes shown first and last. In every second clip b = a, in the
+            image of the first `kinds` classes, whole. Let a and b be the classes shown first and last. In every second clip b = a, in the
             others b is one of the other classes, all alike likely; a and all classes between are drawn evenly. So a, b and what
             lies between are distributed alike in both kinds of clips, as is any part of a clip without its first two or without
             its last two frames: whatever is computed from such a part alone is right in half of the clips, whatever it is.
@@ -71,13 +72,13 @@ def clips(
         raise OptionError(f"clips: what is to be told must be {', '.join(map(repr, _MAKERS))}, not {what!r}")
     least = 2 * CUE + 1 if what == "returns" else 2
     count = COUNTS[split] if count is None else count
-    for name, value, low in (("count", count, 1), ("frames", frames, least), ("size", size, 2), ("seed", seed, 0)):
+    for name, value, low in (("count", count, 1), ("frames", frames, least), ("size", size, 2), ("kinds", kinds, 2), ("seed", seed, 0)):
         if value < low:
             raise OptionError(f"clips: {name} must be at least {low} for clips that tell {what!r}, got {value}")
     images = digits(split) if images is None else images
     if images.labels.ndim > 1:
         raise OptionError(f"clips: {images.name} has a class for every pixel; a clip tells the one class of an image")
-    return _MAKERS[what](images, f"{what} of {images.name}", count, frames, size, (seed, SPLITS.index(split)))
+    return _MAKERS[what](images, f"{what} of {images.name}", count, frames, size, kinds, (seed, SPLITS.index(split)))
 
 
 def moving(image: Floats, motion: Motion, frames: int, size: int, centre: tuple[float, float]) -> Floats:
@@ -110,19 +111,21 @@ def _sampled(image: Floats, rows: np.ndarray, columns: np.ndarray) -> Floats:
     return (1 - down) * upper + down * lower
 
 
-def _returning(images: Dataset, name: str, count: int, frames: int, size: int, seed: tuple[int, int]) -> Clips:
+def _returning(
+    images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]
+) -> Clips:
     by_class = np.argsort(images.labels, kind="stable")
-    members = np.bincount(images.labels, minlength=len(images.classes))
-    if min(members) == 0 or len(members) < 2:
-        raise OptionError(f"clips: {name} needs images of two classes or more, and of every class, not {members.tolist()}")
+    members = np.bincount(images.labels, minlength=kinds)[:kinds]
+    if min(members) == 0:
+        raise OptionError(f"clips: {name} needs images of each of {kinds} classes, and there are {members.tolist()}")
     first_of = np.cumsum(members) - members
     labels = np.arange(count) % 2
 
     def draw(at: int) -> Floats:
         rng = np.random.default_rng([*seed, at])
-        shown = rng.integers(0, len(members), frames)
+        shown = rng.integers(0, kinds, frames)
         first = shown[0]
-        last = first if labels[at] else (first + rng.integers(1, len(members))) % len(members)
+        last = first if labels[at] else (first + rng.integers(1, kinds)) % kinds
         shown[:CUE], shown[-CUE:] = first, last
         chosen = by_class[first_of[shown] + rng.integers(0, members[shown])]
         return images.floats(chosen).swapaxes(0, 1)
@@ -131,7 +134,7 @@ def _returning(images: Dataset, name: str, count: int, frames: int, size: int, s
     return Clips(name, labels, ("another", "the same"), (channels, frames, height, width), draw)
 
 
-def _moving(images: Dataset, name: str, count: int, frames: int, size: int, seed: tuple[int, int]) -> Clips:
+def _moving(images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]) -> Clips:
     labels = np.arange(count) % len(MOTIONS)
     motions = list(MOTIONS.values())
 
@@ -144,7 +147,7 @@ def _moving(images: Dataset, name: str, count: int, frames: int, size: int, seed
     return Clips(name, labels, tuple(MOTIONS), shape, draw)
 
 
-def _named(images: Dataset, name: str, count: int, frames: int, size: int, seed: tuple[int, int]) -> Clips:
+def _named(images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]) -> Clips:
     motions = list(MOTIONS.values())
 
     def draw(at: int) -> Floats:
@@ -167,5 +170,5 @@ def _crop(
     return moving(image, motion, frames, size, (centre[0], centre[1]))
 
 
-_Maker = Callable[[Dataset, str, int, int, int, tuple[int, int]], Clips]
+_Maker = Callable[[Dataset, str, int, int, int, int, tuple[int, int]], Clips]
 _MAKERS: dict[str, _Maker] = {"returns": _returning, "motion": _moving, "object": _named}

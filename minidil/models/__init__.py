@@ -29,6 +29,7 @@ from minidil.nn import Module
 
 __all__ = [
     "ASPP",
+    "CLIP_MODELS",
     "C3D",
     "HED",
     "MODELS",
@@ -81,16 +82,17 @@ MODELS: dict[str, Callable[..., Module]] = {
     "efficientnet_lite0": efficientnet_lite0,
 }
 SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
-# Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
-names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
+CLIP_MODELS: dict[str, Callable[..., Module]] = {"c3d": c3d}
+# Every network by name: the classifiers, those that give a class to every pixel or clip, and one that takes no num_classes.
+names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, **CLIP_MODELS, "hed": hed}
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:
-    """The model `name` of MODELS or SEGMENTERS for that many classes and image channels; options are those of its builder.
+    """The model `name` of MODELS, SEGMENTERS or CLIP_MODELS for that many classes and image channels; options are those of its builder.
 
     Raises: OptionError for an unknown model or option, with the known ones.
     """
-    builders = {**MODELS, **SEGMENTERS}
+    builders = {**MODELS, **SEGMENTERS, **CLIP_MODELS}
     if name not in builders:
         raise OptionError(f"unknown model {name!r}{_meant(name, list(builders))}")
     builder = builders[name]

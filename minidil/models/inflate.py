@@ -30,7 +30,7 @@ from minidil.nn.modes import evaluating
 from minidil.tensor import Tensor, tensor
 
 _AMPLE = (1 << 40, 1 << 40)
-_SIZE = 64  # of the image on which the promise is tried, if none is given
+_SIZE = 32  # of the image on which the promise is tried, if none is given
 _FRAMES = 3
 
 
@@ -78,7 +78,7 @@ def inflate(model: nn.Module, frames: int = _FRAMES, input_shape: tuple[int, int
     Convolutions get `frames` times as many weights, but for those of 1x1, which look at one frame; their names stay. Poolings, and
     the statistics of normalisations, work on each frame as before, or on all frames where they worked on all of an image. A clip of
     equal frames gets the answer of the image, whatever its length (a network that answers for every position gives that map in
-    every frame); this is tried on an image of random numbers, of which input_shape tells (C, H, W), by default 64x64.
+    every frame); this is tried on an image of random numbers, of which input_shape tells (C, H, W), by default 32x32.
     `model` is as it was; nothing is shared.
     Raises: OptionError unless frames is an odd int >= 1; for a layer that cannot be inflated, which is named; and if the network does
         not give equal frames the answer of the image, since its own `forward` does what suits images only.

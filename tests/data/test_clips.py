@@ -39,7 +39,7 @@ def test_a_clip_follows_from_seed_split_and_number_alone(what: str) -> None:
 
 
 def test_the_class_returns_in_every_second_clip_and_nowhere_else() -> None:
-    clips = data.clips("train", images=solid(), frames=7, count=60)
+    clips = data.clips("train", images=solid(), frames=7, count=60, kinds=3)
     assert clips.classes == ("another", "the same")
     for clip, label in clips:
         first, last = shown(clip)[:CUE], shown(clip)[-CUE:]
@@ -49,7 +49,7 @@ def test_the_class_returns_in_every_second_clip_and_nowhere_else() -> None:
 
 def test_no_part_without_one_of_the_ends_tells_whether_it_returns() -> None:
     """The first class, the last one and those between are evenly drawn and independent within either kind of clip."""
-    clips = data.clips("train", images=solid(), frames=5, count=900)
+    clips = data.clips("train", images=solid(), frames=5, count=900, kinds=3)
     kinds = [Counter(), Counter()]
     for clip, label in clips:
         first, _, between, _, last = shown(clip)
@@ -115,14 +115,15 @@ def test_objects_come_one_after_the_other() -> None:
         (("val",), "split must be 'train' or 'test'"),
         (("train", "colour"), "what is to be told must be 'returns', 'motion', 'object', not 'colour'"),
         (("train", "returns", None, 4), "frames must be at least 5 for clips that tell 'returns', got 4"),
+        (("train", "returns", None, 16, 1), "kinds must be at least 2"),
         (("train", "motion", None, 1), "frames must be at least 2 for clips that tell 'motion', got 1"),
-        (("train", "returns", solid(1)), "needs images of two classes or more, and of every class, not [2]"),
+        (("train", "returns", solid(1)), "returns of solid needs images of each of 2 classes, and there are [2, 0]"),
     ],
 )
 def test_what_makes_no_clips_is_refused(arguments: tuple[object, ...], message: str) -> None:
-    *given, frames = (*arguments, 16) if len(arguments) < 4 else arguments
+    options = dict(zip(("frames", "kinds"), arguments[3:], strict=False))
     with pytest.raises(OptionError) as error:
-        data.clips(*given, frames=frames)  # type: ignore[misc, arg-type]
+        data.clips(*arguments[:3], **options)  # type: ignore[arg-type]
     assert message in str(error.value)
 
 
