@@ -135,9 +135,9 @@ class Clips(Experiment):
         channels, frames, height, width = self.shape
         clip = read_clip(path, (height, width), frames, grey=channels == 1)
         clip = 255 - clip if wanted.invert else clip
-        batch, _ = data.Clips("", np.zeros(1, np.int64), ("",), self.shape, lambda _: clip / np.float32(255)).normalized(
-            self.mean, self.std
-        )[0]
+        batch, _ = data.Clips(
+            "", np.zeros(1, np.int64), ("",), self.shape, lambda _: clip / np.float32(255)
+        ).normalized(self.mean, self.std)[0]
         words, classes = likeliest(self, model, batch[None], wanted.top)
         file = wanted.out / f"{path.name}-clip.png"
         with atomic_write(file) as stream:

@@ -241,7 +241,11 @@ def by_class(experiment: Experiment, model: Module, items: Any, content: dict[st
         content["classes"].append({"class": name, "right": correct, experiment.task.items: number_})
         rows.append((name, f"{correct:5d} of {number_:5d} right", f"{correct / number_:7.2%}" if number_ else ""))
     print("\n".join(table(rows, "<<<", (1,))))
-    print(fill(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(items):,} {experiment.task.items}"))
+    print(
+        fill(
+            f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(items):,} {experiment.task.items}"
+        )
+    )
 
 
 def likeliest(experiment: Experiment, model: Module, batch: Array, top: int) -> tuple[str, list[dict[str, Any]]]:

@@ -53,7 +53,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images, or of folders of frames, per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or of clips, or with images/ and masks/",
         metavar="SET",
     )
     recipe: str = declared(

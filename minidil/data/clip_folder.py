@@ -26,7 +26,7 @@ def clip_folder(
     Args:
         size: (H, W), or one number for both, to which every frame is scaled, as for `data.folder`. None: leave them; all must
             then have one size.
-        frames: so many of each clip, evenly spread from its first to its last. None: all of them; clips must then have one length.
+        frames: so many of each clip, evenly spread from its first to its last. None: all; clips must then have one length.
         classes: the sub-folders to read, in the order of their labels. None: all of them, sorted by name.
     Raises: OptionError for a size below 1 or frames below 2; DataError, naming the file or folder, if one is missing or empty, a
         clip has one frame or fewer than are wanted, frames in grey are among frames in colour, an image cannot be read, or
@@ -49,8 +49,8 @@ def clip_folder(
         clip = read_clip(file, target, frames)
         if read and clip.shape != read[0].shape:
             raise DataError(
-                f"clip_folder: {file} has {_measure(clip)} but {found[0][0]} {_measure(read[0])}; give frames and a size that all "
-                f"are to have, frames={clip.shape[1]} and size={clip.shape[2:]} for instance"
+                f"clip_folder: {file} has {_measure(clip)} but {found[0][0]} {_measure(read[0])}; give frames and a size that "
+                f"all are to have, frames={clip.shape[1]} and size={clip.shape[2:]} for instance"
             )
         read.append(clip)
 
@@ -61,9 +61,7 @@ def clip_folder(
     return Clips(path.name, np.array([label for _, label in found], np.int64), names, (3, length, height, width), draw)
 
 
-def read_clip(
-    path: Path, size: tuple[int, int] | None = None, frames: int | None = None, grey: bool = False
-) -> Images:
+def read_clip(path: Path, size: tuple[int, int] | None = None, frames: int | None = None, grey: bool = False) -> Images:
     """The clip whose frames are the images in a folder, uint8 (3, T, H, W), or (1, T, H, W) in grey.
 
     Raises: DataError as `clip_folder` does.
@@ -79,7 +77,8 @@ def read_clip(
         if image.mode != images[0].mode:
             kinds = {"L": "grey", "RGB": "in colour"}
             raise DataError(
-                f"clip_folder: {file} is {kinds[image.mode]} but {files[0]} {kinds[images[0].mode]}; save the frames of a clip alike"
+                f"clip_folder: {file} is {kinds[image.mode]} but {files[0]} {kinds[images[0].mode]}; save the frames of a clip "
+                "alike"
             )
         if size is None and image.size != images[0].size:
             raise DataError(

@@ -41,8 +41,8 @@ class Clips:
         wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
         if wrong.size:
             raise DataError(
-                f"Clips {self.name}: label {self.labels[wrong[0]]} of clip {wrong[0]} names no class; {len(self.classes)} classes "
-                f"have the labels 0..{len(self.classes) - 1}"
+                f"Clips {self.name}: label {self.labels[wrong[0]]} of clip {wrong[0]} names no class; {len(self.classes)} "
+                f"classes have the labels 0..{len(self.classes) - 1}"
             )
         object.__setattr__(self, "labels", read_only(self.labels))
 

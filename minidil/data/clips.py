@@ -28,7 +28,9 @@ class Motion:
 
 
 _PANS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-_PANS |= {f"{row} {column}": (_PANS[row][0], _PANS[column][1]) for row in ("up", "down") for column in ("left", "right")}
+_PANS |= {
+    f"{row} {column}": (_PANS[row][0], _PANS[column][1]) for row in ("up", "down") for column in ("left", "right")
+}
 MOTIONS = {
     **{f"pan {name}": Motion(y, x) for name, (y, x) in _PANS.items()},
     "zoom in": Motion(enlarging=1.05),
@@ -53,10 +55,11 @@ def clips(
 
     what: what is to be told of a clip.
         "returns": whether the class of image in its first two frames is also that of its last two. Every frame shows another
-            image of the first `kinds` classes, whole. Let a and b be the classes shown first and last. In every second clip b = a, in the
-            others b is one of the other classes, all alike likely; a and all classes between are drawn evenly. So a, b and what
-            lies between are distributed alike in both kinds of clips, as is any part of a clip without its first two or without
-            its last two frames: whatever is computed from such a part alone is right in half of the clips, whatever it is.
+            image of the first `kinds` classes, whole. Let a and b be the classes shown first and last. In every second clip
+            b = a, in the others b is one of the other classes, all alike likely; a and all classes between are drawn evenly.
+            So a, b and what lies between are distributed alike in both kinds of clips, as is any part of a clip without its
+            first two or without its last two frames: whatever is computed from such a part alone is right in half of the
+            clips, whatever it is.
         "motion": how the crop moves: eight pans, two zooms, two turns. Frame T // 2, from which the others are reached, shows no
             sign of it: it is the same crop, whatever the motion.
         "object": the class of the image, one after the other, of which the moving crop is; motions are drawn evenly.
@@ -72,7 +75,13 @@ def clips(
         raise OptionError(f"clips: what is to be told must be {', '.join(map(repr, _MAKERS))}, not {what!r}")
     least = 2 * CUE + 1 if what == "returns" else 2
     count = COUNTS[split] if count is None else count
-    for name, value, low in (("count", count, 1), ("frames", frames, least), ("size", size, 2), ("kinds", kinds, 2), ("seed", seed, 0)):
+    for name, value, low in (
+        ("count", count, 1),
+        ("frames", frames, least),
+        ("size", size, 2),
+        ("kinds", kinds, 2),
+        ("seed", seed, 0),
+    ):
         if value < low:
             raise OptionError(f"clips: {name} must be at least {low} for clips that tell {what!r}, got {value}")
     images = digits(split) if images is None else images
@@ -158,14 +167,14 @@ def _named(images: Dataset, name: str, count: int, frames: int, size: int, kinds
     return Clips(name, images.labels[np.arange(count) % len(images)], images.classes, shape, draw)
 
 
-def _crop(
-    images: Dataset, number: int, motion: Motion, frames: int, size: int, rng: np.random.Generator
-) -> Floats:
+def _crop(images: Dataset, number: int, motion: Motion, frames: int, size: int, rng: np.random.Generator) -> Floats:
     """A moving crop of an image, from a place that is drawn alike for every motion."""
     (image,) = images.floats(np.array([number]))
     centre = []
     for length in image.shape[1:]:
-        room = max(abs(length - size) / 2 - frames // 2, 0.5)  # half a pixel at least: no motion is to show in the rounding
+        room = max(
+            abs(length - size) / 2 - frames // 2, 0.5
+        )  # half a pixel at least: no motion is to show in the rounding
         centre.append((length - 1) / 2 + rng.uniform(-room, room))
     return moving(image, motion, frames, size, (centre[0], centre[1]))
 

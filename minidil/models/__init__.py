@@ -29,8 +29,8 @@ from minidil.nn import Module
 
 __all__ = [
     "ASPP",
-    "CLIP_MODELS",
     "C3D",
+    "CLIP_MODELS",
     "HED",
     "MODELS",
     "PIXELS",
@@ -88,7 +88,7 @@ names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, **CLIP_MODELS
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:
-    """The model `name` of MODELS, SEGMENTERS or CLIP_MODELS for that many classes and image channels; options are those of its builder.
+    """The model `name` of MODELS, SEGMENTERS or CLIP_MODELS for that many classes and channels, with its builder's options.
 
     Raises: OptionError for an unknown model or option, with the known ones.
     """

@@ -44,8 +44,8 @@ def c3d(
 
     frames, counted back from the last one, and on nothing else: 31 by default, 9 with four dilations of 1.
 
-    Shapes: clips (N, in_channels, T, H, W) -> logits (N, num_classes); frames that are halved to no less than 1x1, so 8x8 for four
-        layers, and any T.
+    Shapes: clips (N, in_channels, T, H, W) -> logits (N, num_classes), of any T, and frames that are halved to no less than 1x1,
+        so 8x8 for four layers.
     dilations: in time, one a layer. dropout: the probability to drop before the classifier.
     Raises: OptionError if widths and dilations do not fit together, or are not made of ints >= 1.
     Source: Tran et al. 2015, arXiv:1412.0767, whose eight layers pool time as well; batch norm as in later ones.

@@ -37,8 +37,8 @@ _FRAMES = 3
 class InflatedConv(nn.Conv3d):
     """A convolution of clips with the weights of one of frames, each shared out evenly to `frames` frames.
 
-    Shapes: x (N, in_channels, T, H, W) -> (N, out_channels, T, *O), O as for the given layer. In time the first and the last frame
-        are repeated; `frames` is odd, and the window reaches as far ahead as back.
+    Shapes: x (N, in_channels, T, H, W) -> (N, out_channels, T, *O), O as for the given layer. In time the first and the last
+        frame are repeated; `frames` is odd, and the window reaches as far ahead as back.
     """
 
     def __init__(self, flat: nn.Conv2d, frames: int) -> None:
@@ -75,14 +75,14 @@ class InflatedConv(nn.Conv3d):
 def inflate(model: nn.Module, frames: int = _FRAMES, input_shape: tuple[int, int, int] | None = None) -> nn.Module:
     """A network of clips (N, C, T, H, W) with the weights of this one of images (N, C, H, W), in evaluation mode.
 
-    Convolutions get `frames` times as many weights, but for those of 1x1, which look at one frame; their names stay. Poolings, and
-    the statistics of normalisations, work on each frame as before, or on all frames where they worked on all of an image. A clip of
-    equal frames gets the answer of the image, whatever its length (a network that answers for every position gives that map in
-    every frame); this is tried on an image of random numbers, of which input_shape tells (C, H, W), by default 32x32.
+    Convolutions get `frames` times as many weights, but for those of 1x1, which look at one frame; their names stay. Poolings
+    work on each frame as before, and what took means over an image takes them over the clip. A clip of equal frames gets the
+    answer of the image, whatever its length; a network that answers for every position gives that map in every frame. This is
+    tried on an image of random numbers, of which input_shape tells (C, H, W), by default 32x32.
     `model` is as it was; nothing is shared.
-    Raises: OptionError unless frames is an odd int >= 1; for a layer that cannot be inflated, which is named; and if the network does
-        not give equal frames the answer of the image, since its own `forward` does what suits images only.
-    Source: Carreira & Zisserman 2017, arXiv:1705.07750, section 2.4, where zeros pad time, which keeps the promise in its middle only.
+    Raises: OptionError unless frames is an odd int >= 1; for a layer that cannot be inflated, which is named; and if the network
+        does not give equal frames the answer of the image, since its own `forward` does what suits images only.
+    Source: Carreira & Zisserman 2017, arXiv:1705.07750, section 2.4.
     """
     check_counts("inflate", frames=frames)
     if frames % 2 == 0:
@@ -166,7 +166,18 @@ _LAYERS: dict[type[nn.Module], Callable[[Any, int], nn.Module]] = {
     nn.Dropout2d: lambda flat, frames: nn.Dropout3d(flat.p),
 }
 # What takes any number of axes, and keeps equal frames equal or joins all of them.
-_ALIKE = {nn.Identity, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Dropout, nn.BatchNorm, nn.GroupNorm}
+_ALIKE = {
+    nn.Identity,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.Dropout,
+    nn.BatchNorm,
+    nn.GroupNorm,
+}
 _ALIKE |= {nn.InstanceNorm, nn.GlobalAvgPool, nn.GlobalMaxPool, nn.Flatten, nn.Linear, nn.Softmax, nn.LogSoftmax}
 
 
@@ -186,9 +197,13 @@ def _try(model: nn.Module, inflated: nn.Module, shape: tuple[int, int, int]) -> 
         try:
             of_clip = inflated(tensor(np.repeat(image[:, :, None], 2, axis=2))).numpy()
             wanted = said if of_clip.ndim == said.ndim else np.repeat(said[:, :, None], 2, axis=2)
-            same = of_clip.shape == wanted.shape and np.allclose(of_clip, wanted, rtol=1e-3, atol=1e-3 * np.abs(said).max())
+            same = of_clip.shape == wanted.shape and np.allclose(
+                of_clip, wanted, rtol=1e-3, atol=1e-3 * np.abs(said).max()
+            )
             reason = f"a clip of two equal frames {shape} gets another answer than the image"
         except MinidilError as error:
             same, reason = False, f"clips do not pass: {error}"
     if not same:
-        raise OptionError(f"inflate: the forward of {type(model).__name__}, or of a part of it, suits images only; {reason}")
+        raise OptionError(
+            f"inflate: the forward of {type(model).__name__}, or of a part of it, suits images only; {reason}"
+        )

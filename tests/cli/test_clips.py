@@ -79,7 +79,8 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
         logits = experiment.trained(RunFolder("run"))(md.tensor(batch.astype(np.float32)))
         shares = F.softmax(logits).numpy()[0]
     assert {each["class"]: each["probability"] for each in told["classes"]} == {
-        name: pytest.approx(share, rel=1e-4) for name, share in zip(("another", "the same"), shares.tolist(), strict=True)
+        name: pytest.approx(share, rel=1e-4)
+        for name, share in zip(("another", "the same"), shares.tolist(), strict=True)
     }
     drawn = np.asarray(Image.open("film-clip.png"))
     sheet = contact_sheet(np.rint(clip * 255).astype(np.uint8), least=64)[0]
@@ -128,8 +129,14 @@ def test_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--data clips --model vgg_small", "--model vgg_small gives a class for every image, and clips has a class for every clip"),
-        ("--data digits --model c3d", "--model c3d gives a class for every clip, and digits has a class for every image"),
+        (
+            "--data clips --model vgg_small",
+            "--model vgg_small gives a class for every image, and clips has a class for every clip",
+        ),
+        (
+            "--data digits --model c3d",
+            "--model c3d gives a class for every clip, and digits has a class for every image",
+        ),
         ("--data digits --frames 4", "--frames is for a class for every clip, and vgg_small gives"),
         ("--data clips --crop 2", "--crop is for a class for every image or a class for every pixel, and c3d gives"),
         ("--data clips --dilations 1,2 1 1 1", "--dilations: c3d takes one number per layer, such as 1 2 4 8"),
@@ -152,7 +159,10 @@ def test_a_run_knows_its_clips(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CheckpointError, match="mean is "):
         experiment.check_learnt(data.clips("train", seed=5), folder)
     path = Path("run/config.json")
-    for change, message in (({"mean": [0.1, 0.2]}, "mean has 2 values for the 1 channels"), ({"shape": [8]}, "shape must")):
+    for change, message in (
+        ({"mean": [0.1, 0.2]}, "mean has 2 values for the 1 channels"),
+        ({"shape": [8]}, "shape must"),
+    ):
         config = json.loads(path.read_text())
         path.write_text(json.dumps(config | change))
         assert message in refused(capsys, "eval", "run", "--backend", "numpy")

@@ -20,7 +20,9 @@ def clip_of(images: np.ndarray, frames: int) -> np.ndarray:
     return np.repeat(images[:, :, None], frames, axis=2)
 
 
-def answers(model: nn.Module, inflated: nn.Module, shape: tuple[int, ...], frames: int) -> tuple[np.ndarray, np.ndarray]:
+def answers(
+    model: nn.Module, inflated: nn.Module, shape: tuple[int, ...], frames: int
+) -> tuple[np.ndarray, np.ndarray]:
     """What the network says of two images, and the inflated one of their clips."""
     images = np.random.default_rng(1).standard_normal((2, *shape)).astype(next(model.parameters()).dtype)
     with md.use("numpy"), md.no_grad():
@@ -172,7 +174,10 @@ class _Squeezing(nn.Module):
             nn.Sequential(nn.Conv2d(1, 1, 3, 2, padding="same")),
             "layer '0' (Conv2d) cannot be inflated: padding \"same\" with a stride depends on the size of the frame",
         ),
-        (_Squeezing(), "inflate: the forward of _Squeezing, or of a part of it, suits images only; a clip of two equal"),
+        (
+            _Squeezing(),
+            "inflate: the forward of _Squeezing, or of a part of it, suits images only; a clip of two equal",
+        ),
         (
             nn.Sequential(nn.Conv2d(1, 1, 61), nn.Flatten(), nn.Linear(16, 2)),
             "inflate: the forward of Sequential, or of a part of it, suits images only; clips do not pass: ",

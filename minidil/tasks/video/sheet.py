@@ -26,6 +26,8 @@ def contact_sheet(clip: Array, columns: int = 8, least: int = 1) -> npt.NDArray[
     rows = -(-len(frames) // columns)
     sheet = np.full((channels, rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP), 255, np.uint8)
     for number, frame in enumerate(frames):
-        top, left = (place * (side + _GAP) + _GAP for place, side in zip(divmod(number, columns), (height, width), strict=True))
+        top, left = (
+            place * (side + _GAP) + _GAP for place, side in zip(divmod(number, columns), (height, width), strict=True)
+        )
         sheet[:, top : top + height, left : left + width] = frame
     return sheet
