@@ -1,5 +1,7 @@
 """Clips told apart from three seeds: `python chapters/measured/video.py PART` adds a part to video.json.
 
+What is there already stays; a number behind the part says how many more are measured at most.
+
     returns    does the class of digit in the first two of sixteen frames return in the last two? A C3D dilated in time by
                1, 2, 4, 8, its twin with 1, 1, 1, 1, which has as many weights and sees 9 frames; and the dilated one where
                training and test clips show one frame alone, or their frames shuffled
@@ -124,20 +126,24 @@ def jobs(part: str) -> Iterator[tuple[str, int, Callable[[], dict[str, Any]]]]:
                 yield name, seed, partial(objects, name, seed)
 
 
-def main(part: str) -> None:
-    """Measure what a part lacks, and put each into the file when it is known."""
+def known() -> dict[str, Any]:
+    return json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+def main(part: str, most: int) -> None:
+    """Measure what a part lacks, at most so many, and put each into the file when it is known."""
     md.set_num_threads(THREADS)
-    for name, seed, measure in jobs(part):
-        known = json.loads(FILE.read_text()) if FILE.exists() else {}
-        rows = known.setdefault(part, [])
-        if any((row["name"], row["seed"]) == (name, seed) for row in rows):
-            continue
-        rows.append(measure())
-        print(rows[-1], flush=True)
-        known["command"] = "python chapters/measured/video.py PART"
-        known["where"] = {"python": platform.python_version(), "numpy": np.__version__, "threads": THREADS}
-        FILE.write_text(json.dumps(known, indent=1) + "\n")
+    done = {(row["name"], row["seed"]) for row in known().get(part, [])}
+    missing = [(name, seed, measure) for name, seed, measure in jobs(part) if (name, seed) not in done]
+    for _, _, measure in missing[:most]:
+        row = measure()
+        print(row, flush=True)
+        found = known()
+        found.setdefault(part, []).append(row)
+        found["command"] = "python chapters/measured/video.py PART"
+        found["where"] = {"python": platform.python_version(), "numpy": np.__version__, "threads": THREADS}
+        FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100)

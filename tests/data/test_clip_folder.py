@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from minidil.data import clip_folder
+from minidil.data import clip_folder, write_clip
+from minidil.data.clip_folder import read_clip
 from minidil.errors import DataError, OptionError
 
 
@@ -84,3 +85,11 @@ def test_the_pixels_are_those_of_the_files(tmp_path: Path) -> None:
         Image.fromarray(frame).save(tmp_path / "a" / "b" / f"{number}.png")
     clip, _ = clip_folder(tmp_path)[0]
     assert_array_equal(np.rint(clip * 255), pixels.transpose(3, 0, 1, 2))
+
+
+def test_a_clip_that_was_written_is_read_again(tmp_path: Path) -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (1, 11, 4, 5)).astype(np.float32) / 255
+    write_clip(clip, tmp_path / "film")
+    assert sorted(file.name for file in (tmp_path / "film").iterdir())[-1] == "010.png"
+    assert_array_equal(read_clip(tmp_path / "film", grey=True), np.rint(clip * 255))
+    assert_array_equal(read_clip(tmp_path / "film", frames=3)[0], np.rint(clip[0, [0, 5, 10]] * 255))
