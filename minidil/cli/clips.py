@@ -13,6 +13,8 @@ from minidil.cli.images import LARGEST, by_class, divided, likeliest, part_of
 from minidil.cli.settings import Settings
 from minidil.data import pictures
 from minidil.data.clip_folder import read_clip
+from minidil.data.clip_set import by_frame
+from minidil.data.transforms import Normalize
 from minidil.deploy.prune.widths import Widths
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
@@ -135,9 +137,7 @@ class Clips(Experiment):
         channels, frames, height, width = self.shape
         clip = read_clip(path, (height, width), frames, grey=channels == 1)
         clip = 255 - clip if wanted.invert else clip
-        batch, _ = data.Clips(
-            "", np.zeros(1, np.int64), ("",), self.shape, lambda _: clip / np.float32(255)
-        ).normalized(self.mean, self.std)[0]
+        batch = by_frame(Normalize(self.mean, self.std), np.divide(clip, 255, dtype=np.float32))
         words, classes = likeliest(self, model, batch[None], wanted.top)
         file = wanted.out / f"{path.name}-clip.png"
         with atomic_write(file) as stream:

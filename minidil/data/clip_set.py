@@ -7,6 +7,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 from minidil.data.dataset import Floats, Indices, Labels, picked, read_only, which
+from minidil.data.transforms import Normalize, Transform
 from minidil.errors import DataError, DtypeError, OptionError, ShapeError
 
 _MEASURED = 256  # clips from which mean and deviation are taken
@@ -89,9 +90,9 @@ class Clips:
         return replace(self, name=f"{self.name}, {name}", draw=lambda at: change(draw(at), at))
 
     def normalized(self, mean: Sequence[float] | Floats, std: Sequence[float] | Floats) -> Self:
-        """(x - mean) / std for every channel, as `transforms.Normalize` does with images."""
-        shift, scale = (np.array(each, np.float32).reshape(-1, 1, 1, 1) for each in (mean, std))
-        return self.changed(lambda clip, _: (clip - shift) / scale, "normalized")
+        """(x - mean) / std for every channel of every frame, as `transforms.Normalize` does with images."""
+        normalize = Normalize(mean, std)
+        return self.changed(lambda clip, _: by_frame(normalize, clip), "normalized")
 
     def stilled(self, frame: int) -> Self:
         """The control that sees no motion: frame number `frame` of every clip, in the place of all of them.
@@ -124,3 +125,8 @@ class Clips:
         if not len(self):
             raise DataError(f"Clips {self.name}: an empty set has no mean")
         return np.stack([self.draw(at) for at in range(min(len(self), _MEASURED))])
+
+
+def by_frame(transform: Transform, clip: Floats) -> Floats:
+    """A clip (C, T, H, W), its frames as a transform of images that draws nothing makes them."""
+    return transform(clip.swapaxes(0, 1), np.random.default_rng(0)).swapaxes(0, 1)

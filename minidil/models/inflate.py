@@ -68,7 +68,7 @@ class InflatedConv(nn.Conv3d):
         reach = self.kernel_size[0] // 2
         ends = [x[:, :, :1]] * reach, [x[:, :, -1:]] * reach
         wide = F.concatenate([*ends[0], x, *ends[1]], axis=2) if reach else x
-        around = ((0, 0), *self.padding[1:])
+        around = ((0, 0), *self.window(x.shape[2:]).padding[1:])
         return F.conv(wide, self.weight, self.bias, self.stride, around, self.dilation, self.groups)
 
 
@@ -96,7 +96,7 @@ def inflate(model: nn.Module, frames: int = _FRAMES, input_shape: tuple[int, int
 def _inflated(name: str, module: nn.Module, frames: int, done: dict[int, nn.Module]) -> nn.Module:
     """The module for clips, its parts changed in place; one that is there twice becomes one again."""
     if id(module) not in done:
-        parts = list(module.named_children())
+        parts = list(module.own_children().items())
         for part, child in parts:
             setattr(module, part, _inflated(f"{name}.{part}" if name else part, child, frames, done))
         done[id(module)] = module if parts else _layer(name, module, frames)
@@ -193,7 +193,12 @@ def _try(model: nn.Module, inflated: nn.Module, shape: tuple[int, int, int]) -> 
     dtype = next(model.parameters()).dtype
     image = np.random.default_rng(0).standard_normal((1, *shape)).astype(dtype)
     with no_grad(), evaluating(model), evaluating(inflated):
-        said = model(tensor(image)).numpy()
+        try:
+            said = model(tensor(image)).numpy()
+        except MinidilError as error:
+            raise OptionError(
+                f"inflate: {type(model).__name__} does not take an image {shape}; give input_shape: {error}"
+            ) from None
         try:
             of_clip = inflated(tensor(np.repeat(image[:, :, None], 2, axis=2))).numpy()
             wanted = said if of_clip.ndim == said.ndim else np.repeat(said[:, :, None], 2, axis=2)
