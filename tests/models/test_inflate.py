@@ -178,7 +178,10 @@ class _Squeezing(nn.Module):
             _Squeezing(),
             "inflate: the forward of _Squeezing, or of a part of it, suits images only; a clip of two equal",
         ),
-        (nn.Sequential(nn.Conv2d(1, 1, 33)), "inflate: Sequential does not take an image (1, 32, 32); give input_shape: "),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 33)),
+            "inflate: Sequential does not take an image (1, 32, 32); give input_shape: ",
+        ),
         (
             nn.Sequential(nn.Conv2d(1, 1, 29), nn.Flatten(), nn.Linear(16, 2)),
             "inflate: the forward of Sequential, or of a part of it, suits images only; clips do not pass: ",
