@@ -19,7 +19,7 @@ CUE = 2  # frames at either end of a clip that show what is to be compared
 
 @dataclass(frozen=True)
 class Motion:
-    """How a camera moves, a frame: by (y, x) pixels, enlarging by a factor, and turning by degrees, counterclockwise."""
+    """How a camera moves, a frame: by (y, x) pixels; what it sees grows by a factor, and turns counterclockwise by degrees."""
 
     y: float = 0.0
     x: float = 0.0
