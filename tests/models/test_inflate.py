@@ -1,6 +1,7 @@
 """Inflation: a clip of equal frames gets the answer of the image, whatever the network."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def networks(draw: st.DrawFn) -> nn.Module:
     return moved_statistics(model, rng)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(model=networks(), frames=st.sampled_from([1, 3, 5]), length=st.integers(1, 6))
 def test_equal_frames_get_the_answer_of_the_image(model: nn.Module, frames: int, length: int) -> None:
     with md.use("numpy"):
@@ -89,15 +90,20 @@ def test_equal_frames_get_the_answer_of_the_image(model: nn.Module, frames: int,
 
 
 @pytest.mark.parametrize(
-    ("model", "shape"),
+    ("built", "shape"),
     [
-        (vgg_small(pretrained="cifar10"), (3, 16, 16)),
-        (resnet_small(in_channels=1, pretrained="digits"), (1, 8, 8)),
-        (context(2, width=4), (3, 9, 9)),
+        pytest.param(lambda: vgg_small(pretrained="cifar10"), (3, 16, 16), marks=pytest.mark.slow, id="vgg_small"),
+        pytest.param(
+            lambda: resnet_small(in_channels=1, pretrained="digits"),
+            (1, 8, 8),
+            marks=pytest.mark.slow,
+            id="resnet_small",
+        ),
+        pytest.param(lambda: context(2, width=4), (3, 9, 9), id="context"),
     ],
-    ids=["vgg_small", "resnet_small", "context"],
 )
-def test_networks_that_come_with_minidil(model: nn.Module, shape: tuple[int, int, int]) -> None:
+def test_networks_that_come_with_minidil(built: Callable[[], nn.Module], shape: tuple[int, int, int]) -> None:
+    model = built()
     with md.use("numpy"):
         inflated = inflate(model, input_shape=shape)
     said, of_clip = answers(model, inflated, shape, 4)
@@ -134,7 +140,8 @@ def test_frames_that_differ_get_the_mean_of_their_answers_and_the_ends_are_repea
 def test_a_shared_layer_stays_shared() -> None:
     layer = nn.Conv2d(1, 1, 3, padding=1)
     model = nn.Sequential(layer, nn.ReLU(), layer)
-    inflated = inflate(model, input_shape=(1, 6, 6))
+    with md.use("numpy"):
+        inflated = inflate(model, input_shape=(1, 6, 6))
     assert inflated[0] is inflated[2] is not layer
     said, of_clip = answers(model, inflated, (1, 6, 6), 3)
     assert_allclose(of_clip, clip_of(said, 3), rtol=1e-4, atol=1e-5)
