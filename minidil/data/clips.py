@@ -3,7 +3,6 @@
 Clip i of a split follows from (seed, split, i) alone, and its pixels are those of images of that split.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from minidil.data.dataset import SPLITS, Dataset, Floats, check_split
 from minidil.data.digits import digits
 from minidil.errors import OptionError
 
+WHAT = ("returns", "motion", "object")
 COUNTS = {"train": 4000, "test": 1000}
 CUE = 2  # frames at either end of a clip that show what is to be compared
 
@@ -71,8 +71,8 @@ def clips(
     Raises: OptionError for another split or thing to tell, numbers that are too small, or images without a class each.
     """
     check_split(split, "clips")
-    if what not in _MAKERS:
-        raise OptionError(f"clips: what is to be told must be {', '.join(map(repr, _MAKERS))}, not {what!r}")
+    if what not in WHAT:
+        raise OptionError(f"clips: what is to be told must be {', '.join(map(repr, WHAT))}, not {what!r}")
     least = 2 * CUE + 1 if what == "returns" else 2
     count = COUNTS[split] if count is None else count
     for name, value, low in (
@@ -87,7 +87,10 @@ def clips(
     images = digits(split) if images is None else images
     if images.labels.ndim > 1:
         raise OptionError(f"clips: {images.name} has a class for every pixel; a clip tells the one class of an image")
-    return _MAKERS[what](images, f"{what} of {images.name}", count, frames, size, kinds, (seed, SPLITS.index(split)))
+    name, stream = f"{what} of {images.name}", (seed, SPLITS.index(split))
+    if what == "returns":
+        return _returning(images, name, count, frames, kinds, stream)
+    return _crops(images, name, what, count, frames, size, stream)
 
 
 def moving(image: Floats, motion: Motion, frames: int, size: int, centre: tuple[float, float]) -> Floats:
@@ -120,9 +123,7 @@ def _sampled(image: Floats, rows: np.ndarray, columns: np.ndarray) -> Floats:
     return (1 - down) * upper + down * lower
 
 
-def _returning(
-    images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]
-) -> Clips:
+def _returning(images: Dataset, name: str, count: int, frames: int, kinds: int, stream: tuple[int, int]) -> Clips:
     by_class = np.argsort(images.labels, kind="stable")
     members = np.bincount(images.labels, minlength=kinds)[:kinds]
     if min(members) == 0:
@@ -131,7 +132,7 @@ def _returning(
     labels = np.arange(count) % 2
 
     def draw(at: int) -> Floats:
-        rng = np.random.default_rng([*seed, at])
+        rng = np.random.default_rng([*stream, at])
         shown = rng.integers(0, kinds, frames)
         first = shown[0]
         last = first if labels[at] else (first + rng.integers(1, kinds)) % kinds
@@ -143,28 +144,22 @@ def _returning(
     return Clips(name, labels, ("another", "the same"), (channels, frames, height, width), draw)
 
 
-def _moving(images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]) -> Clips:
-    labels = np.arange(count) % len(MOTIONS)
-    motions = list(MOTIONS.values())
+def _crops(images: Dataset, name: str, what: str, count: int, frames: int, size: int, stream: tuple[int, int]) -> Clips:
+    """Crops that move: the label is the motion and the image is drawn, or the label is that of the image and the motion drawn."""
+    motions, number = list(MOTIONS.values()), np.arange(count)
 
     def draw(at: int) -> Floats:
-        rng = np.random.default_rng([*seed, at])
-        number = int(rng.integers(0, len(images)))
-        return _crop(images, number, motions[labels[at]], frames, size, rng)
+        rng = np.random.default_rng([*stream, at])
+        if what == "motion":
+            motion, chosen = at % len(motions), int(rng.integers(len(images)))
+        else:
+            motion, chosen = int(rng.integers(len(motions))), at % len(images)
+        return _crop(images, chosen, motions[motion], frames, size, rng)
 
     shape = (images.images.shape[1], frames, size, size)
-    return Clips(name, labels, tuple(MOTIONS), shape, draw)
-
-
-def _named(images: Dataset, name: str, count: int, frames: int, size: int, kinds: int, seed: tuple[int, int]) -> Clips:
-    motions = list(MOTIONS.values())
-
-    def draw(at: int) -> Floats:
-        rng = np.random.default_rng([*seed, at])
-        return _crop(images, at % len(images), motions[rng.integers(len(motions))], frames, size, rng)
-
-    shape = (images.images.shape[1], frames, size, size)
-    return Clips(name, images.labels[np.arange(count) % len(images)], images.classes, shape, draw)
+    if what == "motion":
+        return Clips(name, number % len(motions), tuple(MOTIONS), shape, draw)
+    return Clips(name, images.labels[number % len(images)], images.classes, shape, draw)
 
 
 def _crop(images: Dataset, number: int, motion: Motion, frames: int, size: int, rng: np.random.Generator) -> Floats:
@@ -172,12 +167,7 @@ def _crop(images: Dataset, number: int, motion: Motion, frames: int, size: int, 
     (image,) = images.floats(np.array([number]))
     centre = []
     for length in image.shape[1:]:
-        room = max(
-            abs(length - size) / 2 - frames // 2, 0.5
-        )  # half a pixel at least: no motion is to show in the rounding
+        # Half a pixel at least: no motion is to show by the pixels lying on those of the image.
+        room = max(abs(length - size) / 2 - frames // 2, 0.5)
         centre.append((length - 1) / 2 + rng.uniform(-room, room))
     return moving(image, motion, frames, size, (centre[0], centre[1]))
-
-
-_Maker = Callable[[Dataset, str, int, int, int, int, tuple[int, int]], Clips]
-_MAKERS: dict[str, _Maker] = {"returns": _returning, "motion": _moving, "object": _named}
