@@ -11,8 +11,8 @@ What is there already stays; a number behind the part says how many more are mea
 
 The first two learn from 4,000 clips in four epochs and are asked about 1,000 clips of other digits, the third from 640 clips in
 one epoch, and is asked about 400 of other images; all after the last epoch. But for one rate (RATES) nothing was chosen by
-these. A seed sets the clips, their order and the first weights. About half a minute of one core for each. The same machine and number of threads give the
-same file; other machines round differently. "objects" needs CIFAR-10.
+these. A seed sets the clips, their order and the first weights. About half a minute of one core for each. The same machine and
+number of threads give the same file; other machines round differently. "objects" needs CIFAR-10.
 """
 
 from __future__ import annotations
