@@ -212,36 +212,50 @@ class Images(Experiment):
 
     def report(self, model: Module, items: data.Dataset, content: dict[str, Any]) -> None:
         """Loss and accuracy, and the accuracy of every class."""
-        right = np.zeros(len(self.classes), dtype=int)
-
-        def count(logits: Array, labels: Array) -> None:
-            right[:] += np.bincount(labels[logits.argmax(axis=1) == labels], minlength=len(right))
-
-        metrics = evaluate(model, self.measuring(items), count)
-        total = np.bincount(items.labels, minlength=len(right))
-        content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
-        rows = []
-        for name, correct, number_ in zip(self.classes, right.tolist(), total.tolist(), strict=True):
-            content["classes"].append({"class": name, "right": correct, "images": number_})
-            rows.append((name, f"{correct:5d} of {number_:5d} right", f"{correct / number_:7.2%}" if number_ else ""))
-        print("\n".join(table(rows, "<<<", (1,))))
-        print(fill(f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(items):,} images"))
+        by_class(self, model, items, content)
 
     def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
         """The most probable classes of an image file."""
         pixels, changes = read_image(Path(source), self.shape, wanted.invert)
-        with no_grad():
-            probabilities = F.softmax(model(tensor(self.batch_of(pixels)))).numpy()[0]
-        best = np.argsort(-probabilities, kind="stable")[: wanted.top]
-        answers = [(self.classes[index], float(probabilities[index])) for index in best]
-        classes = [{"class": name, "probability": share} for name, share in answers]
-        words = ", ".join(f"{name} {share:.1%}" for name, share in answers)
+        words, classes = likeliest(self, model, self.batch_of(pixels), wanted.top)
         return Answer(words + in_words(changes), {"classes": classes, "changes": changes})
 
     def batch_of(self, pixels: Array) -> Array:
         """The batch (1, C, H, W) of one image (C, H, W) of uint8, as the network takes it."""
         image = pixels[None].astype(np.float32) / np.float32(255)
         return self.normalize()(image, np.random.default_rng(0))
+
+
+def by_class(experiment: Experiment, model: Module, items: Any, content: dict[str, Any]) -> None:
+    """Print the accuracy of every class of items with one class each, and loss and accuracy of all; put them into content."""
+    right = np.zeros(len(experiment.classes), dtype=int)
+
+    def count(logits: Array, labels: Array) -> None:
+        right[:] += np.bincount(labels[logits.argmax(axis=1) == labels], minlength=len(right))
+
+    metrics = evaluate(model, experiment.measuring(items), count)
+    total = np.bincount(items.labels, minlength=len(right))
+    content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
+    rows = []
+    for name, correct, number_ in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
+        content["classes"].append({"class": name, "right": correct, experiment.task.items: number_})
+        rows.append((name, f"{correct:5d} of {number_:5d} right", f"{correct / number_:7.2%}" if number_ else ""))
+    print("\n".join(table(rows, "<<<", (1,))))
+    print(
+        fill(
+            f"test loss {metrics.loss:.4f}, test accuracy {metrics.accuracy:.2%} on {len(items):,} {experiment.task.items}"
+        )
+    )
+
+
+def likeliest(experiment: Experiment, model: Module, batch: Array, top: int) -> tuple[str, list[dict[str, Any]]]:
+    """The most probable classes of the one item in a batch, in words and for JSON."""
+    with no_grad():
+        probabilities = F.softmax(model(tensor(batch))).numpy()[0]
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    answers = [(experiment.classes[index], float(probabilities[index])) for index in best]
+    words = ", ".join(f"{name} {share:.1%}" for name, share in answers)
+    return words, [{"class": name, "probability": share} for name, share in answers]
 
 
 def in_words(changes: list[str]) -> str:

@@ -27,7 +27,9 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser("predict", help="name what is in image files, or draw its outlines")
     parser.set_defaults(run=run)
     parser.add_argument("trained", metavar="RUN", help=RUN_HELP + FILE_HELP)
-    parser.add_argument("sources", nargs="+", metavar="WHAT", help="image files of any size")
+    parser.add_argument(
+        "sources", nargs="+", metavar="WHAT", help="image files of any size; or folders of the frames of a clip"
+    )
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )
@@ -36,7 +38,7 @@ def add(commands: "Commands") -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where a network that gives a class for every pixel writes NAME-overlay.png (default: the current folder)",
+        help="where masks and clips are drawn, as NAME-overlay.png and NAME-clip.png (default: the current folder)",
     )
     replace(options()["tta"], usual="as trained").add_to(parser, "tta")
     options()["backend"].add_to(parser, "backend")

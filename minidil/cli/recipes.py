@@ -13,6 +13,7 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar10": {},
     "cifar100": {},
     "nuclei": {"model": "unet"},
+    "clips": {"model": "c3d"},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ from minidil.train.views import LEVELS
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-    *("loss", "normalize", "zoom", "tile", "turn"),
+    *("loss", "normalize", "zoom", "tile", "turn", "frames"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -53,7 +53,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or of clips, or with images/ and masks/",
         metavar="SET",
     )
     recipe: str = declared(
@@ -150,6 +150,9 @@ class Settings:
         usual="all",
     )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
+    frames: int | None = declared(
+        None, "take N frames of every clip of a folder, evenly spread", kind=int, least=2, usual="all"
+    )
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 
@@ -223,9 +226,8 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                raise OptionError(
-                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                )
+                whose = " or ".join(each.answers for each in TASKS if name not in each.idle)
+                raise OptionError(f"{flag(name)} is for {whose}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

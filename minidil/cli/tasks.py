@@ -55,6 +55,7 @@ CLASSIFICATION = Task(
     metrics={"accuracy": accuracy},
     by="accuracy",
     kept_by="minidil.cli.images:Images",
+    idle={"frames": None},
 )
 SEGMENTATION = Task(
     kind="masks",
@@ -83,10 +84,43 @@ SEGMENTATION = Task(
         "turn": True,
         "crop": 0,
     },
-    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
+    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "frames": None},
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION)
+CLIPS = Task(
+    kind="clips",
+    answers="a class for every clip",
+    items="clips",
+    models=models.CLIP_MODELS,
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.clips:Clips",
+    usual={
+        "model": "c3d",
+        "epochs": 4,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 0.01,
+        "label_smoothing": 0.0,
+    },
+    # What would move or blank a single frame, or change its scale, and what is made for images.
+    idle={
+        "crop": 0,
+        "flip": False,
+        "zoom": 1.0,
+        "tile": 0,
+        "turn": False,
+        "cutout": 0,
+        "normalize": "set",
+        "tta": 0,
+        "labels_per_class": None,
+        "output_stride": None,
+    },
+    draws=True,
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

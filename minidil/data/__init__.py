@@ -6,6 +6,7 @@ loader = data.DataLoader(train, 128, shuffle=True, transforms=augment)
 for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
+Clips, as (N, C, T, H, W): data.clips("train"), made of images, or data.clip_folder("films"), a folder of frames each.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
 """
 
@@ -18,6 +19,9 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
+from minidil.data.clip_folder import clip_folder, write_clip
+from minidil.data.clip_set import Clips
+from minidil.data.clips import clips
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
@@ -34,6 +38,7 @@ __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
+    "Clips",
     "DataLoader",
     "Dataset",
     "FileStatus",
@@ -42,6 +47,8 @@ __all__ = [
     "check",
     "cifar10",
     "cifar100",
+    "clip_folder",
+    "clips",
     "digits",
     "fashion_mnist",
     "few",
@@ -56,20 +63,22 @@ __all__ = [
     "source",
     "split",
     "transforms",
+    "write_clip",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "clips": lambda split, root: clips(split),
 }
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
-    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
+def load(name: str, split: str, root: str | Path | None = None) -> Any:
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"). A Dataset, or for "clips" Clips.
 
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.
     """

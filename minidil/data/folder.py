@@ -34,7 +34,7 @@ def folder(
     target = (size, size) if isinstance(size, int) else size
     if target is not None and min(target) < 1:
         raise OptionError(f"folder: size must be at least 1, got {size}")
-    names = _classes(path) if classes is None else tuple(classes)
+    names = folders(path, "folder", "the images of each class") if classes is None else tuple(classes)
     if not names:
         raise DataError("folder: classes names no class")
     files = [(file, label) for label, name in enumerate(names) for file in image_files(path / name)]
@@ -52,15 +52,13 @@ def folder(
     return Dataset(path.name, images, np.array([label for _, label in files], dtype=np.int64), names)
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def folders(path: Path, op: str, what: str) -> tuple[str, ...]:
+    """The names of the sub-folders, which hold `what`. Raises: DataError that begins with `op` if there is none."""
     if not path.is_dir():
-        raise DataError(f"folder: {path} is not a folder")
+        raise DataError(f"{op}: {path} is not a folder")
     names = tuple(sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
     if not names:
-        raise DataError(
-            f"folder: {path} has no sub-folders; "
-            f"put the images of each class into one of its own, such as {path / 'cat'}"
-        )
+        raise DataError(f"{op}: {path} has no sub-folders; put {what} into one of its own, such as {path / 'cat'}")
     return names
 
 

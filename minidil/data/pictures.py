@@ -14,6 +14,7 @@ from minidil.errors import DataError
 
 # Pillow's modes that have one meaning on a screen; I;16 (16-bit grey) is added by _eight_bits.
 _SHOWN = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV")
+_LINE = 18  # pixels of a caption's line
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _KEY_UNITS = {"L;2": 85, "L;4": 17}  # Pillow spreads 2 and 4 bits over 0..255, but not the grey that means transparent
 
@@ -100,6 +101,15 @@ def inverted(image: Any) -> Any:
     return require_pillow().ImageOps.invert(image)
 
 
+def captioned(image: Any, text: str) -> Any:
+    """The PIL image with a white line above it, and the text on that in black."""
+    pillow = require_pillow()
+    canvas = pillow.Image.new("L", (image.width, image.height + _LINE), 255).convert(image.mode)
+    canvas.paste(image, (0, _LINE))
+    pillow.ImageDraw.Draw(canvas).text((4, 3), text, fill=0 if image.mode == "L" else (0, 0, 0))
+    return canvas
+
+
 def image_of(pixels: Images) -> Any:
     """The PIL image of pixels (1 or 3, H, W): what `pixels` makes of it again."""
     return require_pillow().Image.fromarray(
@@ -166,6 +176,7 @@ def require_pillow() -> ModuleType:
     """Pillow. Raises: DataError, which says what to install, if it is missing."""
     try:
         import PIL.Image
+        import PIL.ImageDraw
         import PIL.ImageOps
     except ImportError as error:
         raise DataError("reading image files needs Pillow; pip install 'minidil[images]'") from error

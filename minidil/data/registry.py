@@ -37,7 +37,7 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    kinds: what its items have: "images", a class for every image; "masks", one for every pixel.
+    kinds: what its items have: "images", a class for every image; "masks", one for every pixel; "clips", one for every clip.
     """
 
     name: str
@@ -161,7 +161,17 @@ NUCLEI = Source(
     kinds=("masks",),
 )
 
-SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}
+CLIPS = Source(
+    name="clips",
+    title="clips of the digits: does the first one return?",
+    files=DIGITS.files,
+    embedded=True,
+    origin=f"made by data.clips of {DIGITS.origin}",
+    licence=DIGITS.licence,
+    kinds=("clips",),
+)
+
+SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, CLIPS)}
 NAMES = tuple(SOURCES)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.aspp import ASPP
+from minidil.models.c3d import C3D, c3d
 from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
 from minidil.models.fast import WhitenedVGG, vgg_fast, whitening
 from minidil.models.hed import HED, hed
 from minidil.models.imagenet import Bottleneck, resnet18, resnet34, resnet50
+from minidil.models.inflate import InflatedConv, inflate
 from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
@@ -27,6 +29,8 @@ from minidil.nn import Module
 
 __all__ = [
     "ASPP",
+    "C3D",
+    "CLIP_MODELS",
     "HED",
     "MODELS",
     "PIXELS",
@@ -35,6 +39,7 @@ __all__ = [
     "Bottleneck",
     "ContextNet",
     "EfficientNet",
+    "InflatedConv",
     "Loaded",
     "Pixels",
     "ResNet",
@@ -43,11 +48,13 @@ __all__ = [
     "WhitenedVGG",
     "available",
     "build",
+    "c3d",
     "context",
     "context_module",
     "degridding",
     "efficientnet_lite0",
     "hed",
+    "inflate",
     "load_weights",
     "names",
     "pretrained_weights",
@@ -75,16 +82,17 @@ MODELS: dict[str, Callable[..., Module]] = {
     "efficientnet_lite0": efficientnet_lite0,
 }
 SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
-# Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
-names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
+CLIP_MODELS: dict[str, Callable[..., Module]] = {"c3d": c3d}
+# Every network by name: the classifiers, those that give a class to every pixel or clip, and one that takes no num_classes.
+names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, **CLIP_MODELS, "hed": hed}
 
 
 def build(name: str, num_classes: int, in_channels: int, **options: Any) -> Module:
-    """The model `name` of MODELS or SEGMENTERS for that many classes and image channels; options are those of its builder.
+    """The model `name` of MODELS, SEGMENTERS or CLIP_MODELS for that many classes and channels, with its builder's options.
 
     Raises: OptionError for an unknown model or option, with the known ones.
     """
-    builders = {**MODELS, **SEGMENTERS}
+    builders = {**MODELS, **SEGMENTERS, **CLIP_MODELS}
     if name not in builders:
         raise OptionError(f"unknown model {name!r}{_meant(name, list(builders))}")
     builder = builders[name]

@@ -133,6 +133,31 @@ def test_a_ring_gives_what_a_causal_convolution_does() -> None:
         assert np.array_equal(np.transpose(answers), wanted)
 
 
+def test_an_inflated_layer_is_that_of_inflate() -> None:
+    for case, (weight, bias) in _drawn("ex17_1"):
+        if case["frames"] % 2 == 0:
+            continue
+        flat = nn.Conv2d(*case["weight"].shape[1::-1], case["weight"].shape[2]).astype(np.float64)
+        flat.weight.data, flat.bias.data = case["weight"], case["bias"]
+        with md.use("numpy"):
+            state = md.models.inflate(flat, case["frames"]).state_dict()
+        assert np.array_equal(state["weight"], weight)
+        assert np.array_equal(state["bias"], bias)
+
+
+def test_frames_are_counted_as_by_receptive_field() -> None:
+    for case, frames in _drawn("ex17_2"):
+        convs = [nn.Conv1d(1, 1, kernel, stride, dilation=d) for kernel, stride, d in case["layers"]]
+        assert md.analysis.receptive_field(nn.Sequential(*convs), (1, 2000)).size == (frames,)
+
+
+def test_a_causal_filter_is_that_of_conv() -> None:
+    for case, filtered in _drawn("ex17_3"):
+        columns = case["clip"].reshape(len(case["clip"]), 1, -1).transpose(2, 1, 0)  # (H W, 1, T)
+        y = F.conv(columns, case["taps"][None, None], padding="causal", dilation=case["dilation"]).numpy()
+        assert np.array_equal(y[:, 0].T.reshape(filtered.shape), filtered)
+
+
 def test_optimizers_and_schedule_are_the_librarys() -> None:
     for case, (theta, velocity) in _drawn("ex07_1"):
         if not case["momentum"]:

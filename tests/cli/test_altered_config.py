@@ -53,7 +53,7 @@ FREE = {
             *("data", "model", "widths", "widths.0", "dilations", "dilations.0", "dilations.0.0", "batch_size"),
             *("drop_last", "momentum", "lr", "norm_bias_lr", "weight_decay", "average_every", "label_smoothing"),
             *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-            *("zoom", "tile", "turn"),
+            *("zoom", "tile", "turn", "frames"),
             *("clip_norm", "patience", "crop", "flip", "cutout", "validation", "tta", "size", "seed"),
         )
     ),
@@ -238,6 +238,7 @@ LEGAL = {
         "validation": 0.2,
         "tta": 1,
         "size": 16,
+        "frames": 8,
         "seed": 1,
     },
 }

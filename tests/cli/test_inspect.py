@@ -12,7 +12,7 @@ from minidil import checkpoint, models
 from minidil.cli import main
 from minidil.train import RunFolder
 
-SETTINGS = 39
+SETTINGS = 40
 FILES = ("config.json", "last.npz", "best.npz", "metrics.csv")
 
 

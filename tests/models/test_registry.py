@@ -5,7 +5,7 @@ import re
 import pytest
 
 from minidil.errors import OptionError
-from minidil.models import MODELS, SEGMENTERS, ResNet, build, names, vgg_small
+from minidil.models import CLIP_MODELS, MODELS, SEGMENTERS, ResNet, build, names, vgg_small
 
 
 def test_known_names() -> None:
@@ -15,7 +15,8 @@ def test_known_names() -> None:
     )
     assert sorted(MODELS) == sorted(small + large)
     assert sorted(SEGMENTERS) == ["context", "unet"]
-    assert sorted(names) == sorted([*MODELS, *SEGMENTERS, "hed"])
+    assert sorted(CLIP_MODELS) == ["c3d"]
+    assert sorted(names) == sorted([*MODELS, *SEGMENTERS, *CLIP_MODELS, "hed"])
     assert MODELS["vgg_small"] is vgg_small
 
 
