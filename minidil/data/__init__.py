@@ -7,6 +7,7 @@ for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
+A tag for every word: data.wnut17("train"), or data.conll("mine.conll").
 """
 
 import sys
@@ -18,6 +19,7 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
+from minidil.data.conll import conll
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
@@ -28,6 +30,8 @@ from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.splitting import few, split
+from minidil.data.tagged import TaggedDataset
+from minidil.data.wnut17 import wnut17
 from minidil.names import lookup
 
 __all__ = [
@@ -38,10 +42,12 @@ __all__ = [
     "Dataset",
     "FileStatus",
     "MaskedDataset",
+    "TaggedDataset",
     "TensorDataset",
     "check",
     "cifar10",
     "cifar100",
+    "conll",
     "digits",
     "fashion_mnist",
     "few",
@@ -56,19 +62,21 @@ __all__ = [
     "source",
     "split",
     "transforms",
+    "wnut17",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Dataset | TaggedDataset]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "wnut17": wnut17,
 }
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
+def load(name: str, split: str, root: str | Path | None = None) -> Any:
     """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
 
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.

@@ -161,7 +161,25 @@ NUCLEI = Source(
     masks=True,
 )
 
-SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}
+
+def _wnut(name: str, size: int, sha256: str) -> File:
+    return File(name, size, packed=f"sha256:{sha256}", absent="datasets/wnut17.md tells how it is made; put it there")
+
+
+WNUT17 = Source(
+    name="wnut17",
+    title="names in messages of the web, six types, BIO",
+    files=(
+        _wnut("train.conll", 491_386, "1cf455647d19303423e31976257ef6a9e7f0afcec770a2060c07f8774ff2f4cf"),
+        _wnut("dev.conll", 114_748, "86e01441aae63150f076c3bcb0230506e0f967072b62a337f0451d4be9c4bf92"),
+        _wnut("test.conll", 192_424, "f5bdf528f9bdba164b101b463acd164e35db4f4f6c57d7d6cc3b4b7c6ef84a20"),
+    ),
+    folder="wnut17",
+    origin="Derczynski et al. 2017, doi:10.18653/v1/W17-4418; as datasets/wnut17.md tells",
+    licence="CC BY 4.0",
+)
+
+SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, WNUT17)}
 NAMES = tuple(SOURCES)
 
 
