@@ -19,6 +19,7 @@ from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.tagger import TAGGERS, Tagger, bilstm_crf, idcnn, no_context
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
@@ -31,6 +32,7 @@ __all__ = [
     "MODELS",
     "PIXELS",
     "SEGMENTERS",
+    "TAGGERS",
     "VGG",
     "Bottleneck",
     "ContextNet",
@@ -38,18 +40,22 @@ __all__ = [
     "Loaded",
     "Pixels",
     "ResNet",
+    "Tagger",
     "UNet",
     "Weights",
     "WhitenedVGG",
     "available",
+    "bilstm_crf",
     "build",
     "context",
     "context_module",
     "degridding",
     "efficientnet_lite0",
     "hed",
+    "idcnn",
     "load_weights",
     "names",
+    "no_context",
     "pretrained_weights",
     "replace_head",
     "resnet18",
