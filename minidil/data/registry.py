@@ -161,7 +161,22 @@ NUCLEI = Source(
     masks=True,
 )
 
-SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}
+RT_POLARITY = Source(
+    name="rt_polarity",
+    title="sentences of film reviews, positive or negative",
+    files=(
+        File(
+            "rt-polarity.tsv",
+            1_310_265,
+            packed="sha256:4ac12334711fca014fe6e84abf2acce876dc9653d5cffee94ebbd477e833d157",
+            absent="datasets/rt_polarity.md tells how it is made; put it there",
+        ),
+    ),
+    origin="Pang and Lee 2005, arXiv:cs/0506075, sentence polarity v1.0; packed as datasets/rt_polarity.md tells",
+    licence="none stated by the authors, who ask for a citation",
+)
+
+SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, RT_POLARITY)}
 NAMES = tuple(SOURCES)
 
 
