@@ -8,6 +8,7 @@ for images, labels in loader: ...
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
 A tag for every word: data.wnut17("train"), or data.conll("mine.conll").
+Texts: data.rt_polarity("train"), or data.text_file("reviews.csv") with a column of text and one of labels.
 """
 
 import sys
@@ -29,8 +30,10 @@ from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.rt_polarity import rt_polarity
 from minidil.data.splitting import few, split
 from minidil.data.tagged import TaggedDataset
+from minidil.data.texts import TextDataset, text_file
 from minidil.data.wnut17 import wnut17
 from minidil.names import lookup
 
@@ -44,6 +47,7 @@ __all__ = [
     "MaskedDataset",
     "TaggedDataset",
     "TensorDataset",
+    "TextDataset",
     "check",
     "cifar10",
     "cifar100",
@@ -59,19 +63,22 @@ __all__ = [
     "nuclei",
     "path",
     "root",
+    "rt_polarity",
     "source",
     "split",
+    "text_file",
     "transforms",
     "wnut17",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset | TaggedDataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "rt_polarity": rt_polarity,
     "wnut17": wnut17,
 }
 

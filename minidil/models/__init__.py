@@ -20,6 +20,7 @@ from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.tagger import TAGGERS, Tagger, bilstm_crf, idcnn, no_context
+from minidil.models.text import SentenceNet, bilstm, dilated_cnn, kim_cnn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
@@ -32,6 +33,7 @@ __all__ = [
     "MODELS",
     "PIXELS",
     "SEGMENTERS",
+    "SENTENCES",
     "TAGGERS",
     "VGG",
     "Bottleneck",
@@ -40,19 +42,23 @@ __all__ = [
     "Loaded",
     "Pixels",
     "ResNet",
+    "SentenceNet",
     "Tagger",
     "UNet",
     "Weights",
     "WhitenedVGG",
     "available",
+    "bilstm",
     "bilstm_crf",
     "build",
     "context",
     "context_module",
     "degridding",
+    "dilated_cnn",
     "efficientnet_lite0",
     "hed",
     "idcnn",
+    "kim_cnn",
     "load_weights",
     "names",
     "no_context",
@@ -81,7 +87,9 @@ MODELS: dict[str, Callable[..., Module]] = {
     "efficientnet_lite0": efficientnet_lite0,
 }
 SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
-# Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
+# Those that give a class to a sentence are built for the words of a vocabulary: (words, num_classes, **options).
+SENTENCES: dict[str, Callable[..., Module]] = {"kim_cnn": kim_cnn, "dilated_cnn": dilated_cnn, "bilstm": bilstm}
+# Every network of images by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
 names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
 
 
