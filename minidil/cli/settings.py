@@ -17,7 +17,7 @@ from minidil.train.views import LEVELS
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-    *("loss", "normalize", "zoom", "tile", "turn"),
+    *("loss", "normalize", "zoom", "tile", "turn", "vectors"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -53,7 +53,8 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, with images/ and masks/, or with "
+        "train.conll, or one such file",
         metavar="SET",
     )
     recipe: str = declared(
@@ -149,6 +150,12 @@ class Settings:
         least=1,
         usual="all",
     )
+    vectors: str | None = declared(
+        None,
+        "vectors of words for a tagger to begin with: .npz of words and vectors, or text as GloVe has it",
+        metavar="FILE",
+        usual="none, learnt ones",
+    )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
@@ -163,6 +170,8 @@ class Settings:
         """
         name = given.get("data", cls.data)
         given = given | {"data": placed(name)}
+        if given.get("vectors"):
+            given["vectors"] = str(Path(given["vectors"]).resolve())
         recipe, network = RECIPES[given.get("recipe", cls.recipe)], network or {}
         usual = DATA_DEFAULTS.get(name, {})
         model = (recipe | network | given).get("model") or usual.get("model", cls.model)
@@ -220,6 +229,10 @@ class Settings:
         if self.loss and self.loss not in task.losses:
             raise OptionError(
                 f"--loss {self.loss}: {self.model}, which gives {task.answers}, has {', '.join(task.losses)}"
+            )
+        if self.vectors and task.kind != "tags":
+            raise OptionError(
+                f"--vectors is for a tag for every word, and {self.model} gives {task.answers}; leave it out"
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import minidil.functional as F
 from minidil import models
 from minidil.nn import Module
-from minidil.tasks import segmentation
+from minidil.tasks import entities, segmentation
 from minidil.train import Loss, Metric
 from minidil.train.goal import accuracy
 
@@ -86,7 +86,44 @@ SEGMENTATION = Task(
     idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION)
+TAGGING = Task(
+    kind="tags",
+    answers="a tag for every word",
+    items="sentences",
+    models=models.TAGGERS,
+    # Both ask the network for its tags: its experiment gives them to it, see `Entities.goal`.
+    losses={"likelihood": cast(Loss, entities.TaggingLoss)},
+    metrics={"f1": cast(Metric, entities.EntityF1)},
+    by="f1",
+    kept_by="minidil.cli.entities:Entities",
+    usual={
+        "model": "bilstm_crf",
+        "epochs": 6,
+        "batch_size": 16,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "clip_norm": 5.0,
+    },
+    idle={
+        "label_smoothing": 0.0,
+        "labels_per_class": None,
+        "tta": 0,
+        "output_stride": None,
+        "norm_bias_lr": 1.0,
+        "normalize": "set",
+        "zoom": 1.0,
+        "tile": 0,
+        "turn": False,
+        "crop": 0,
+        "crop_fill": "zeros",
+        "flip": False,
+        "flip_rule": "random",
+        "cutout": 0,
+        "size": 32,
+    },
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

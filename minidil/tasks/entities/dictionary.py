@@ -10,7 +10,7 @@ from minidil.tasks.entities.spans import spans
 
 
 class Dictionary:
-    """Knows the entities of a set by their words, whatever their case, each with its most frequent type, or the first of equals."""
+    """Knows the entities of a set by their words, whatever their case, each with its most frequent type."""
 
     def __init__(self, dataset: TaggedDataset) -> None:
         counts = defaultdict[tuple[str, ...], Counter[str]](Counter)

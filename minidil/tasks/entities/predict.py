@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,13 @@ from minidil.tasks.entities.features import Features
 from minidil.tasks.entities.spans import spans
 from minidil.tensor import tensor
 from minidil.text import pad, present
+
+_TOKEN = re.compile(r"(?:https?:|www\.)\S+|[@#]\w+|\d+(?:[.,:]\d+)+|\w+(?:[-&]\w+)*|'\w+|[^\w\s]")
+
+
+def tokens_of(sentence: str) -> list[str]:
+    """The words of a sentence as people write it, with their case: addresses, @names, #topics, words, and signs one by one."""
+    return _TOKEN.findall(sentence)
 
 
 def tagged(
