@@ -98,7 +98,7 @@ TAGGING = Task(
     kept_by="minidil.cli.entities:Entities",
     usual={
         "model": "bilstm_crf",
-        "epochs": 6,
+        "epochs": 4,
         "batch_size": 16,
         "optimizer": "adamw",
         "lr": 3e-3,

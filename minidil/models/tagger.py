@@ -140,7 +140,7 @@ def idcnn(
     hidden: int = 120,
     dilations: Sequence[int] = (1, 2, 4, 1),
     rounds: int = 3,
-    dropout: float = 0.5,
+    dropout: float = 0.3,
     block_dropout: float = 0.15,
     crf: bool = False,
     vectors: npt.NDArray[np.float32] | None = None,
