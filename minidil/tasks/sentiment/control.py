@@ -20,7 +20,7 @@ from minidil.data import TextDataset
 from minidil.errors import DataError
 
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # C, of which the one that does best on dev is taken
-_STEPS, _CLOSE = 50, 1e-3  # at most, of Newton's method, which ends when no slope is larger
+_STEPS, _CLOSE = 50, 1e-5  # at most, of Newton's method, which ends when no slope is larger
 Floats = npt.NDArray[np.float64]
 
 
