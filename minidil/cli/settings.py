@@ -53,8 +53,8 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, with images/ and masks/, or with "
-        "train.conll, or one such file",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/; "
+        "or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a folder with train.conll",
         metavar="SET",
     )
     recipe: str = declared(
@@ -230,15 +230,10 @@ class Settings:
             raise OptionError(
                 f"--loss {self.loss}: {self.model}, which gives {task.answers}, has {', '.join(task.losses)}"
             )
-        if self.vectors and task.kind != "tags":
-            raise OptionError(
-                f"--vectors is for a tag for every word, and {self.model} gives {task.answers}; leave it out"
-            )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                raise OptionError(
-                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                )
+                users = " or ".join(each.answers for each in TASKS if name not in each.idle)
+                raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

@@ -55,6 +55,7 @@ CLASSIFICATION = Task(
     metrics={"accuracy": accuracy},
     by="accuracy",
     kept_by="minidil.cli.images:Images",
+    idle={"vectors": None},
 )
 SEGMENTATION = Task(
     kind="masks",
@@ -83,8 +84,46 @@ SEGMENTATION = Task(
         "turn": True,
         "crop": 0,
     },
-    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
+    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "vectors": None},
     draws=True,
+)
+# What speaks of pictures, for networks of words.
+_OF_PICTURES: dict[str, Any] = {
+    "output_stride": None,
+    "norm_bias_lr": 1.0,
+    "normalize": "set",
+    "zoom": 1.0,
+    "tile": 0,
+    "turn": False,
+    "crop": 0,
+    "crop_fill": "zeros",
+    "flip": False,
+    "flip_rule": "random",
+    "cutout": 0,
+    "tta": 0,
+    "labels_per_class": None,
+    "size": 32,
+}
+SENTENCES = Task(
+    kind="texts",
+    answers="a class for every sentence",
+    items="sentences",
+    models=models.SENTENCES,
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.sentences:Sentences",
+    usual={
+        "model": "kim_cnn",
+        "epochs": 6,
+        "batch_size": 50,
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+    },
+    idle=_OF_PICTURES | {"init": None, "vectors": None},  # the rows of a table mean the words of its own vocabulary
 )
 TAGGING = Task(
     kind="tags",
@@ -105,25 +144,9 @@ TAGGING = Task(
         "weight_decay": 1e-2,
         "clip_norm": 5.0,
     },
-    idle={
-        "label_smoothing": 0.0,
-        "labels_per_class": None,
-        "tta": 0,
-        "output_stride": None,
-        "norm_bias_lr": 1.0,
-        "normalize": "set",
-        "zoom": 1.0,
-        "tile": 0,
-        "turn": False,
-        "crop": 0,
-        "crop_fill": "zeros",
-        "flip": False,
-        "flip_rule": "random",
-        "cutout": 0,
-        "size": 32,
-    },
+    idle=_OF_PICTURES | {"init": None, "label_smoothing": 0.0},
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, TAGGING)
+TASKS = (CLASSIFICATION, SEGMENTATION, SENTENCES, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 
