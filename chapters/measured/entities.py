@@ -129,6 +129,7 @@ def make_vectors(model: Path, out: Path) -> None:
     from tokenizers import Tokenizer
 
     pieces = Tokenizer.from_file(str(model / "tokenizer.json"))
+    pieces.no_padding()  # the file asks for sentences of one length
     table = next(value for name, value in load_file(model / "model.safetensors").items() if "word_embeddings" in name)
     parts = [data.wnut17(name) for name in ("train", "dev", "test")]
     wanted = {word.lower() for part in parts for tokens in part.tokens for word in tokens}

@@ -10,6 +10,7 @@ pooled = text.max_over_time(features, mask)                  # (N, C, T) -> (N, 
 from minidil.text.buckets import BucketLoader
 from minidil.text.padding import IGNORED, pad, padded_batch, present
 from minidil.text.pooling import masked, max_over_time, mean_over_time
+from minidil.text.vectors import read_vectors
 from minidil.text.vocabulary import PADDING, UNKNOWN, Vocabulary
 from minidil.text.words import words
 
@@ -25,5 +26,6 @@ __all__ = [
     "pad",
     "padded_batch",
     "present",
+    "read_vectors",
     "words",
 ]
