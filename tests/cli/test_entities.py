@@ -70,6 +70,10 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
     assert f"{scores.all.f1:.4f}" in shown
     assert "test loss" in shown
 
+    assert main(["inspect", "run"]) == 0
+    assert "what an output sees is not known: bilstm_crf takes whole numbers" in " ".join(
+        capsys.readouterr().out.split()
+    )
     assert main(["predict", "run", "Ada likes Oslo.", " ", "--backend", "numpy", "--json", "said.json"]) == 2
     said = json.loads(Path("said.json").read_text())["sentences"]
     (tags,) = entities.tagged(experiment.trained(folder), experiment.features, [["Ada", "likes", "Oslo", "."]])
