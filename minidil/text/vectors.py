@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from minidil.errors import DataError
+from minidil.errors import DataError, OptionError
 from minidil.text.vocabulary import Vocabulary
 
 _SPECIAL = 2  # rows of zeros, for padding and for unknown words
@@ -28,12 +28,12 @@ def read_vectors(path: str | Path) -> tuple[Vocabulary, npt.NDArray[np.float32]]
         raise DataError(
             f"{path}: {len(words):,} words need as many vectors of finite numbers, (V, D), and there are {vectors.shape}"
         )
-    if len(set(words)) < len(words):
-        seen = set[str]()
-        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
-        raise DataError(f"{path}: the word {twice!r} is there twice")
+    try:
+        vocabulary = Vocabulary(words)
+    except OptionError as error:
+        raise DataError(f"{path}: {error}") from error
     zeros = np.zeros((_SPECIAL, vectors.shape[1]), np.float32)
-    return Vocabulary(words), np.concatenate([zeros, vectors.astype(np.float32)])
+    return vocabulary, np.concatenate([zeros, vectors.astype(np.float32)])
 
 
 def _packed(path: Path) -> tuple[list[str], npt.NDArray[np.floating]]:

@@ -65,7 +65,7 @@ sentence = st.integers(0, 6).flatmap(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(sentence, max_size=4), st.booleans())
 def test_scores_count_equal_stretches(sentences, strict: bool) -> None:
     said, true = ([pair[side] for pair in sentences] for side in (0, 1))
@@ -227,6 +227,17 @@ def test_f1_over_an_epoch_is_that_of_all_its_batches() -> None:
     ]
     names = [[[TAGS[tag] for tag in row] for row in side] for side in (said, true)]
     assert np.concatenate(values).mean() == pytest.approx(entities.Scores.of(*names).all.f1)
+
+
+@pytest.mark.parametrize("name", ["bilstm_crf", "idcnn"])
+def test_loss_and_f1_of_a_set_do_not_depend_on_its_batches(name: str) -> None:
+    """Batches of one have no padding; the mean is over words, so that those of long sentences count for more."""
+    model, items = network(name), FEATURES.items(SET)
+    goal = {"loss": TaggingLoss(model), "metrics": {"f1": EntityF1(model, TAGS)}}
+    with md.use("numpy"):
+        one, all = (md.train.evaluate(model, text.BucketLoader(items, size), **goal) for size in (1, 4))
+    assert all.loss == pytest.approx(one.loss, rel=1e-5)
+    assert all.f1 == one.f1
 
 
 def test_tags_come_in_the_order_of_the_sentences_and_are_marked() -> None:

@@ -31,7 +31,7 @@ def test_packed_and_text_files_mean_the_same(tmp_path: Path) -> None:
         (b"the 1 2\ncaf\xe9 1 2\n", r"v\.txt, line 2: 'utf-8' codec can't decode"),
         (b"the 1\n", r"v\.txt: 0 words need as many vectors"),
         (b"the 1 nan\n", r"v\.txt: 1 words need as many vectors of finite numbers, \(V, D\), and there are \(1, 2\)"),
-        (b"the 1 2\nthe 2 1\n", r"v\.txt: the word 'the' is there twice"),
+        (b"the 1 2\nthe 2 1\n", r"v\.txt: Vocabulary: the word 'the' is there twice"),
         (b"", r"v\.txt: 0 words need"),
     ],
 )
