@@ -254,3 +254,41 @@ def test_a_sentence_is_cut_with_its_case() -> None:
     cut = tokens_of("@ada's 3.5 O'Neil-Smith https://x.y/z, AT&T #Go!")
     assert cut == ["@ada", "'s", "3.5", "O", "'Neil", "-", "Smith", "https://x.y/z,", "AT&T", "#Go", "!"]
     assert tokens_of(" \n") == []
+
+
+def new_names(count: int, seed: int) -> TaggedDataset:
+    """Sentences with names that are never seen again, whose type only their neighbours tell."""
+    rng = np.random.default_rng(seed)
+    templates = (
+        ("we", "met", "X", "again"),
+        ("X", "said", "hello"),
+        ("a", "day", "in", "X", "again"),
+        ("hello", "from", "X"),
+    )
+    tokens, tags = [], []
+    for number in range(count):
+        words, kind = templates[number % 4], "ab"[number % 4 // 2]
+        name = "".join(rng.choice(list("aeioulmnrst"), 6)).title()
+        tokens.append(tuple(name if word == "X" else word for word in words))
+        tags.append(tuple(f"B-{kind}" if word == "X" else "O" for word in words))
+    return TaggedDataset("names", tuple(tokens), tuple(tags), ("a", "b"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("bilstm_crf", 0.95, 1), ("idcnn", 0.95, 1), ("no_context", 0, 0.7)]
+)
+def test_context_tells_the_type_of_new_names(name: str, least: float, most: float) -> None:
+    """The dictionary finds none of them; whoever sees no neighbour finds them, and guesses their type."""
+    learn, test = new_names(200, 0), new_names(60, 1)
+    dictionary = entities.Dictionary(learn)
+    assert entities.Scores.of([dictionary.tag(tokens) for tokens in test.tokens], test.tags).all.right == 0
+    md.seed(0)
+    features = entities.Features.of(learn)
+    model = models.TAGGERS[name](5, features.sizes, width=16, filters=8, hidden=16)
+    loader = text.BucketLoader(features.items(learn), 10, shuffle=True)
+    optimizer, loss = md.optim.AdamW(model.parameters(), 1e-2), TaggingLoss(model)
+    with md.use("numpy"):
+        md.train.fit(model, loader, None, optimizer, epochs=6, loss=loss, progress=False)
+        scores = entities.Scores.of(entities.tagged(model, features, test.tokens), test.tags)
+    assert least <= scores.all.f1 <= most
