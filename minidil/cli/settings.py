@@ -53,7 +53,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/; "
+        f"{', '.join(data.NAMES)}, or a folder with one folder of images per class, or with images/ and masks/; "
         "or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a folder with train.conll",
         metavar="SET",
     )
