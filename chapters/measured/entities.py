@@ -37,7 +37,7 @@ from minidil.tasks import entities
 from minidil.train import RunFolder
 
 HERE = Path(__file__).parent
-ROUNDS, TIMED, SHOWN = 5, 128, 400  # repetitions and sentences of the timing, and sentences of which answers are kept
+ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, and sentences of which answers are kept
 
 
 def figures(said: list[tuple[str, ...]], part: data.TaggedDataset) -> dict[str, Any]:
