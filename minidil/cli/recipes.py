@@ -14,6 +14,8 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar100": {},
     "nuclei": {"model": "unet"},
     "clips": {"model": "c3d"},
+    "rt_polarity": {"model": "kim_cnn"},
+    "wnut17": {"model": "bilstm_crf"},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -63,6 +63,8 @@ def show_seen(
     Raises: OptionError if something is to be drawn of a network about which nothing can be said; else that is printed.
     """
     try:
+        if not model.casts:
+            raise OptionError(f"{name} takes whole numbers, between which nothing changes gradually")
         found = explore(model, shape, name=name)
     except OptionError as error:
         if args.png or args.html:

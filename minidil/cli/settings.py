@@ -17,7 +17,7 @@ from minidil.train.views import LEVELS
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-    *("loss", "normalize", "zoom", "tile", "turn", "frames"),
+    *("loss", "normalize", "zoom", "tile", "turn", "frames", "vectors"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -53,7 +53,8 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or of clips, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one folder of images or clips per class, or with images/ and masks/; "
+        "or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a folder with train.conll",
         metavar="SET",
     )
     recipe: str = declared(
@@ -149,6 +150,12 @@ class Settings:
         least=1,
         usual="all",
     )
+    vectors: str | None = declared(
+        None,
+        "vectors of words for a tagger to begin with: .npz of words and vectors, or text as GloVe has it",
+        metavar="FILE",
+        usual="none, learnt ones",
+    )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
     frames: int | None = declared(
         None, "take N frames of every clip of a folder, evenly spread", kind=int, least=2, usual="all"
@@ -166,6 +173,8 @@ class Settings:
         """
         name = given.get("data", cls.data)
         given = given | {"data": placed(name)}
+        if given.get("vectors"):
+            given["vectors"] = str(Path(given["vectors"]).resolve())
         recipe, network = RECIPES[given.get("recipe", cls.recipe)], network or {}
         usual = DATA_DEFAULTS.get(name, {})
         model = (recipe | network | given).get("model") or usual.get("model", cls.model)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import minidil.functional as F
 from minidil import models
 from minidil.nn import Module
-from minidil.tasks import segmentation
+from minidil.tasks import entities, segmentation
 from minidil.train import Loss, Metric
 from minidil.train.goal import accuracy
 
@@ -55,7 +55,7 @@ CLASSIFICATION = Task(
     metrics={"accuracy": accuracy},
     by="accuracy",
     kept_by="minidil.cli.images:Images",
-    idle={"frames": None},
+    idle={"frames": None, "vectors": None},
 )
 SEGMENTATION = Task(
     kind="masks",
@@ -84,7 +84,7 @@ SEGMENTATION = Task(
         "turn": True,
         "crop": 0,
     },
-    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "frames": None},
+    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "frames": None, "vectors": None},
     draws=True,
 )
 CLIPS = Task(
@@ -117,10 +117,71 @@ CLIPS = Task(
         "tta": 0,
         "labels_per_class": None,
         "output_stride": None,
+        "vectors": None,
     },
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS)
+# What speaks of pictures, for networks of words.
+_OF_PICTURES: dict[str, Any] = {
+    "output_stride": None,
+    "norm_bias_lr": 1.0,
+    "normalize": "set",
+    "zoom": 1.0,
+    "tile": 0,
+    "turn": False,
+    "crop": 0,
+    "crop_fill": "zeros",
+    "flip": False,
+    "flip_rule": "random",
+    "cutout": 0,
+    "tta": 0,
+    "labels_per_class": None,
+    "size": 32,
+    "frames": None,
+}
+SENTENCES = Task(
+    kind="texts",
+    answers="a class for every sentence",
+    items="sentences",
+    models=models.SENTENCES,
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.sentences:Sentences",
+    usual={
+        "model": "kim_cnn",
+        "epochs": 6,
+        "batch_size": 50,
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+    },
+    idle=_OF_PICTURES | {"init": None, "vectors": None},  # the rows of a table mean the words of its own vocabulary
+)
+TAGGING = Task(
+    kind="tags",
+    answers="a tag for every word",
+    items="sentences",
+    models=models.TAGGERS,
+    # Both ask the network for its tags: its experiment gives them to it, see `Entities.goal`.
+    losses={"likelihood": cast(Loss, entities.TaggingLoss)},
+    metrics={"f1": cast(Metric, entities.EntityF1)},
+    by="f1",
+    kept_by="minidil.cli.entities:Entities",
+    usual={
+        "model": "bilstm_crf",
+        "epochs": 4,
+        "batch_size": 16,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "clip_norm": 5.0,
+    },
+    idle=_OF_PICTURES | {"init": None, "label_smoothing": 0.0},
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SENTENCES, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -8,6 +8,8 @@ for images, labels in loader: ...
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 Clips, as (N, C, T, H, W): data.clips("train"), made of images, or data.clip_folder("films"), a folder of frames each.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
+A tag for every word: data.wnut17("train"), or data.conll("mine.conll").
+Texts: data.rt_polarity("train"), or data.text_file("reviews.csv") with a column of text and one of labels.
 """
 
 import sys
@@ -22,6 +24,7 @@ from minidil.data.cifar import cifar10, cifar100
 from minidil.data.clip_folder import clip_folder, write_clip
 from minidil.data.clip_set import Clips
 from minidil.data.clips import clips
+from minidil.data.conll import conll
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
@@ -31,7 +34,11 @@ from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.rt_polarity import rt_polarity
 from minidil.data.splitting import few, split
+from minidil.data.tagged import TaggedDataset
+from minidil.data.texts import TextDataset, text_file
+from minidil.data.wnut17 import wnut17
 from minidil.names import lookup
 
 __all__ = [
@@ -43,12 +50,15 @@ __all__ = [
     "Dataset",
     "FileStatus",
     "MaskedDataset",
+    "TaggedDataset",
     "TensorDataset",
+    "TextDataset",
     "check",
     "cifar10",
     "cifar100",
     "clip_folder",
     "clips",
+    "conll",
     "digits",
     "fashion_mnist",
     "few",
@@ -60,9 +70,12 @@ __all__ = [
     "nuclei",
     "path",
     "root",
+    "rt_polarity",
     "source",
     "split",
+    "text_file",
     "transforms",
+    "wnut17",
     "write_clip",
 ]
 
@@ -74,11 +87,13 @@ _READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "cifar100": cifar100,
     "nuclei": nuclei,
     "clips": lambda split, root: clips(split),
+    "rt_polarity": rt_polarity,
+    "wnut17": wnut17,
 }
 
 
 def load(name: str, split: str, root: str | Path | None = None) -> Any:
-    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"). A Dataset, or for "clips" Clips.
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
 
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.
     """

@@ -37,7 +37,8 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    kinds: what its items have: "images", a class for every image; "masks", one for every pixel; "clips", one for every clip.
+    kinds: what its items have: a class for every one of the "images", "clips" or "texts"; "masks", one for every pixel; "tags",
+        one for every word.
     """
 
     name: str
@@ -171,7 +172,43 @@ CLIPS = Source(
     kinds=("clips",),
 )
 
-SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, CLIPS)}
+
+def _wnut(name: str, size: int, sha256: str) -> File:
+    return File(name, size, packed=f"sha256:{sha256}", absent="datasets/wnut17.md tells how it is made; put it there")
+
+
+WNUT17 = Source(
+    name="wnut17",
+    title="names in messages of the web, six types, BIO",
+    files=(
+        _wnut("train.conll", 491_386, "1cf455647d19303423e31976257ef6a9e7f0afcec770a2060c07f8774ff2f4cf"),
+        _wnut("dev.conll", 114_748, "86e01441aae63150f076c3bcb0230506e0f967072b62a337f0451d4be9c4bf92"),
+        _wnut("test.conll", 192_424, "f5bdf528f9bdba164b101b463acd164e35db4f4f6c57d7d6cc3b4b7c6ef84a20"),
+    ),
+    folder="wnut17",
+    origin="Derczynski et al. 2017, doi:10.18653/v1/W17-4418; as datasets/wnut17.md tells",
+    licence="CC BY 4.0",
+    kinds=("tags",),
+)
+
+RT_POLARITY = Source(
+    name="rt_polarity",
+    title="sentences of film reviews, positive or negative",
+    files=(
+        File(
+            "rt-polarity.tsv",
+            1_310_265,
+            packed="sha256:4ac12334711fca014fe6e84abf2acce876dc9653d5cffee94ebbd477e833d157",
+            absent="datasets/rt_polarity.md tells how it is made; put it there",
+        ),
+    ),
+    origin="Pang and Lee 2005, arXiv:cs/0506075, sentence polarity v1.0; packed as datasets/rt_polarity.md tells",
+    licence="none stated by the authors, who ask for a citation",
+    kinds=("texts",),
+)
+
+_ALL = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, CLIPS, RT_POLARITY, WNUT17)
+SOURCES = {source.name: source for source in _ALL}
 NAMES = tuple(SOURCES)
 
 

@@ -21,6 +21,8 @@ from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.tagger import TAGGERS, Tagger, bilstm_crf, idcnn, no_context
+from minidil.models.text import SentenceNet, bilstm, dilated_cnn, kim_cnn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
@@ -35,6 +37,8 @@ __all__ = [
     "MODELS",
     "PIXELS",
     "SEGMENTERS",
+    "SENTENCES",
+    "TAGGERS",
     "VGG",
     "Bottleneck",
     "ContextNet",
@@ -43,20 +47,28 @@ __all__ = [
     "Loaded",
     "Pixels",
     "ResNet",
+    "SentenceNet",
+    "Tagger",
     "UNet",
     "Weights",
     "WhitenedVGG",
     "available",
+    "bilstm",
+    "bilstm_crf",
     "build",
     "c3d",
     "context",
     "context_module",
     "degridding",
+    "dilated_cnn",
     "efficientnet_lite0",
     "hed",
+    "idcnn",
     "inflate",
+    "kim_cnn",
     "load_weights",
     "names",
+    "no_context",
     "pretrained_weights",
     "replace_head",
     "resnet18",
@@ -83,7 +95,9 @@ MODELS: dict[str, Callable[..., Module]] = {
 }
 SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
 CLIP_MODELS: dict[str, Callable[..., Module]] = {"c3d": c3d}
-# Every network by name: the classifiers, those that give a class to every pixel or clip, and one that takes no num_classes.
+# Those that give a class to a sentence are built for the words of a vocabulary: (words, num_classes, **options).
+SENTENCES: dict[str, Callable[..., Module]] = {"kim_cnn": kim_cnn, "dilated_cnn": dilated_cnn, "bilstm": bilstm}
+# Every network of images or clips by name, and one that takes no num_classes.
 names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, **CLIP_MODELS, "hed": hed}
 
 

@@ -13,7 +13,9 @@ from minidil.nn import CrossEntropyLoss
 from minidil.tensor import Tensor
 
 Loss: TypeAlias = Callable[[Tensor, Array], Tensor]
-"""(what the model gave, the targets of the batch) -> one number, the mean over the batch."""
+"""(what the model gave, the targets of the batch) -> one number, the mean over the batch.
+
+Where some targets are padding, which the mean leaves out, a method `count` of it says how many of them are left."""
 
 Metric: TypeAlias = Callable[[Array, Array], Any]
 """(what the model gave, the targets of the batch), both as arrays -> one number, the mean over the batch; or an array of
@@ -64,6 +66,11 @@ class Goal:
             )
         by, lowest = _chosen(best, metrics)
         return Goal(_smoothed(label_smoothing) if label_smoothing else loss, loss, dict(metrics), by, lowest)
+
+    def count(self, targets: Array) -> int:
+        """How many of the targets the loss is the mean of: all, unless it has a method `count` that leaves padding out."""
+        count: Callable[[Array], int] | None = getattr(self.measured, "count", None)
+        return count(targets) if count else targets.size
 
     @property
     def description(self) -> dict[str, Any]:

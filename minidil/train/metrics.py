@@ -53,10 +53,16 @@ class Sums:
     count: int = 0
     metrics: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, loss: float, outputs: Array, targets: Array, metrics: Mapping[str, Metric]) -> None:
-        """Count one batch. loss: its mean; outputs and targets: what the metrics are functions of."""
-        self.loss += loss * targets.size
-        self.count += targets.size
+    def add(
+        self, loss: float, outputs: Array, targets: Array, metrics: Mapping[str, Metric], count: int | None = None
+    ) -> None:
+        """Count one batch. loss: its mean; outputs and targets: what the metrics are functions of.
+
+        count: how many targets the loss is the mean of, if not of all.
+        """
+        count = targets.size if count is None else count
+        self.loss += loss * count
+        self.count += count
         for name, metric in metrics.items():
             values = np.asarray(metric(outputs, targets))
             # Bools are counted, as integers, so that the share of the right ones is exact.
@@ -106,7 +112,13 @@ def measure(
             # The batches of epoch 0, always: a shuffled loader then gives the same sum to the last bit each time.
             for inputs, targets in loader.batches(0):
                 outputs = model(tensor(inputs))
-                sums.add(value_of(goal.measured(outputs, targets)), outputs.numpy(), targets, goal.metrics)
+                sums.add(
+                    value_of(goal.measured(outputs, targets)),
+                    outputs.numpy(),
+                    targets,
+                    goal.metrics,
+                    goal.count(targets),
+                )
                 if observe:
                     observe(outputs.numpy(), targets)
     finally:

@@ -51,7 +51,7 @@ class Session:
             for outputs, targets, loss in learn(run.model, batches, watched.loss, watched):
                 waiting.close()
                 self.warm = True
-                run.sums.add(loss, outputs, targets, self.goal.metrics)
+                run.sums.add(loss, outputs, targets, self.goal.metrics, self.goal.count(targets))
                 run.batch += 1
                 for watcher in self.watchers:
                     watcher.on_batch_end(run)

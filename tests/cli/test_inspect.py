@@ -1,6 +1,7 @@
 """`minidil inspect`: what it tells of runs, files and weights, whole and damaged."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from command_line import TINY, refused
 
 from minidil import checkpoint, models
 from minidil.cli import main
+from minidil.cli.settings import Settings
 from minidil.train import RunFolder
 
-SETTINGS = 40
 FILES = ("config.json", "last.npz", "best.npz", "metrics.csv")
 
 
@@ -46,7 +47,7 @@ def test_a_run_is_told_by_settings_layers_arrays_and_figures(run: Path, capsys: 
     first, second = top.splitlines()
     assert first == f"{run}: 1 of 1 epochs are done; last.npz is sealed and whole"
     assert second.startswith("best.npz is sealed and whole: epoch 1, train_loss 2.50608, ")
-    assert len(settings.splitlines()) == SETTINGS
+    assert len(settings.splitlines()) == len(fields(Settings))
     assert "--weight-decay      0.0005" in settings.splitlines()
     assert "features.0    Conv2d         (1, 4, 8, 8)          36          2,304                5" in layers
     assert arrays.splitlines()[0].split() == ["array", "shape", "type", "norm"]
