@@ -20,6 +20,7 @@ from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
+from minidil.data.drawn import Drawn, adding, copy_memory, memoryless
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mask_folder import masked_folder
@@ -27,6 +28,7 @@ from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.sequential import sequential
 from minidil.data.splitting import few, split
 from minidil.names import lookup
 
@@ -36,12 +38,15 @@ __all__ = [
     "Batch",
     "DataLoader",
     "Dataset",
+    "Drawn",
     "FileStatus",
     "MaskedDataset",
     "TensorDataset",
+    "adding",
     "check",
     "cifar10",
     "cifar100",
+    "copy_memory",
     "digits",
     "fashion_mnist",
     "few",
@@ -49,10 +54,12 @@ __all__ = [
     "get",
     "load",
     "masked_folder",
+    "memoryless",
     "mnist",
     "nuclei",
     "path",
     "root",
+    "sequential",
     "source",
     "split",
     "transforms",

@@ -19,10 +19,12 @@ from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.tcn import tcn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
 from minidil.models.vgg_imagenet import vgg16
+from minidil.models.wavenet import wavenet, wavenet_generator
 from minidil.nn import Module
 
 __all__ = [
@@ -57,10 +59,13 @@ __all__ = [
     "resnet50",
     "resnet_small",
     "start_from",
+    "tcn",
     "unet",
     "vgg16",
     "vgg_fast",
     "vgg_small",
+    "wavenet",
+    "wavenet_generator",
     "whitening",
 ]
 

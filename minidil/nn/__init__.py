@@ -11,6 +11,7 @@ from minidil.nn.activation import (
     Dropout1d,
     Dropout2d,
     Dropout3d,
+    Gate,
     Identity,
     LeakyReLU,
     LogSoftmax,
@@ -54,6 +55,7 @@ from minidil.nn.resize import Upsample
 from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
 from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
+from minidil.nn.weight_norm import WeightNormConv1d
 
 __all__ = [
     "CRF",
@@ -86,6 +88,7 @@ __all__ = [
     "Embedding",
     "Field",
     "Flatten",
+    "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -124,6 +127,7 @@ __all__ = [
     "Tanh",
     "TransformerEncoderLayer",
     "Upsample",
+    "WeightNormConv1d",
     "init",
     "watch",
 ]
