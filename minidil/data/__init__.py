@@ -18,9 +18,10 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
+from minidil.data.clips import Clips
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
-from minidil.data.drawn import Drawn, adding, copy_memory, memoryless
+from minidil.data.drawn import Draw, Drawn, adding, copy_memory, memoryless
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mask_folder import masked_folder
@@ -29,15 +30,20 @@ from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.sequential import sequential
+from minidil.data.sound_folder import sound_folder, wave_of
 from minidil.data.splitting import few, split
+from minidil.data.spoken_digits import spoken_digits
+from minidil.data.wav import read_wav
 from minidil.names import lookup
 
 __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
+    "Clips",
     "DataLoader",
     "Dataset",
+    "Draw",
     "Drawn",
     "FileStatus",
     "MaskedDataset",
@@ -58,11 +64,15 @@ __all__ = [
     "mnist",
     "nuclei",
     "path",
+    "read_wav",
     "root",
     "sequential",
+    "sound_folder",
     "source",
     "split",
+    "spoken_digits",
     "transforms",
+    "wave_of",
 ]
 
 _READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {

@@ -34,7 +34,7 @@ def folder(
     target = (size, size) if isinstance(size, int) else size
     if target is not None and min(target) < 1:
         raise OptionError(f"folder: size must be at least 1, got {size}")
-    names = _classes(path) if classes is None else tuple(classes)
+    names = class_folders(path) if classes is None else tuple(classes)
     if not names:
         raise DataError("folder: classes names no class")
     files = [(file, label) for label, name in enumerate(names) for file in image_files(path / name)]
@@ -52,27 +52,33 @@ def folder(
     return Dataset(path.name, images, np.array([label for _, label in files], dtype=np.int64), names)
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def class_folders(path: Path, what: str = "images") -> tuple[str, ...]:
+    """The sub-folders of a folder, by name. Raises: DataError if there is none; `what` is for its message."""
     if not path.is_dir():
         raise DataError(f"folder: {path} is not a folder")
     names = tuple(sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
     if not names:
         raise DataError(
             f"folder: {path} has no sub-folders; "
-            f"put the images of each class into one of its own, such as {path / 'cat'}"
+            f"put the {what} of each class into one of its own, such as {path / 'cat'}"
         )
     return names
 
 
 def image_files(path: Path) -> list[Path]:
     """The images in a folder, by name. Raises: DataError if there is none."""
+    return files_of(path, SUFFIXES, "image")
+
+
+def files_of(path: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
+    """The files with such a suffix in a folder, by name, without hidden ones. Raises: DataError if there is none."""
     if not path.is_dir():
         raise DataError(f"folder: {path} is not a folder")
     files = sorted(
-        entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+        entry for entry in path.iterdir() if entry.suffix.lower() in suffixes and not entry.name.startswith(".")
     )
     if not files:
-        raise DataError(f"folder: {path} holds no image ({', '.join(SUFFIXES)})")
+        raise DataError(f"folder: {path} holds no {what} ({', '.join(suffixes)})")
     return files
 
 

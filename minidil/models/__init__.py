@@ -18,6 +18,7 @@ from minidil.models.imagenet import Bottleneck, resnet18, resnet34, resnet50
 from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
+from minidil.models.recurrent import SequenceLSTM, lstm
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.tcn import tcn
 from minidil.models.transfer import replace_head, start_from
@@ -40,6 +41,7 @@ __all__ = [
     "Loaded",
     "Pixels",
     "ResNet",
+    "SequenceLSTM",
     "UNet",
     "Weights",
     "WhitenedVGG",
@@ -51,6 +53,7 @@ __all__ = [
     "efficientnet_lite0",
     "hed",
     "load_weights",
+    "lstm",
     "names",
     "pretrained_weights",
     "replace_head",
