@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minidil.models.tcn import check_settings
-from minidil.nn import BatchNorm1d, Conv1d, Gate, GlobalAvgPool, Linear, ReLU, Residual, Sequential
+from minidil.nn import BatchNorm1d, Conv1d, Flatten, Gate, GlobalAvgPool, Linear, ReLU, Residual, Sequential
 
 
 def gated_block(width: int, kernel_size: int, dilation: int, *, rng: np.random.Generator | None = None) -> Residual:
@@ -45,8 +45,8 @@ def wavenet(
     model = Sequential(Conv1d(in_channels, width, stem, stem_stride, padding="causal", rng=rng), BatchNorm1d(width))
     for d in dilations:
         model.extend([gated_block(width, kernel_size, d, rng=rng), BatchNorm1d(width)])
-    head = [ReLU(), Conv1d(width, width, 1, rng=rng), ReLU(), GlobalAvgPool(), Linear(width, num_classes, rng=rng)]
-    return model.extend(head)
+    model.extend([ReLU(), Conv1d(width, width, 1, rng=rng), ReLU()])
+    return model.extend([GlobalAvgPool(), Flatten(), Linear(width, num_classes, rng=rng)])
 
 
 def wavenet_generator(
