@@ -13,6 +13,9 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar10": {},
     "cifar100": {},
     "nuclei": {"model": "unet"},
+    "spoken_digits": {"model": "wavenet"},
+    "copy_memory": {"model": "tcn"},
+    "adding": {"model": "tcn", "lr": 4e-3, "loss": "mse", "length": 200},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -10,14 +10,17 @@ from minidil.cli.option import Option, declarations, declared, flag
 from minidil.cli.parser import nearest
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.tasks import LOSSES, MODELS, TASKS, task_of
+from minidil.data.spoken_digits import SPEAKERS
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
+from minidil.tasks.sound.heard import HEARS
 from minidil.train.views import LEVELS
 
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
     *("loss", "normalize", "zoom", "tile", "turn"),
+    *("length", "left_out", "hears"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -53,7 +56,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images or sounds per class, or with images/ and masks/",
         metavar="SET",
     )
     recipe: str = declared(
@@ -150,6 +153,11 @@ class Settings:
         usual="all",
     )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
+    length: int = declared(1, "samples of a sound, or steps to remember", kind=int, least=1, usual="of the set")
+    left_out: str | None = declared(
+        None, "test on this speaker of spoken_digits and train on the others", choices=SPEAKERS, usual="none"
+    )
+    hears: str = declared("log-mel", "what a network is given of a sound", choices=HEARS)
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 
@@ -223,9 +231,8 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                raise OptionError(
-                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                )
+                users = " and ".join(each.answers for each in TASKS if name not in each.idle)
+                raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import minidil.functional as F
 from minidil import models
 from minidil.nn import Module
-from minidil.tasks import segmentation
+from minidil.tasks import memory, segmentation
 from minidil.train import Loss, Metric
 from minidil.train.goal import accuracy
 
@@ -56,6 +56,8 @@ class Task:
         return found
 
 
+# What sequences alone have, with the values that do nothing.
+_UNHEARD: dict[str, Any] = {"length": 1, "left_out": None, "hears": "log-mel"}
 CLASSIFICATION = Task(
     kind="images",
     answers="a class for every image",
@@ -65,6 +67,7 @@ CLASSIFICATION = Task(
     metrics={"accuracy": accuracy},
     by="accuracy",
     kept_by="minidil.cli.images:Images",
+    idle=_UNHEARD,
 )
 SEGMENTATION = Task(
     kind="masks",
@@ -93,10 +96,45 @@ SEGMENTATION = Task(
         "turn": True,
         "crop": 0,
     },
-    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
+    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, **_UNHEARD},
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION)
+# What only pictures have, with the values that do nothing.
+_OF_PICTURES: dict[str, Any] = {
+    **{"normalize": "set", "zoom": 1.0, "tile": 0, "turn": False, "crop": 0, "flip": False, "cutout": 0, "tta": 0},
+    **{"labels_per_class": None, "output_stride": None},
+}
+SOUND = Task(
+    kind="clips",
+    answers="a class for every sound",
+    items="sounds",
+    models={"wavenet": models.wavenet},
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.sounds:Sounds",
+    usual={
+        **{"model": "wavenet", "epochs": 12, "batch_size": 64, "drop_last": True, "optimizer": "adamw", "lr": 3e-3},
+        **{"weight_decay": 1e-2, "label_smoothing": 0.0, "length": 5200},
+    },
+    idle=_OF_PICTURES,
+)
+MEMORY = Task(
+    kind="drawn",
+    answers="what it remembers of a sequence",
+    items="sequences",
+    models={"tcn": models.tcn, "lstm": models.lstm},
+    losses={"cross-entropy": F.cross_entropy, "mse": F.mse_loss},
+    metrics={"right": memory.right},
+    by="right",
+    kept_by="minidil.cli.memory:Memory",
+    usual={
+        **{"model": "tcn", "epochs": 12, "batch_size": 32, "optimizer": "adam", "lr": 5e-3, "weight_decay": 0.0},
+        **{"clip_norm": 1.0, "length": 100},
+    },
+    idle=_OF_PICTURES | {"label_smoothing": 0.0, "left_out": None, "hears": "log-mel"},
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, SOUND, MEMORY)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -34,6 +34,7 @@ from minidil.data.sound_folder import sound_folder, wave_of
 from minidil.data.splitting import few, split
 from minidil.data.spoken_digits import spoken_digits
 from minidil.data.wav import read_wav
+from minidil.errors import OptionError
 from minidil.names import lookup
 
 __all__ = [
@@ -75,21 +76,24 @@ __all__ = [
     "wave_of",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "spoken_digits": spoken_digits,
 }
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
-    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
+def load(name: str, split: str, root: str | Path | None = None) -> Any:
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"), a Dataset; of sounds it gives Clips.
 
-    Raises: OptionError for an unknown name or split; DataError as the set's own function does.
+    Raises: OptionError for an unknown name or split, or a set that is drawn; DataError as the set's own function does.
     """
+    if source(name).name not in _READERS:
+        raise OptionError(f"load: {name} is drawn, as long as it is wanted: data.Drawn(data.{name}(100)) are batches of it")
     return _READERS[source(name).name](split, root)
 
 

@@ -174,11 +174,20 @@ SPOKEN_DIGITS = Source(
     ),
     origin="Jakobovski et al., Free Spoken Digit Dataset, doi:10.5281/zenodo.1342401; packed as datasets/spoken_digits.md tells",
     licence="CC BY-SA 4.0",
+    kinds=("clips",),
 )
 
-SOURCES = {
-    source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, SPOKEN_DIGITS)
-}
+
+def _drawn(name: str, title: str) -> Source:
+    origin = "drawn as Bai, Kolter and Koltun 2018, arXiv:1803.01271, tell"
+    return Source(name, title, (), embedded=True, origin=origin, licence="MIT, as minidil", kinds=("drawn",))
+
+
+COPY_MEMORY = _drawn("copy_memory", "ten symbols to be said again after a pause, drawn")
+ADDING = _drawn("adding", "the sum of two marked numbers, drawn")
+
+_ALL = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, SPOKEN_DIGITS, COPY_MEMORY, ADDING)
+SOURCES = {source.name: source for source in _ALL}
 NAMES = tuple(SOURCES)
 
 
