@@ -114,7 +114,7 @@ SOUND = Task(
     by="accuracy",
     kept_by="minidil.cli.sounds:Sounds",
     usual={
-        **{"model": "wavenet", "epochs": 12, "batch_size": 64, "drop_last": True, "optimizer": "adamw", "lr": 3e-3},
+        **{"model": "wavenet", "epochs": 12, "batch_size": 64, "optimizer": "adamw", "lr": 3e-3},
         **{"weight_decay": 1e-2, "label_smoothing": 0.0, "length": 5200},
     },
     idle=_OF_PICTURES,

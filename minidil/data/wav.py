@@ -1,7 +1,8 @@
 """WAV files, as recorders and other programs write them: with chunks that nobody asked for, cut off, or with sizes never filled in.
 
-Read by hand because no library at hand reads them all: Python's `wave` knows no floating-point numbers, and before 3.12 no extensible
-header; SciPy's reader warns of chunks that it passes over. SciPy is what the tests compare with where both read a file.
+Read by hand because no library at hand reads them all. Python's `wave` knows no floating-point numbers, and in 3.11 no extensible
+header; SciPy's reader (1.17) fails where the size of the data is 0, where the last sample is cut off, and behind a chunk of odd size
+that lacks its last byte. SciPy is what the tests compare with where both read a file.
 """
 
 import struct

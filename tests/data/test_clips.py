@@ -1,12 +1,11 @@
 """Recordings in memory, and the spoken digits."""
 
-import hashlib
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_sets import tiny_spoken_digits
 
 from minidil.data import Clips, load, registry, split, spoken_digits
 from minidil.errors import DataError, OptionError, ShapeError
@@ -64,25 +63,8 @@ def test_clips_that_do_not_go_together(change: dict[str, object], error: type[Ex
         replace(made(), **change)
 
 
-def tiny_digits(root: Path) -> registry.Source:
-    """Write a small fsdd.npz below root, two takes of each digit and speaker, and describe it."""
-    lengths = np.arange(120) % 7 + 2
-    arrays = {
-        "samples": np.arange(lengths.sum()).astype(np.int16) * 8,
-        "offsets": np.concatenate([[0], np.cumsum(lengths)]),
-        "labels": np.repeat(np.arange(10), 12).astype(np.uint8),
-        "speakers": np.tile(np.repeat(np.arange(6), 2), 10).astype(np.uint8),
-        "is_test": np.arange(120) % 2 == 0,
-    }
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)  # type: ignore[arg-type]
-    (root / "fsdd.npz").write_bytes(packed.getvalue())
-    file = registry.File("fsdd.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
-    return registry.Source("spoken_digits", "a few spoken digits", (file,), kinds=("clips",))
-
-
 def test_spoken_digits_by_takes_and_by_speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tiny_digits(tmp_path)
+    source = tiny_spoken_digits(tmp_path)
     monkeypatch.setattr(registry, "SPOKEN_DIGITS", source)
     monkeypatch.setitem(registry.SOURCES, "spoken_digits", source)
     train, test = (load("spoken_digits", part, tmp_path) for part in ("train", "test"))
