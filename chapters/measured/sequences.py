@@ -83,23 +83,51 @@ def pixels(name: str, count: int | None, permuted: int | None) -> Callable[[int]
 
 
 _DIGITS: dict[str, Any] = {
-    **{"outputs": 10, "in_channels": 1, "width": 16, "kernel_size": 3, "dilations": (1, 2, 4, 8, 16), "cells": 40},
-    **{"steps": 900, "lr": 5e-3},
+    "outputs": 10,
+    "in_channels": 1,
+    "width": 16,
+    "kernel_size": 3,
+    "dilations": (1, 2, 4, 8, 16),
+    "cells": 40,
+    "steps": 900,
+    "lr": 5e-3,
 }
 _MNIST: dict[str, Any] = {
-    **{"outputs": 10, "in_channels": 1, "width": 16, "kernel_size": 7, "dilations": (1, 2, 4, 8, 16, 32, 64), "cells": 75},
-    **{"steps": 500, "lr": 4e-3},
+    "outputs": 10,
+    "in_channels": 1,
+    "width": 16,
+    "kernel_size": 7,
+    "dilations": (1, 2, 4, 8, 16, 32, 64),
+    "cells": 75,
+    "steps": 500,
+    "lr": 4e-3,
 }
 TASKS = {
     "copy": Task(
         drawn(data.copy_memory(500), 16),
-        **{"outputs": 10, "in_channels": 1, "width": 10, "kernel_size": 8, "dilations": (1, 2, 4, 8, 16, 32)},
-        **{"cells": 45, "steps": 800, "lr": 5e-3, "answers": "every", "without": data.memoryless(500)},
+        outputs=10,
+        in_channels=1,
+        width=10,
+        kernel_size=8,
+        dilations=(1, 2, 4, 8, 16, 32),
+        cells=45,
+        steps=800,
+        lr=5e-3,
+        answers="every",
+        without=data.memoryless(500),
     ),
     "adding": Task(
         drawn(data.adding(200), 32),
-        **{"outputs": 1, "in_channels": 2, "width": 16, "kernel_size": 6, "dilations": (1, 2, 4, 8, 16), "cells": 58},
-        **{"steps": 1000, "lr": 4e-3, "loss": F.mse_loss, "without": 1 / 6},
+        outputs=1,
+        in_channels=2,
+        width=16,
+        kernel_size=6,
+        dilations=(1, 2, 4, 8, 16),
+        cells=58,
+        steps=1000,
+        lr=4e-3,
+        loss=F.mse_loss,
+        without=1 / 6,
     ),
     "digits": Task(pixels("digits", None, None), **_DIGITS),
     "permuted digits": Task(pixels("digits", None, 0), **_DIGITS),
@@ -134,10 +162,13 @@ def trained(task: Task, kind: str, seed: int) -> dict[str, Any]:
     found = {name: float(f"{value:.4g}") for name, value in evaluate(model, measure, loss=task.loss)._asdict().items()}
     solved = np.flatnonzero(curve < (task.without or 0) / 10)
     return {
-        **{"kind": kind, "seed": seed, "parameters": sum(each.size for each in model.parameters())},
+        "kind": kind,
+        "seed": seed,
+        "parameters": sum(each.size for each in model.parameters()),
         **found,
-        **{"seconds": round(seconds, 1), "solved": int(EVERY * (1 + solved[0])) if solved.size else None},
-        **{"curve": [float(f"{each:.4g}") for each in curve]},
+        "seconds": round(seconds, 1),
+        "solved": int(EVERY * (1 + solved[0])) if solved.size else None,
+        "curve": [float(f"{each:.4g}") for each in curve],
     }
 
 

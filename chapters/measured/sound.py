@@ -1,4 +1,4 @@
-"""Spoken digits, dilated and not: `python chapters/measured/sound.py TASK SEED ...` puts its figures into sound.json.
+"""Spoken digits, dilated and not: `python chapters/measured/sound.py TASK SEED ... [SPEAKER ...]` puts its figures into sound.json.
 
 It needs the recordings (datasets/spoken_digits.md). The tasks:
 
@@ -19,6 +19,7 @@ import json
 import platform
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import minidil as md
 import minidil.functional as F
 from minidil import data, models, nn
 from minidil.analysis import receptive_field
+from minidil.data.spoken_digits import SPEAKERS
 from minidil.schedule import OneCycle
 from minidil.tasks import sound
 from minidil.tasks.sound.heard import NETWORK, heard
@@ -64,8 +66,13 @@ def named(hears: str, kind: str, seed: int, left_out: str | None = None) -> dict
     fit(model, loader, None, optimizer, schedule, setting["epochs"], progress=False)
     found = md.train.evaluate(model, data.DataLoader(sets[1], 100))
     return {
-        **{"kind": kind, "seed": seed, "left out": left_out, "parameters": parameters(model)},
-        **{"accuracy": round(found.accuracy, 4), "clips": len(test), "seconds": round(time.process_time() - started, 1)},
+        "kind": kind,
+        "seed": seed,
+        "left out": left_out,
+        "parameters": parameters(model),
+        "accuracy": round(found.accuracy, 4),
+        "clips": len(test),
+        "seconds": round(time.process_time() - started, 1),
     }
 
 
@@ -90,7 +97,12 @@ def logistic(left_out: str | None) -> dict[str, Any]:
         loss.backward()
         optimizer.step()
     right = model(md.tensor(test)).numpy().argmax(axis=1) == parts[1].labels
-    return {"kind": "logistic", "left out": left_out, "parameters": parameters(model), "accuracy": round(float(right.mean()), 4)}
+    return {
+        "kind": "logistic",
+        "left out": left_out,
+        "parameters": parameters(model),
+        "accuracy": round(float(right.mean()), 4),
+    }
 
 
 def pieces() -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +120,10 @@ def counted(learn: np.ndarray, test: np.ndarray) -> list[dict[str, Any]]:
     single = np.bincount(learn, minlength=256) + 1.0
     pairs = np.ones((256, 256))
     np.add.at(pairs, (learn[:-1], learn[1:]), 1)
-    shares = {"unigram": (single / single.sum())[after], "one tap": (pairs / pairs.sum(axis=1, keepdims=True))[before, after]}
+    shares = {
+        "unigram": (single / single.sum())[after],
+        "one tap": (pairs / pairs.sum(axis=1, keepdims=True))[before, after],
+    }
     return [{"kind": kind, "bits": round(float(-np.log2(share).mean()), 4)} for kind, share in shares.items()]
 
 
@@ -149,24 +164,24 @@ def store(name: str, found: dict[str, Any]) -> None:
     print(name, found, flush=True)
 
 
-def main(name: str, seeds: list[int]) -> None:
-    """Measure what is compared in one of the tasks, for these seeds."""
+def main(name: str, seeds: list[int], speakers: list[str]) -> None:
+    """Measure what is compared in one of the tasks, for these seeds; of speakers all, or these."""
     md.set_num_threads(THREADS)
-    everybody: list[str | None] = [None] if name != "speakers" else list(data.spoken_digits("test").speaker_names)
+    everybody: list[str | None] = [None] if name != "speakers" else list(speakers or SPEAKERS)
     if name in ("speakers", "official"):
         for left_out in everybody:
             store(name, logistic(left_out))
     if name == "next":
         for control in counted(*pieces()):
             store(name, control)
-    for seed in seeds:
-        for left_out in everybody:
-            for kind in KINDS:
-                if name == "next":
-                    store(name, next_sample(kind, seed))
-                else:
-                    store(name, named("wave" if name == "wave" else "log-mel", kind, seed, left_out))
+    for seed, left_out, kind in product(seeds, everybody, KINDS):
+        if name == "next":
+            store(name, next_sample(kind, seed))
+        else:
+            store(name, named("wave" if name == "wave" else "log-mel", kind, seed, left_out))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], [int(word) for word in sys.argv[2:]])
+    words = sys.argv[2:]
+    chosen = [word for word in words if not word.isdecimal()]
+    main(sys.argv[1], [int(word) for word in words if word.isdecimal()], chosen)

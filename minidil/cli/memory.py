@@ -107,7 +107,9 @@ class Memory(Experiment):
 
     def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
         """Raises: OptionError, since nobody has such sequences in a file."""
-        raise OptionError(f"{self.settings.data} is drawn, and there is no file to answer for; minidil eval measures it")
+        raise OptionError(
+            f"{self.settings.data} is drawn, and there is no file to answer for; minidil eval measures it"
+        )
 
 
 def _known(settings: Settings) -> str:

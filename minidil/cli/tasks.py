@@ -101,8 +101,16 @@ SEGMENTATION = Task(
 )
 # What only pictures have, with the values that do nothing.
 _OF_PICTURES: dict[str, Any] = {
-    **{"normalize": "set", "zoom": 1.0, "tile": 0, "turn": False, "crop": 0, "flip": False, "cutout": 0, "tta": 0},
-    **{"labels_per_class": None, "output_stride": None},
+    "normalize": "set",
+    "zoom": 1.0,
+    "tile": 0,
+    "turn": False,
+    "crop": 0,
+    "flip": False,
+    "cutout": 0,
+    "tta": 0,
+    "labels_per_class": None,
+    "output_stride": None,
 }
 SOUND = Task(
     kind="clips",
@@ -114,8 +122,14 @@ SOUND = Task(
     by="accuracy",
     kept_by="minidil.cli.sounds:Sounds",
     usual={
-        **{"model": "wavenet", "epochs": 12, "batch_size": 64, "optimizer": "adamw", "lr": 3e-3},
-        **{"weight_decay": 1e-2, "label_smoothing": 0.0, "length": 5200},
+        "model": "wavenet",
+        "epochs": 12,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "label_smoothing": 0.0,
+        "length": 5200,
     },
     idle=_OF_PICTURES,
 )
@@ -129,8 +143,14 @@ MEMORY = Task(
     by="right",
     kept_by="minidil.cli.memory:Memory",
     usual={
-        **{"model": "tcn", "epochs": 12, "batch_size": 32, "optimizer": "adam", "lr": 5e-3, "weight_decay": 0.0},
-        **{"clip_norm": 1.0, "length": 100},
+        "model": "tcn",
+        "epochs": 12,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "lr": 5e-3,
+        "weight_decay": 0.0,
+        "clip_norm": 1.0,
+        "length": 100,
     },
     idle=_OF_PICTURES | {"label_smoothing": 0.0, "left_out": None, "hears": "log-mel"},
 )

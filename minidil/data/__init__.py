@@ -93,7 +93,9 @@ def load(name: str, split: str, root: str | Path | None = None) -> Any:
     Raises: OptionError for an unknown name or split, or a set that is drawn; DataError as the set's own function does.
     """
     if source(name).name not in _READERS:
-        raise OptionError(f"load: {name} is drawn, as long as it is wanted: data.Drawn(data.{name}(100)) are batches of it")
+        raise OptionError(
+            f"load: {name} is drawn, as long as it is wanted: data.Drawn(data.{name}(100)) are batches of it"
+        )
     return _READERS[source(name).name](split, root)
 
 

@@ -38,7 +38,9 @@ class Clips:
             if numbers is None:
                 continue
             if len(numbers) != len(self.waves):
-                raise ShapeError(f"Clips {self.name}: {len(self.waves)} waves need as many {field}s, got {len(numbers)}")
+                raise ShapeError(
+                    f"Clips {self.name}: {len(self.waves)} waves need as many {field}s, got {len(numbers)}"
+                )
             wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
             if wrong.size:
                 raise DataError(
@@ -82,9 +84,7 @@ class Clips:
         except IndexError as error:
             raise OptionError(f"Clips.subset: {self.name} has {len(self)} clips: {error}") from error
         speakers = None if self.speakers is None else self.speakers[chosen]
-        return replace(
-            self, waves=[self.waves[at] for at in chosen], labels=self.labels[chosen], speakers=speakers
-        )
+        return replace(self, waves=[self.waves[at] for at in chosen], labels=self.labels[chosen], speakers=speakers)
 
     def fixed(self, length: int) -> Floats:
         """All of them `length` samples long, float32 (N, length): of a longer one its middle, after a shorter one zeros.

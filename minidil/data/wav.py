@@ -97,7 +97,9 @@ def _format(path: Path, chunk: bytes) -> _Format:
             f"{path}: {channels} channels of {bits} bits in {block} bytes, {rate} times a second, is no format of sound"
         )
     if width not in ((1, 2, 3, 4) if kind == _WHOLE else (4, 8)):
-        raise DataError(f"{path}: {'whole' if kind == _WHOLE else 'floating-point'} numbers of {8 * width} bits are not known")
+        raise DataError(
+            f"{path}: {'whole' if kind == _WHOLE else 'floating-point'} numbers of {8 * width} bits are not known"
+        )
     return _Format(kind, channels, rate, width)
 
 

@@ -40,7 +40,9 @@ def test_a_run_is_trained_measured_and_taken_up(
     assert told["without memory"] == pytest.approx(without)
     assert f"test loss {told['loss']:.4f}" in out
     words = capsys.readouterr().out.replace("\n", " ")
-    assert f"where the best answer without memory has {without:.6f}; {told['right']:.2%} right, on 100 sequences" in words
+    assert (
+        f"where the best answer without memory has {without:.6f}; {told['right']:.2%} right, on 100 sequences" in words
+    )
     assert main(["train", "--resume", "run", "--epochs", "2", "--backend", "numpy"]) == 0
     assert "epoch 2/2" in capsys.readouterr().out
 

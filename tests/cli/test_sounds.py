@@ -112,16 +112,28 @@ def test_a_folder_of_sounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     ("words", "message"),
     [
         ("--data spoken_digits --model vgg_small", "spoken_digits has a class for every sound; choose from wavenet"),
-        ("--data digits --model wavenet", "wavenet gives a class for every sound, and digits has a class for every image"),
-        ("--data spoken_digits --flip", "--flip is for a class for every image and a class for every pixel, and wavenet"),
-        ("--data spoken_digits --tta 1", "--tta is for a class for every image, and wavenet gives a class for every sound"),
+        (
+            "--data digits --model wavenet",
+            "wavenet gives a class for every sound, and digits has a class for every image",
+        ),
+        (
+            "--data spoken_digits --flip",
+            "--flip is for a class for every image and a class for every pixel, and wavenet",
+        ),
+        (
+            "--data spoken_digits --tta 1",
+            "--tta is for a class for every image, and wavenet gives a class for every sound",
+        ),
         ("--data digits --left-out theo", "--left-out is for a class for every sound, and vgg_small gives"),
         ("--data spoken_digits --left-out bob", "--left-out"),
         ("--data spoken_digits --widths 3 4", "--widths: wavenet has one for all of its layers, such as 16"),
         ("--data spoken_digits --dilations 1 2", "--dilations: wavenet dilates one stage, as in 1,2,4"),
         ("--data spoken_digits --length 100", "log_mel: waves must be (N, L) with L >= 200"),
         ("--data tones --model wavenet --left-out theo", "--left-out theo: only spoken_digits says who speaks"),
-        ("--data fsdd.npz --model wavenet", "neither spoken_digits nor a folder with one sub-folder of WAV files a class"),
+        (
+            "--data fsdd.npz --model wavenet",
+            "neither spoken_digits nor a folder with one sub-folder of WAV files a class",
+        ),
     ],
 )
 def test_refused_before_anything_is_written(

@@ -19,7 +19,9 @@ PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 
 
 def chunk(name: bytes, content: bytes, size: int | None = None, padded: bool = True) -> bytes:
-    return name + struct.pack("<I", len(content) if size is None else size) + content + b"\0" * (len(content) % 2 * padded)
+    return (
+        name + struct.pack("<I", len(content) if size is None else size) + content + b"\0" * (len(content) % 2 * padded)
+    )
 
 
 def form(bits: int, channels: int = 1, rate: int = 8000, kind: int = PCM, extensible: bool = False) -> bytes:
@@ -45,7 +47,9 @@ def packed(values: list[int], width: int) -> bytes:
 
 
 @given(st.sampled_from([1, 2, 3, 4]), st.integers(1, 3), st.booleans(), st.data())
-def test_whole_numbers_of_every_width(tmp_path: Path, width: int, channels: int, extensible: bool, data: st.DataObject) -> None:
+def test_whole_numbers_of_every_width(
+    tmp_path: Path, width: int, channels: int, extensible: bool, data: st.DataObject
+) -> None:
     top = 2 ** (8 * width - 1)
     values = data.draw(st.lists(st.integers(-top, top - 1), min_size=channels, max_size=5 * channels))
     values = values[: len(values) // channels * channels]
@@ -61,7 +65,11 @@ def test_what_scipy_writes_and_reads(tmp_path: Path, dtype: type) -> None:
     samples = rng.integers(0, 200, (50, 2)).astype(dtype) if whole else rng.uniform(-2, 2, (50, 2)).astype(dtype)
     wavfile.write(file, 44100, samples)
     rate, theirs = wavfile.read(file)
-    scaled = {"u": lambda x: (x.astype(float) - 128) / 128, "i": lambda x: x / -float(np.iinfo(dtype).min), "f": lambda x: x}
+    scaled = {
+        "u": lambda x: (x.astype(float) - 128) / 128,
+        "i": lambda x: x / -float(np.iinfo(dtype).min),
+        "f": lambda x: x,
+    }
     ours, own_rate = read_wav(file)
     assert own_rate == rate == 44100
     np.testing.assert_array_equal(ours, scaled[np.dtype(dtype).kind](theirs).astype(np.float32), strict=True)
@@ -86,7 +94,7 @@ JUNK, LIST = chunk(b"JUNK", b"\0" * 28), chunk(b"LIST", b"INFOISFT\x05\0\0\0Lavf
         b"RIFF\0\0\0\0" + wav(form(16), chunk(b"data", SOUND))[8:],
         wav(form(16), chunk(b"data", SOUND), chunk(b"data", b"another")),
     ],
-    ids="junk odd unpadded size-0 unknown larger cut-sample cut-chunk riff-0 second".split(),
+    ids=["junk", "odd", "unpadded", "size-0", "unknown", "larger", "cut-sample", "cut-chunk", "riff-0", "second"],
 )
 def test_other_chunks_odd_sizes_and_sizes_that_are_wrong(tmp_path: Path, content: bytes) -> None:
     np.testing.assert_array_equal(read(tmp_path, content), HEARD, strict=True)
@@ -106,7 +114,10 @@ def test_other_chunks_odd_sizes_and_sizes_that_are_wrong(tmp_path: Path, content
         (wav(form(16, kind=FLOAT), chunk(b"data", SOUND)), "floating-point numbers of 16 bits are not known"),
         (wav(form(16), chunk(b"data", b""), LIST), "holds no sample"),
         (wav(form(16), chunk(b"data", b"\1", padded=False)), "holds no sample"),
-        (wav(form(32, 2, kind=FLOAT), chunk(b"data", struct.pack("<4f", 0, 1, 0, np.nan))), "sample 1 of channel 1 is nan"),
+        (
+            wav(form(32, 2, kind=FLOAT), chunk(b"data", struct.pack("<4f", 0, 1, 0, np.nan))),
+            "sample 1 of channel 1 is nan",
+        ),
         (wav(form(64, kind=FLOAT), chunk(b"data", struct.pack("<d", 1e300))), "sample 0 of channel 0 is inf"),
     ],
 )
@@ -142,7 +153,11 @@ def test_a_folder_is_mixed_down_and_brought_to_one_rate(tmp_path: Path) -> None:
 
 def test_a_tone_keeps_its_pitch_and_what_the_new_rate_cannot_hold_is_left_out(tmp_path: Path) -> None:
     t = np.arange(44100) / 44100
-    write(tmp_path / "a.wav", 44100, np.stack([np.sin(2 * np.pi * f * t) for f in (1000, 9000)], axis=1).astype(np.float32))
+    write(
+        tmp_path / "a.wav",
+        44100,
+        np.stack([np.sin(2 * np.pi * f * t) for f in (1000, 9000)], axis=1).astype(np.float32),
+    )
     spectrum = np.abs(np.fft.rfft(wave_of(tmp_path / "a.wav"))) / 4000
     assert spectrum.argmax() == 1000  # one second: bins of 1 Hz
     assert spectrum[1000] == pytest.approx(0.5, abs=0.01)

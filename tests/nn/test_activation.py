@@ -35,7 +35,9 @@ def test_the_gate_is_tanh_of_one_half_times_sigmoid_of_the_other(backend, check_
     expected = np.tanh(x[:, :3]) / (1 + np.exp(-x[:, 3:]))
     np.testing.assert_allclose(nn.Gate()(tensor(x)).numpy(), expected, atol=1e-12)
     check_layer(nn.Gate(), 2, 4, 3)
-    with pytest.raises(ShapeError, match=r"Gate: x must be \(N, 2 C, \*S\), an even number of channels, not \(2, 3, 4\)"):
+    with pytest.raises(
+        ShapeError, match=r"Gate: x must be \(N, 2 C, \*S\), an even number of channels, not \(2, 3, 4\)"
+    ):
         nn.Gate()(tensor(x[:, :3, :4]))
 
 

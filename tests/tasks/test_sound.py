@@ -53,7 +53,9 @@ def test_loudness_does_not_count_and_silence_is_nothing() -> None:
     np.testing.assert_array_equal(sound.log_mel(0 * wave, 8000), 0)
     wave[:, 400:] = 0
     np.testing.assert_array_equal(sound.log_mel(wave, 8000)[:, :, 5:], 0)
-    with pytest.raises(ShapeError, match=r"log_mel: waves must be \(N, L\) with L >= 200, a window of 0.025 s, not \(1, 199\)"):
+    with pytest.raises(
+        ShapeError, match=r"log_mel: waves must be \(N, L\) with L >= 200, a window of 0.025 s, not \(1, 199\)"
+    ):
         sound.log_mel(wave[:, :199], 8000)
 
 

@@ -72,6 +72,8 @@ def log_mel(
         frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::step]
         power = np.abs(np.fft.rfft(frames * hann, points)) ** 2 @ filters.T
         loudest = power.max()
-        share = np.maximum(power / loudest, 10 ** (-range / 10)) if loudest else np.full_like(power, 10 ** (-range / 10))
+        share = (
+            np.maximum(power / loudest, 10 ** (-range / 10)) if loudest else np.full_like(power, 10 ** (-range / 10))
+        )
         row[...] = 1 + 10 * np.log10(share.T) / range
     return made
