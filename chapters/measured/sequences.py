@@ -1,7 +1,7 @@
-"""Memory, dilated, undilated and recurrent: `python chapters/measured/sequences.py TASK ... SEED ...` puts its figures into sequences.json.
+"""Memory, dilated, undilated and recurrent: `python chapters/measured/sequences.py TASK ... SEED ...` adds to sequences.json.
 
-The tasks are the keys of TASKS. For each: a TCN with growing dilations, its twin whose dilations are all 1, and an LSTM with as many
-parameters as their nearest number of cells allows; as many steps, the same batches. A seed sets the first
+The tasks are the keys of TASKS. For each: a TCN with growing dilations, its twin whose dilations are all 1, and an LSTM with as
+many parameters as their nearest number of cells allows; as many steps, the same batches. A seed sets the first
 weights and the sequences. What is measured was never learnt. Stored with each network: its parameters, the mean loss of every
 EVERY steps, processor seconds of the whole training, and when its loss first fell below a tenth of what the best answer without
 memory costs. A seed takes about two minutes of one core for copy and for adding, one for the digits, five for MNIST.

@@ -1,4 +1,4 @@
-"""Spoken digits, dilated and not: `python chapters/measured/sound.py TASK SEED ... [SPEAKER ...]` puts its figures into sound.json.
+"""Spoken digits, dilated and not: `python chapters/measured/sound.py TASK SEED ... [SPEAKER ...]` adds to sound.json.
 
 It needs the recordings (datasets/spoken_digits.md). The tasks:
 
@@ -7,10 +7,10 @@ It needs the recordings (datasets/spoken_digits.md). The tasks:
     wave       the wave itself, the official split
     next       the level of the next sample (256 of mu-law) of one speaker, takes 0 to 4 for testing, in bits
 
-In each a network with growing dilations meets its twin with dilations of 1: as many weights, as many steps, the same batches. Beside
-them stand, for speakers and official, logistic regression on the mean loudness of 32 bands in each quarter of a clip, and for next the
-share of each level (unigram) and the level that follows each level (one tap), both counted in the training part, plus one each.
-One thread. A network of log-mel takes about 15 seconds of one core, of the wave a minute, one that tells the next sample a minute.
+In each a network with growing dilations meets its twin with dilations of 1: as many weights, as many steps, the same batches.
+Beside them stand, for speakers and official, logistic regression on the mean loudness of 32 bands in each quarter of a clip, and
+for next the share of each level (unigram) and the level that follows each level (one tap), both counted in the training part, plus one each.
+One thread. A network of log-mel takes about 15 seconds of one core, of the wave a minute, one of the next sample a minute.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ class Sounds(Experiment):
         self.check(learn, folder)
         if not np.isclose(self.power, now := _power(learn), rtol=1e-5, atol=0):
             raise CheckpointError(
-                f"{folder.path / CONFIG}: power is {self.power:g}, and that of the sounds to learn from is {now:g}; data, seed or "
-                "validation were changed, or the sounds"
+                f"{folder.path / CONFIG}: power is {self.power:g}, and that of the sounds to learn from is {now:g}; data, seed "
+                "or validation were changed, or the sounds"
             )
 
     def model(self) -> Module:

@@ -18,8 +18,8 @@ TOLD, SYMBOLS = 10, 8  # of copy memory: how many are to be kept in mind, and of
 class Drawn:
     """A loader of sequences that nobody has seen: an epoch is `count` batches of `batch_size`.
 
-    Batch b of epoch e is drawn from default_rng([seed, e, 0, b]), whatever was drawn before, so that a run resumes bit for bit. What
-    is measured on one seed was never learnt from another.
+    Batch b of epoch e is drawn from default_rng([seed, e, 0, b]), whatever was drawn before, so that a run resumes bit for bit.
+    What is measured on one seed was never learnt from another.
     Raises: OptionError for numbers below 1, or a negative seed.
     """
 
@@ -46,8 +46,8 @@ class Drawn:
 def copy_memory(gap: int) -> Draw:
     """Hear ten symbols of eight, wait `gap` steps, and say them when asked.
 
-    Shapes: heard float32 (n, 1, gap + 20): ten numbers 1 .. 8, gap - 1 zeros, and 9 from step gap + 9 on; said int64 (n, gap + 20):
-        0, silence, and the ten in the last steps. Classes: 0 .. 9, as many as there are numbers to hear.
+    Shapes: heard float32 (n, 1, gap + 20): ten numbers 1 .. 8, gap - 1 zeros, and 9 from step gap + 9 on; said int64
+        (n, gap + 20): 0, silence, and the ten in the last steps. Classes: 0 .. 9, as many as there are numbers to hear.
     Who remembers nothing can say when to be silent and guess the rest, and pays 10 ln 8 / (gap + 20) nats a step: `memoryless`.
     Raises: OptionError for a gap below 1.
     Source: Bai, Kolter & Koltun 2018, arXiv:1803.01271, section 5.1, after Hochreiter & Schmidhuber 1997.
@@ -67,15 +67,15 @@ def copy_memory(gap: int) -> Draw:
 
 
 def memoryless(gap: int) -> float:
-    """The lowest cross-entropy of `copy_memory` without memory, in nats a step: of gap + 20 steps ten cost ln 8 and the others 0."""
+    """The lowest cross-entropy of `copy_memory` without memory, in nats a step: of gap + 20 steps ten cost ln 8, the others 0."""
     return float(TOLD * np.log(SYMBOLS) / (gap + 2 * TOLD))
 
 
 def adding(length: int) -> Draw:
     """Add the two of `length` numbers that are marked, one in either half.
 
-    Shapes: x float32 (n, 2, length): numbers from 0 to 1, evenly drawn, and marks, 1 at two steps and 0 elsewhere; y float32 (n, 1),
-        the sum. Who always says 1, the mean, has a mean squared error of 2 Var = 2/12 = 1/6.
+    Shapes: x float32 (n, 2, length): numbers from 0 to 1, evenly drawn, and marks, 1 at two steps and 0 elsewhere; y float32
+        (n, 1), the sum. Who always says 1, the mean, has a mean squared error of 2 Var = 2/12 = 1/6.
     Raises: OptionError for a length below 2.
     Source: Bai, Kolter & Koltun 2018, arXiv:1803.01271, section 5.1, after Hochreiter & Schmidhuber 1997.
     """

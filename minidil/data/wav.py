@@ -1,8 +1,8 @@
-"""WAV files, as recorders and other programs write them: with chunks that nobody asked for, cut off, or with sizes never filled in.
+"""WAV files, as recorders and other programs write them: with chunks that nobody asked for, cut off, or without sizes.
 
 Read by hand because no library at hand reads them all. Python's `wave` knows no floating-point numbers, and in 3.11 no extensible
-header; SciPy's reader (1.17) fails where the size of the data is 0, where the last sample is cut off, and behind a chunk of odd size
-that lacks its last byte. SciPy is what the tests compare with where both read a file.
+header; SciPy's reader (1.17) fails where the size of the data is 0, where the last sample is cut off, and behind a chunk of odd
+size that lacks its last byte. SciPy is what the tests compare with where both read a file.
 """
 
 import struct
@@ -30,9 +30,9 @@ class _Format(NamedTuple):
 def read_wav(path: str | Path) -> tuple[Floats, int]:
     """The samples of a WAV file, float32 (n, channels), and their rate in samples a second.
 
-    Whole numbers of 8, 16, 24 and 32 bits run from -1 to 1, the largest being just below; floating-point ones, of 32 and 64 bits, are
-    taken as they are. Other chunks are passed over. Where the size of the data is 0, unknown, or more than the file holds, the
-    data is what there is to the end of the file; what is left of a last sample that was cut off is dropped.
+    Whole numbers of 8, 16, 24 and 32 bits run from -1 to 1, the largest being just below; floating-point ones, of 32 and 64 bits,
+    are taken as they are. Other chunks are passed over. Where the size of the data is 0, unknown, or more than the file holds,
+    the data is what there is to the end of the file; what is left of a last sample that was cut off is dropped.
     Raises: DataError, naming the file, if it is no WAV file, is compressed, has no samples, or one that is not finite.
     """
     path = Path(path)

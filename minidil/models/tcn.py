@@ -36,7 +36,7 @@ def tcn(
 ) -> Sequential:
     """One residual block for each dilation d: twice a causal convolution, ReLU and spatial dropout; then the sum, and ReLU.
 
-    Step t sees steps t - 2 (kernel_size - 1) sum(dilations) .. t and none after. `deploy.stream` runs one that answers every step.
+    Step t sees steps t - 2 (kernel_size - 1) sum(dilations) .. t and none after. `deploy.stream` runs what answers every step.
     Shapes: (N, in_channels, L) -> logits (N, num_classes, L), or (N, num_classes) with answers="last".
     dropout: of whole channels. weight_norm: whether weights are trained by length and direction, see `nn.WeightNormConv1d`.
     Raises: OptionError for settings that are not ints >= 1, no dilation, or another word for answers.

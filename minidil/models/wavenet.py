@@ -14,8 +14,8 @@ def gated_block(width: int, kernel_size: int, dilation: int, *, rng: np.random.G
     """x + V (tanh(F * x) sigmoid(G * x)): F and G are dilated and causal, and one convolution; V looks at each step alone.
 
     Shapes: x (N, width, L), alike out.
-    Source: van den Oord et al. 2016, arXiv:1609.03499, equation 2 and figure 4. The paper adds up what all blocks say by convolutions
-        of its own, their skip connections; here the sum is the last block's output, x + the V z of every block.
+    Source: van den Oord et al. 2016, arXiv:1609.03499, equation 2 and figure 4. The paper adds up what all blocks say by
+        convolutions of its own, their skip connections; here the sum is the last block's output, x + the V z of every block.
     """
     pair = Conv1d(width, 2 * width, kernel_size, padding="causal", dilation=dilation, rng=rng)
     return Residual(Sequential(pair, Gate(), Conv1d(width, width, 1, rng=rng)))
@@ -61,7 +61,7 @@ def wavenet_generator(
 
     Shapes: the wave after mu-law, from -1 to 1, (N, 1, L) -> (N, levels, L): what stands at step t is of sample t + 1.
     Raises: OptionError for settings that are not ints >= 1, or no dilation.
-    Source: van den Oord et al. 2016, arXiv:1609.03499, sections 2.1 and 2.2; a sample comes in as one number here, not as one of 256.
+    Source: van den Oord et al. 2016, arXiv:1609.03499, sections 2.1 and 2.2; here a sample comes in as one number.
     """
     check_settings("wavenet_generator", dilations, levels=levels, width=width, kernel_size=kernel_size)
     model = Sequential(Conv1d(1, width, kernel_size, padding="causal", rng=rng))

@@ -75,7 +75,7 @@ def test_spoken_digits_by_takes_and_by_speakers(tmp_path: Path, monkeypatch: pyt
         clips = spoken_digits(part, tmp_path, left_out="theo")
         assert set(clips.speakers.tolist()) == wanted
         assert len(clips) == 20 * len(wanted)
-    with pytest.raises(OptionError, match="spoken_digits: left_out must be one of george, jackson, .*, got 'bob'"):
+    with pytest.raises(OptionError, match=r"spoken_digits: left_out must be one of george, jackson, .*, got 'bob'"):
         spoken_digits("test", tmp_path, left_out="bob")
     (tmp_path / "fsdd.npz").write_bytes(b"other")
     with pytest.raises(DataError, match=r"fsdd\.npz is damaged or not the published file: sha256"):

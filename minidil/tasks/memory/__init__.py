@@ -1,4 +1,4 @@
-"""Memory: sequences come in, what a network still knows of them at the end goes out; data.copy_memory and data.adding draw them."""
+"""Memory: sequences come in, what is still known of them at the end goes out; data.copy_memory and data.adding draw them."""
 
 from minidil.tasks.memory.metric import right
 

@@ -17,7 +17,7 @@ NETWORK: dict[str, dict[str, Any]] = {
 
 
 def heard(waves: Floats, rate: int, hears: str = "log-mel") -> Floats:
-    """The input of a network for waves (N, L): their `log_mel`, or (N, 1, L), each wave with a mean square of 1 unless it is silent.
+    """The input of a network for waves (N, L): their `log_mel`, or (N, 1, L), each wave with a mean square of 1 unless silent.
 
     Raises: OptionError for another word, or as `log_mel`.
     """

@@ -38,7 +38,10 @@ def mu_law(wave: npt.NDArray[Any], levels: int = LEVELS) -> Labels:
 
 
 def from_mu_law(levels_of: Labels, levels: int = LEVELS) -> Floats:
-    """The wave of these levels, float32 from -1 to 1. Raises: OptionError for fewer than 2 levels, DataError for one that is none."""
+    """The wave of these levels, float32 from -1 to 1.
+
+    Raises: OptionError for fewer than 2 levels, DataError for a number that is none.
+    """
     mu = _mu(levels)
     given = np.asarray(levels_of)
     if given.size and not 0 <= given.min() <= given.max() <= mu:
