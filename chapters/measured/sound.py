@@ -9,7 +9,8 @@ It needs the recordings (datasets/spoken_digits.md). The tasks:
 
 In each a network with growing dilations meets its twin with dilations of 1: as many weights, as many steps, the same batches.
 Beside them stand, for speakers and official, logistic regression on the mean loudness of 32 bands in each quarter of a clip, and
-for next the share of each level (unigram) and the level that follows each level (one tap), both counted in the training part, plus one each.
+for next the share of each level (unigram) and of the level that follows each level (one tap), both counted in the training part,
+plus one each.
 One thread. A network of log-mel takes about 15 seconds of one core, of the wave a minute, one of the next sample a minute.
 """
 

@@ -16,7 +16,8 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str | None = None) -> Clips:
     """Spoken digits 0..9, 50 times each from six speakers, at 8,000 samples a second, 0.14 to 2.3 seconds long.
 
-    The official split has takes 0 to 4 of every digit and speaker for "test", 300 clips, and the rest for "train": all six are in both.
+    The official split has takes 0 to 4 of every digit and speaker for "test", 300 clips, and the rest for "train": all six are in
+    both.
     left_out: one of `SPEAKERS`, who is then all of "test", 500 clips, while "train" has the 2,500 of the others: what a network
         makes of a voice that it never heard.
 

@@ -54,7 +54,7 @@ def log_mel(
 
     A frame is `window` seconds under a Hann window, each `hop` seconds after the one before; none hangs over the end, so that
     there are 1 + (L - size) // step of them: a convolution with that stride, whose filters are sines and cosines. Its spectrum is
-    taken over a power of two of samples, half as many again or more, the powers |X|^2 are summed by `mel_filters`, and of the sum P
+    taken over a power of two of samples, half as many again or more, the powers |X|^2 are summed by `mel_filters`, and of a sum P
         y = max(0, 1 + 10 log10(P / max P) / range),
     with the maximum over the clip: how loud it was recorded is left out, and what is `range` decibels below the loudest is none.
     A clip of zeros is silent all over.
