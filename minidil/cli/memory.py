@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from minidil import data, models
 from minidil.cli.experiment import Answer, Experiment, Wanted
@@ -25,8 +25,9 @@ _KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Sequences(NamedTuple):
-    """A loader's worth of sequences; its length is their number."""
+@dataclass(frozen=True)
+class _Sequences:
+    """The sequences of an epoch; their number is its length."""
 
     drawn: data.Drawn
 
