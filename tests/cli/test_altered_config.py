@@ -238,6 +238,9 @@ LEGAL = {
         "validation": 0.2,
         "tta": 1,
         "size": 16,
+        "length": 2,
+        "left_out": "theo",
+        "hears": "wave",
         "seed": 1,
     },
 }
