@@ -21,7 +21,11 @@ def weight_norm(v: Array, g: Array) -> tuple[Array, Vjps]:
         raise ShapeError(f"weight_norm: g must have the shape {wanted} to go with v {v.shape}, not {g.shape}")
     k = active()
     axes = tuple(range(1, v.ndim))
-    length = k.sqrt(_rows(k.multiply(v, v), axes))
+
+    def of_rows(x: Array) -> Array:
+        return k.sum(x, axis=axes, keepdims=True) if axes else x
+
+    length = k.sqrt(of_rows(k.multiply(v, v)))
     unit = k.divide(v, length)
 
     # With u = v / |v| and w = g u, for every row by itself: dL/dg = sum G u. Moving v by dv changes |v| by sum u dv, so
@@ -29,14 +33,9 @@ def weight_norm(v: Array, g: Array) -> tuple[Array, Vjps]:
     #   dL/dv = g / |v| (G - u sum G u):
     # G without its part along v. A step along it is at right angles to v, so that |v| never shrinks.
     def grad_g(grad: Array) -> Array:
-        return _rows(k.multiply(grad, unit), axes)
+        return of_rows(k.multiply(grad, unit))
 
     def grad_v(grad: Array) -> Array:
         return k.multiply(k.divide(g, length), k.subtract(grad, k.multiply(unit, grad_g(grad))))
 
     return k.multiply(g, unit), (grad_v, grad_g)
-
-
-def _rows(x: Array, axes: tuple[int, ...]) -> Array:
-    """The sum of each row; of a vector every number is one."""
-    return active().sum(x, axis=axes, keepdims=True) if axes else x
