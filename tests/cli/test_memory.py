@@ -24,7 +24,7 @@ def _few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "model", "without", "loss"),
     [
         ("copy_memory", ["--model", "tcn", "--dilations", "1,2"], data.memoryless(6), "cross_entropy"),
-        ("adding", ["--model", "lstm"], 1 / 6, "mse_loss"),
+        pytest.param("adding", ["--model", "lstm"], 1 / 6, "mse_loss", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_is_trained_measured_and_taken_up(
