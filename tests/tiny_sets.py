@@ -95,7 +95,7 @@ def tiny_spoken_digits(root: Path) -> Source:
     np.savez(packed, **arrays)  # type: ignore[arg-type]
     (root / "fsdd.npz").write_bytes(packed.getvalue())
     file = File("fsdd.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
-    return Source("spoken_digits", "a few spoken digits", (file,), kinds=("clips",))
+    return Source("spoken_digits", "a few spoken digits", (file,), kinds=("sounds",))
 
 
 def write_idx(path: Path, array: np.ndarray, by: str = "unpacked") -> File:

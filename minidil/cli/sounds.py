@@ -46,18 +46,18 @@ class Sounds(Experiment):
     }
 
     @staticmethod
-    def training(settings: Settings) -> tuple[data.Clips, data.Clips | None]:
+    def training(settings: Settings) -> tuple[data.Recordings, data.Recordings | None]:
         """A seeded split of the sounds to train on, every class in the same proportion."""
         clips = _part(settings, "train")
         return data.split(clips, 1 - settings.validation, settings.seed) if settings.validation else (clips, None)
 
     @staticmethod
-    def testing(settings: Settings) -> data.Clips:
+    def testing(settings: Settings) -> data.Recordings:
         """The sounds to test on."""
         return _part(settings, "test")
 
     @classmethod
-    def on(cls, settings: Settings, learn: data.Clips, widths: Widths | None = None) -> Self:
+    def on(cls, settings: Settings, learn: data.Recordings, widths: Widths | None = None) -> Self:
         """The experiment with these settings on the sounds `learn`."""
         rows, steps = heard(learn[:1].fixed(settings.length), learn.rate, settings.hears).shape[1:]
         return cls(settings, learn.classes, (rows, steps), learn.rate, _power(learn))
@@ -77,7 +77,7 @@ class Sounds(Experiment):
         """What `from_facts` reads."""
         return {"shape": list(self.shape), "rate": self.rate, "power": self.power}
 
-    def check(self, items: data.Clips, folder: RunFolder) -> None:
+    def check(self, items: data.Recordings, folder: RunFolder) -> None:
         """Raises: CheckpointError if these are no sounds of the classes and rate that config.json tells."""
         for name, told, found in (
             ("classes", self.classes, items.classes),
@@ -89,7 +89,7 @@ class Sounds(Experiment):
                     f"{shown(found)}"
                 )
 
-    def check_learnt(self, learn: data.Clips, folder: RunFolder) -> None:
+    def check_learnt(self, learn: data.Recordings, folder: RunFolder) -> None:
         """Raises: CheckpointError if the run was not made with these sounds: their mean square tells them apart."""
         self.check(learn, folder)
         if not np.isclose(self.power, now := _power(learn), rtol=1e-5, atol=0):
@@ -105,7 +105,7 @@ class Sounds(Experiment):
         seed(settings.seed)
         return models.wavenet(len(self.classes), rng=default_rng(), **options)
 
-    def learning(self, items: data.Clips) -> Loader:
+    def learning(self, items: data.Recordings) -> Loader:
         """Shuffled batches; spectrograms are moved a little at random."""
         settings = self.settings
         loader = data.DataLoader(
@@ -113,15 +113,15 @@ class Sounds(Experiment):
         )
         return Shaken(loader, **_MOVED) if settings.hears == "log-mel" else loader
 
-    def measuring(self, items: data.Clips) -> Loader:
+    def measuring(self, items: data.Recordings) -> Loader:
         """All sounds in their order, as they are."""
         return data.DataLoader(self._heard(items), _EVALUATION_BATCH)
 
-    def _heard(self, items: data.Clips) -> data.TensorDataset:
+    def _heard(self, items: data.Recordings) -> data.TensorDataset:
         waves = items.fixed(self.settings.length)
         return data.TensorDataset(heard(waves, items.rate, self.settings.hears), items.labels)
 
-    def report(self, model: Module, items: data.Clips, content: dict[str, Any]) -> None:
+    def report(self, model: Module, items: data.Recordings, content: dict[str, Any]) -> None:
         """Loss and accuracy, and the accuracy of every class and every speaker."""
         said: list[Array] = []
         metrics = evaluate(model, self.measuring(items), lambda logits, _: said.append(logits.argmax(axis=1)))
@@ -145,7 +145,7 @@ class Sounds(Experiment):
         if wanted.invert:
             raise OptionError("--invert is for images, and this network names sounds; leave it out")
         wave, length = data.wave_of(source, self.rate), self.settings.length
-        clip = data.Clips(source, [wave], np.zeros(1, np.int64), self.classes, self.rate)
+        clip = data.Recordings(source, [wave], np.zeros(1, np.int64), self.classes, self.rate)
         with no_grad():
             logits = model(tensor(heard(clip.fixed(length), self.rate, self.settings.hears)))
         probabilities = F.softmax(logits).numpy()[0]
@@ -175,7 +175,7 @@ def one_stage(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _part(settings: Settings, part: str) -> data.Clips:
+def _part(settings: Settings, part: str) -> data.Recordings:
     """A known set by name; or a folder, with `train` and `test` inside it, or else split four to one by the seed."""
     if settings.data == "spoken_digits":
         return data.spoken_digits(part, left_out=settings.left_out)
@@ -191,6 +191,6 @@ def _part(settings: Settings, part: str) -> data.Clips:
     return first if part == "train" else second
 
 
-def _power(clips: data.Clips) -> float:
+def _power(clips: data.Recordings) -> float:
     """The mean square of all samples."""
     return float(sum(np.square(wave, dtype=np.float64).sum() for wave in clips.waves) / sum(map(len, clips.waves)))

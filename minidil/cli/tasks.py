@@ -103,7 +103,7 @@ _OF_PICTURES: dict[str, Any] = {
     "output_stride": None,
 }
 SOUND = Task(
-    kind="clips",
+    kind="sounds",
     answers="a class for every sound",
     items="sounds",
     models={"wavenet": models.wavenet},

@@ -18,7 +18,6 @@ from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
-from minidil.data.clips import Clips
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.drawn import Draw, Drawn, adding, copy_memory, memoryless
@@ -28,6 +27,7 @@ from minidil.data.mask_folder import masked_folder
 from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
+from minidil.data.recordings import Recordings
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.sequential import sequential
 from minidil.data.sound_folder import sound_folder, wave_of
@@ -41,13 +41,13 @@ __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
-    "Clips",
     "DataLoader",
     "Dataset",
     "Draw",
     "Drawn",
     "FileStatus",
     "MaskedDataset",
+    "Recordings",
     "TensorDataset",
     "adding",
     "check",
@@ -88,7 +88,7 @@ _READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
 
 
 def load(name: str, split: str, root: str | Path | None = None) -> Any:
-    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"), a Dataset; of sounds it gives Clips.
+    """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test"), a Dataset; of sounds it gives Recordings.
 
     Raises: OptionError for an unknown name or split, or a set that is drawn; DataError as the set's own function does.
     """

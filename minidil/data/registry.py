@@ -174,7 +174,7 @@ SPOKEN_DIGITS = Source(
     ),
     origin="Jakobovski et al., Free Spoken Digit Dataset, doi:10.5281/zenodo.1342401; packed as datasets/spoken_digits.md tells",
     licence="CC BY-SA 4.0",
-    kinds=("clips",),
+    kinds=("sounds",),
 )
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from minidil.data.clips import Clips
 from minidil.data.dataset import Floats
 from minidil.data.folder import class_folders, files_of
+from minidil.data.recordings import Recordings
 from minidil.data.wav import read_wav
 from minidil.errors import DataError, OptionError
 
 SUFFIXES = (".wav", ".wave")
 
 
-def sound_folder(path: str | Path, rate: int = 8000, classes: Sequence[str] | None = None) -> Clips:
+def sound_folder(path: str | Path, rate: int = 8000, classes: Sequence[str] | None = None) -> Recordings:
     """Read path/<class>/<sound>.wav, in the order of the names, mixed down to one channel and at `rate` samples a second.
 
     Files with another suffix, and hidden ones, are passed over.
@@ -30,7 +30,7 @@ def sound_folder(path: str | Path, rate: int = 8000, classes: Sequence[str] | No
         raise DataError("sound_folder: classes names no class")
     files = [(file, label) for label, name in enumerate(names) for file in files_of(path / name, SUFFIXES, "sound")]
     waves = [wave_of(file, rate) for file, _ in files]
-    return Clips(path.name, waves, np.array([label for _, label in files], np.int64), names, rate)
+    return Recordings(path.name, waves, np.array([label for _, label in files], np.int64), names, rate)
 
 
 def wave_of(file: str | Path, rate: int = 8000) -> Floats:

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from minidil.data import archive, cache, registry
-from minidil.data.clips import Clips
 from minidil.data.dataset import check_split
+from minidil.data.recordings import Recordings
 from minidil.errors import OptionError
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
-def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str | None = None) -> Clips:
+def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str | None = None) -> Recordings:
     """Spoken digits 0..9, 50 times each from six speakers, at 8,000 samples a second, 0.14 to 2.3 seconds long.
 
     The official split has takes 0 to 4 of every digit and speaker for "test", 300 clips, and the rest for "train": all six are in
@@ -35,5 +35,5 @@ def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str |
         speakers, labels = arrays["speakers"].astype(np.int64), arrays["labels"].astype(np.int64)
         in_test = arrays["is_test"] if left_out is None else speakers == SPEAKERS.index(left_out)
     waves = np.split(samples, offsets[1:-1])
-    clips = Clips("spoken_digits", waves, labels, tuple("0123456789"), 8000, speakers, SPEAKERS)
+    clips = Recordings("spoken_digits", waves, labels, tuple("0123456789"), 8000, speakers, SPEAKERS)
     return clips.subset(in_test if split == "test" else ~in_test)

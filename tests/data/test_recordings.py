@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from tiny_sets import tiny_spoken_digits
 
-from minidil.data import Clips, load, registry, split, spoken_digits
+from minidil.data import Recordings, load, registry, split, spoken_digits
 from minidil.errors import DataError, OptionError, ShapeError
 
 
-def made(count: int = 6) -> Clips:
+def made(count: int = 6) -> Recordings:
     """Wave i has i + 1 samples, all of them i; two classes and two speakers."""
     waves = [np.full(number + 1, number, np.float32) for number in range(count)]
     numbers = np.arange(count)
-    return Clips("made", waves, numbers % 2, ("a", "b"), 100, numbers * 2 // count, ("x", "y"))
+    return Recordings("made", waves, numbers % 2, ("a", "b"), 100, numbers * 2 // count, ("x", "y"))
 
 
 def test_an_item_is_a_wave_and_its_label_and_a_slice_keeps_all_that_belongs_to_it() -> None:
@@ -27,15 +27,17 @@ def test_an_item_is_a_wave_and_its_label_and_a_slice_keeps_all_that_belongs_to_i
     assert (part.labels.tolist(), part.speakers.tolist(), part.rate) == ([1, 0], [1, 0], 100)
     assert clips.subset(clips.speakers == 1).labels.tolist() == [1, 0, 1]
     assert [label for _, label in clips] == [0, 1] * 3
-    assert repr(clips) == "Clips('made': 6 clips, 0 s at 100 Hz, in 2 classes)"
+    assert repr(clips) == "Recordings('made': 6 clips, 0 s at 100 Hz, in 2 classes)"
     with pytest.raises(ValueError, match="read-only"):
         wave[0] = 1
-    with pytest.raises(OptionError, match=r"Clips\.subset: made has 6 clips"):
+    with pytest.raises(OptionError, match=r"Recordings\.subset: made has 6 clips"):
         clips.subset([6])
 
 
 def test_fixed_keeps_the_middle_of_what_is_longer_and_fills_what_is_shorter() -> None:
-    clips = Clips("made", [np.arange(1, 8, dtype=np.float32), np.ones(2, np.float32)], np.zeros(2, int), ("a",), 100)
+    clips = Recordings(
+        "made", [np.arange(1, 8, dtype=np.float32), np.ones(2, np.float32)], np.zeros(2, int), ("a",), 100
+    )
     np.testing.assert_array_equal(clips.fixed(4), np.array([[2, 3, 4, 5], [1, 1, 0, 0]], np.float32), strict=True)
     with pytest.raises(OptionError, match="length must be at least 1, got 0"):
         clips.fixed(0)
@@ -59,7 +61,7 @@ def test_a_split_takes_every_class_in_the_same_proportion() -> None:
     ],
 )
 def test_clips_that_do_not_go_together(change: dict[str, object], error: type[Exception], told: str) -> None:
-    with pytest.raises(error, match=f"Clips made: {told}"):
+    with pytest.raises(error, match=f"Recordings made: {told}"):
         replace(made(), **change)
 
 

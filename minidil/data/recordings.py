@@ -11,13 +11,13 @@ from minidil.errors import DataError, OptionError, ShapeError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Clips:
+class Recordings:
     """Recordings of one rate and of any length, with one class label each.
 
     Shapes: waves, N float32 (n,) with n >= 1, from -1 to 1 unless somebody made them louder; labels int64 (N,), values
         0..len(classes)-1. rate: samples a second. speakers int64 (N,), values 0..len(speaker_names)-1, where they are known.
 
-    `clips[3]` is the wave and its label, `clips[:100]` are Clips, as `subset` gives them.
+    `clips[3]` is the wave and its label, `clips[:100]` are Recordings, as `subset` gives them.
     Raises: ShapeError for a wave that is no row or lengths that differ; DataError for an empty wave, one that is not finite, or a
         label without a class, naming its number.
     """
@@ -39,19 +39,19 @@ class Clips:
                 continue
             if len(numbers) != len(self.waves):
                 raise ShapeError(
-                    f"Clips {self.name}: {len(self.waves)} waves need as many {field}s, got {len(numbers)}"
+                    f"Recordings {self.name}: {len(self.waves)} waves need as many {field}s, got {len(numbers)}"
                 )
             wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
             if wrong.size:
                 raise DataError(
-                    f"Clips {self.name}: {field} {numbers[wrong[0]]} of wave {wrong[0]} names none of the {len(names)}"
+                    f"Recordings {self.name}: {field} {numbers[wrong[0]]} of wave {wrong[0]} names none of the {len(names)}"
                 )
         for number, wave in enumerate(self.waves):
             if wave.ndim != 1:
-                raise ShapeError(f"Clips {self.name}: wave {number} must be (n,), got {wave.shape}")
+                raise ShapeError(f"Recordings {self.name}: wave {number} must be (n,), got {wave.shape}")
             if not wave.size or not np.isfinite(wave).all():
                 fault = "has a sample that is not finite" if wave.size else "is empty"
-                raise DataError(f"Clips {self.name}: wave {number} {fault}")
+                raise DataError(f"Recordings {self.name}: wave {number} {fault}")
         object.__setattr__(self, "waves", tuple(read_only(wave) for wave in self.waves))
         object.__setattr__(self, "labels", read_only(self.labels))
 
@@ -60,10 +60,10 @@ class Clips:
 
     def __repr__(self) -> str:
         seconds = sum(len(wave) for wave in self.waves) / self.rate
-        return f"Clips({self.name!r}: {len(self):,} clips, {seconds:,.0f} s at {self.rate} Hz, in {len(self.classes)} classes)"
+        return f"Recordings({self.name!r}: {len(self):,} clips, {seconds:,.0f} s at {self.rate} Hz, in {len(self.classes)} classes)"
 
     def __getitem__(self, index: int | Indices) -> Any:
-        at = which(index, f"Clips {self.name}", len(self))
+        at = which(index, f"Recordings {self.name}", len(self))
         return (self.waves[at], int(self.labels[at])) if isinstance(at, int) else self.subset(at)
 
     def __iter__(self) -> Iterator[tuple[Floats, int]]:
@@ -82,7 +82,7 @@ class Clips:
         try:
             chosen = np.arange(len(self))[picked(indices)]
         except IndexError as error:
-            raise OptionError(f"Clips.subset: {self.name} has {len(self)} clips: {error}") from error
+            raise OptionError(f"Recordings.subset: {self.name} has {len(self)} clips: {error}") from error
         speakers = None if self.speakers is None else self.speakers[chosen]
         return replace(self, waves=[self.waves[at] for at in chosen], labels=self.labels[chosen], speakers=speakers)
 
@@ -92,7 +92,7 @@ class Clips:
         Raises: OptionError for a length below 1.
         """
         if length < 1:
-            raise OptionError(f"Clips.fixed: length must be at least 1, got {length}")
+            raise OptionError(f"Recordings.fixed: length must be at least 1, got {length}")
         rows = np.zeros((len(self), length), np.float32)
         for row, wave in zip(rows, self.waves, strict=True):
             start = max(0, len(wave) - length) // 2
