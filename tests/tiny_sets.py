@@ -81,6 +81,23 @@ def tiny_nuclei(root: Path, train: int = 5, test: int = 3, size: int = 8) -> tup
     return Source("nuclei", "a few nuclei", (file,), kinds=("masks",)), arrays
 
 
+def tiny_spoken_digits(root: Path) -> Source:
+    """Write a small fsdd.npz below root, two takes of each digit and speaker, and describe it."""
+    lengths = np.arange(120) % 7 + 2
+    arrays = {
+        "samples": np.arange(lengths.sum()).astype(np.int16) * 8,
+        "offsets": np.concatenate([[0], np.cumsum(lengths)]),
+        "labels": np.repeat(np.arange(10), 12).astype(np.uint8),
+        "speakers": np.tile(np.repeat(np.arange(6), 2), 10).astype(np.uint8),
+        "is_test": np.arange(120) % 2 == 0,
+    }
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    (root / "fsdd.npz").write_bytes(packed.getvalue())
+    file = File("fsdd.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
+    return Source("spoken_digits", "a few spoken digits", (file,), kinds=("sounds",))
+
+
 def write_idx(path: Path, array: np.ndarray, by: str = "unpacked") -> File:
     content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes() + array.tobytes()
     packed = gzip.compress(content, mtime=0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minidil import data
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.table import table
+from minidil.data.cache import locate
 from minidil.errors import DataError
 from minidil.terminal import fill
 
@@ -73,5 +74,5 @@ def check(args: argparse.Namespace) -> None:
 
 
 def _present(name: str) -> bool:
-    folder = data.path(name)
-    return all((folder / file.name).is_file() for file in data.SOURCES[name].files)
+    source = data.SOURCES[name]
+    return all(locate(source, file).is_file() for file in source.files)

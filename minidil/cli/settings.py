@@ -10,14 +10,17 @@ from minidil.cli.option import Option, declarations, declared, flag
 from minidil.cli.parser import nearest
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
 from minidil.cli.tasks import LOSSES, MODELS, TASKS, task_of
+from minidil.data.spoken_digits import SPEAKERS
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
+from minidil.tasks.sound.heard import HEARS
 from minidil.train.views import LEVELS
 
 # Settings that a file of an older minidil does not have: it did what their defaults say.
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
-    *("loss", "normalize", "zoom", "tile", "turn", "frames", "vectors"),
+    *("loss", "normalize", "zoom", "tile", "turn"),
+    *("frames", "vectors", "length", "left_out", "hears"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -53,7 +56,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one folder of images or clips per class, or with images/ and masks/; "
+        f"{', '.join(data.NAMES)}, or a folder with one folder of images, clips or sounds per class, or with images/ and masks/; "
         "or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a folder with train.conll",
         metavar="SET",
     )
@@ -160,6 +163,11 @@ class Settings:
     frames: int | None = declared(
         None, "take N frames of every clip of a folder, evenly spread", kind=int, least=2, usual="all"
     )
+    length: int = declared(1, "samples of a sound, or steps to remember", kind=int, least=1, usual="of the set")
+    left_out: str | None = declared(
+        None, "test on this speaker of spoken_digits and train on the others", choices=SPEAKERS, usual="none"
+    )
+    hears: str = declared("log-mel", "what a network is given of a sound", choices=HEARS)
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 

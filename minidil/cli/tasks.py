@@ -7,7 +7,7 @@ from typing import Any, cast
 import minidil.functional as F
 from minidil import models
 from minidil.nn import Module
-from minidil.tasks import entities, segmentation
+from minidil.tasks import entities, memory, segmentation
 from minidil.train import Loss, Metric
 from minidil.train.goal import accuracy
 
@@ -20,7 +20,6 @@ class Task:
     items: what is counted. models: builders, by name.
     losses: by their name on the command line, the usual one first. metrics: by name; the highest `by` is the best epoch.
     usual: settings that suit it, whatever the set.
-    idle: settings that mean nothing to it, with the value that does nothing; another one is refused.
     kept_by: "module:class" of its experiments, see `experiment.kind_of`; they know the settings, which know this table.
     draws: whether an answer is a picture, for which `minidil predict` has --out.
     """
@@ -34,8 +33,12 @@ class Task:
     by: str
     kept_by: str
     usual: Mapping[str, Any] = field(default_factory=dict)
-    idle: Mapping[str, Any] = field(default_factory=dict)
     draws: bool = False
+
+    @property
+    def idle(self) -> dict[str, Any]:
+        """Settings that mean nothing to it, with the value that does nothing; another one is refused."""
+        return {name: value for name, (value, kinds) in _USED_BY.items() if self.kind not in kinds}
 
     def loss(self, name: str | None) -> Loss:
         """The loss of that name, or the usual one."""
@@ -46,6 +49,33 @@ class Task:
         return {"loss": self.loss(loss), "metrics": self.metrics, "best": f"max {self.by}"}
 
 
+_PICTURES = ("images", "masks")
+_WITH_CLASSES = ("images", "clips", "sounds", "texts")
+# Settings that some kinds alone have a use for: the value that does nothing, and these kinds.
+_USED_BY: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "init": (None, ("images", "masks", "clips", "sounds", "drawn")),
+    "output_stride": (None, _PICTURES),
+    "norm_bias_lr": (1.0, ("images", "masks", "clips", "sounds", "drawn")),
+    "label_smoothing": (0.0, _WITH_CLASSES),
+    "normalize": ("set", _PICTURES),
+    "zoom": (1.0, _PICTURES),
+    "tile": (0, _PICTURES),
+    "turn": (False, _PICTURES),
+    "crop": (0, _PICTURES),
+    "crop_fill": ("zeros", _PICTURES),
+    "flip": (False, _PICTURES),
+    "flip_rule": ("random", _PICTURES),
+    "cutout": (0, _PICTURES),
+    "tta": (0, ("images",)),
+    "labels_per_class": (None, ("images",)),
+    "size": (32, (*_PICTURES, "clips")),
+    "frames": (None, ("clips",)),
+    "vectors": (None, ("tags",)),
+    "length": (1, ("sounds", "drawn")),
+    "left_out": (None, ("sounds",)),
+    "hears": ("log-mel", ("sounds",)),
+}
+
 CLASSIFICATION = Task(
     kind="images",
     answers="a class for every image",
@@ -55,7 +85,6 @@ CLASSIFICATION = Task(
     metrics={"accuracy": accuracy},
     by="accuracy",
     kept_by="minidil.cli.images:Images",
-    idle={"frames": None, "vectors": None},
 )
 SEGMENTATION = Task(
     kind="masks",
@@ -84,7 +113,6 @@ SEGMENTATION = Task(
         "turn": True,
         "crop": 0,
     },
-    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "frames": None, "vectors": None},
     draws=True,
 )
 CLIPS = Task(
@@ -105,40 +133,48 @@ CLIPS = Task(
         "weight_decay": 0.01,
         "label_smoothing": 0.0,
     },
-    # What would move or blank a single frame, or change its scale, and what is made for images.
-    idle={
-        "crop": 0,
-        "flip": False,
-        "zoom": 1.0,
-        "tile": 0,
-        "turn": False,
-        "cutout": 0,
-        "normalize": "set",
-        "tta": 0,
-        "labels_per_class": None,
-        "output_stride": None,
-        "vectors": None,
-    },
     draws=True,
 )
-# What speaks of pictures, for networks of words.
-_OF_PICTURES: dict[str, Any] = {
-    "output_stride": None,
-    "norm_bias_lr": 1.0,
-    "normalize": "set",
-    "zoom": 1.0,
-    "tile": 0,
-    "turn": False,
-    "crop": 0,
-    "crop_fill": "zeros",
-    "flip": False,
-    "flip_rule": "random",
-    "cutout": 0,
-    "tta": 0,
-    "labels_per_class": None,
-    "size": 32,
-    "frames": None,
-}
+SOUND = Task(
+    kind="sounds",
+    answers="a class for every sound",
+    items="sounds",
+    models={"wavenet": models.wavenet},
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.sounds:Sounds",
+    usual={
+        "model": "wavenet",
+        "epochs": 12,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "label_smoothing": 0.0,
+        "length": 5200,
+    },
+)
+MEMORY = Task(
+    kind="drawn",
+    answers="what it remembers of a sequence",
+    items="sequences",
+    models={"tcn": models.tcn, "lstm": models.lstm},
+    losses={"cross-entropy": F.cross_entropy, "mse": F.mse_loss},
+    metrics={"right": memory.right},
+    by="right",
+    kept_by="minidil.cli.memory:Memory",
+    usual={
+        "model": "tcn",
+        "epochs": 12,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "lr": 5e-3,
+        "weight_decay": 0.0,
+        "clip_norm": 1.0,
+        "length": 100,
+    },
+)
 SENTENCES = Task(
     kind="texts",
     answers="a class for every sentence",
@@ -158,7 +194,6 @@ SENTENCES = Task(
         "schedule": "constant",
         "label_smoothing": 0.0,
     },
-    idle=_OF_PICTURES | {"init": None, "vectors": None},  # the rows of a table mean the words of its own vocabulary
 )
 TAGGING = Task(
     kind="tags",
@@ -179,9 +214,8 @@ TAGGING = Task(
         "weight_decay": 1e-2,
         "clip_norm": 5.0,
     },
-    idle=_OF_PICTURES | {"init": None, "label_smoothing": 0.0},
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SENTENCES, TAGGING)
+TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SOUND, MEMORY, SENTENCES, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -27,18 +27,25 @@ from minidil.data.clips import clips
 from minidil.data.conll import conll
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
+from minidil.data.drawn import Draw, Drawn, adding, copy_memory, memoryless
 from minidil.data.folder import folder
 from minidil.data.loader import Batch, DataLoader
 from minidil.data.mask_folder import masked_folder
 from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
+from minidil.data.recordings import Recordings
 from minidil.data.registry import NAMES, SOURCES, source
 from minidil.data.rt_polarity import rt_polarity
+from minidil.data.sequential import sequential
+from minidil.data.sound_folder import sound_folder, wave_of
 from minidil.data.splitting import few, split
+from minidil.data.spoken_digits import spoken_digits
 from minidil.data.tagged import TaggedDataset
 from minidil.data.texts import TextDataset, text_file
+from minidil.data.wav import read_wav
 from minidil.data.wnut17 import wnut17
+from minidil.errors import OptionError
 from minidil.names import lookup
 
 __all__ = [
@@ -48,17 +55,22 @@ __all__ = [
     "Clips",
     "DataLoader",
     "Dataset",
+    "Draw",
+    "Drawn",
     "FileStatus",
     "MaskedDataset",
+    "Recordings",
     "TaggedDataset",
     "TensorDataset",
     "TextDataset",
+    "adding",
     "check",
     "cifar10",
     "cifar100",
     "clip_folder",
     "clips",
     "conll",
+    "copy_memory",
     "digits",
     "fashion_mnist",
     "few",
@@ -66,15 +78,21 @@ __all__ = [
     "get",
     "load",
     "masked_folder",
+    "memoryless",
     "mnist",
     "nuclei",
     "path",
+    "read_wav",
     "root",
     "rt_polarity",
+    "sequential",
+    "sound_folder",
     "source",
     "split",
+    "spoken_digits",
     "text_file",
     "transforms",
+    "wave_of",
     "wnut17",
     "write_clip",
 ]
@@ -89,14 +107,19 @@ _READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "clips": lambda split, root: clips(split),
     "rt_polarity": rt_polarity,
     "wnut17": wnut17,
+    "spoken_digits": spoken_digits,
 }
 
 
 def load(name: str, split: str, root: str | Path | None = None) -> Any:
     """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
 
-    Raises: OptionError for an unknown name or split; DataError as the set's own function does.
+    Raises: OptionError for an unknown name or split, or a set that is drawn; DataError as the set's own function does.
     """
+    if source(name).name not in _READERS:
+        raise OptionError(
+            f"load: {name} is drawn, as long as it is wanted: data.Drawn(data.{name}(100)) are batches of it"
+        )
     return _READERS[source(name).name](split, root)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from minidil.data import archive, disk, registry
 from minidil.data.registry import File, Source
-from minidil.errors import BusyError, DataError
+from minidil.errors import BusyError, DataError, OptionError
 from minidil.storage.locks import locked
 
 WAIT = 3600.0  # seconds that a process waits for another one that fetches the same set
@@ -44,9 +44,11 @@ def path(name: str, root: str | Path | None = None) -> Path:
 
     Below `root` (default: `data.root()`) that is the set's own folder, such as mnist/, or `root` itself where the
     files lie there directly.
-    Raises: OptionError for an unknown name.
+    Raises: OptionError for an unknown name, or a set that is drawn and has no files.
     """
     source = registry.source(name)
+    if not source.files:
+        raise OptionError(f"data: {name} is drawn and has no files")
     return locate(source, source.files[0], root).parent
 
 

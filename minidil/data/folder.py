@@ -64,13 +64,18 @@ def folders(path: Path, op: str, what: str) -> tuple[str, ...]:
 
 def image_files(path: Path) -> list[Path]:
     """The images in a folder, by name. Raises: DataError if there is none."""
+    return files_of(path, SUFFIXES, "image")
+
+
+def files_of(path: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
+    """The files with such a suffix in a folder, by name, without hidden ones. Raises: DataError if there is none."""
     if not path.is_dir():
         raise DataError(f"folder: {path} is not a folder")
     files = sorted(
-        entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+        entry for entry in path.iterdir() if entry.suffix.lower() in suffixes and not entry.name.startswith(".")
     )
     if not files:
-        raise DataError(f"folder: {path} holds no image ({', '.join(SUFFIXES)})")
+        raise DataError(f"folder: {path} holds no {what} ({', '.join(suffixes)})")
     return files
 
 

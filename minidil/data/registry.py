@@ -37,8 +37,8 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    kinds: what its items have: a class for every one of the "images", "clips" or "texts"; "masks", one for every pixel; "tags",
-        one for every word.
+    kinds: what its items have: a class for every one of the "images", "clips", "sounds" or "texts"; "masks", one for every pixel;
+        "tags", one for every word; and "drawn" are sequences as long as they are wanted.
     """
 
     name: str
@@ -207,8 +207,34 @@ RT_POLARITY = Source(
     kinds=("texts",),
 )
 
-_ALL = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, CLIPS, RT_POLARITY, WNUT17)
-SOURCES = {source.name: source for source in _ALL}
+SPOKEN_DIGITS = Source(
+    name="spoken_digits",
+    title="spoken digits by six speakers, 8 kHz",
+    files=(
+        File(
+            "fsdd.npz",
+            15_426_325,
+            packed="sha256:16d6a908f7d7bac68acda8c450394b301ef560352aa29900a00a439ea533daa3",
+            absent="datasets/spoken_digits.md tells how it is made; put it there",
+        ),
+    ),
+    origin="Jakobovski et al., Free Spoken Digit Dataset, doi:10.5281/zenodo.1342401; packed as datasets/spoken_digits.md tells",
+    licence="CC BY-SA 4.0",
+    kinds=("sounds",),
+)
+
+
+def _drawn(name: str, title: str) -> Source:
+    origin = "drawn as Bai, Kolter and Koltun 2018, arXiv:1803.01271, tell"
+    return Source(name, title, (), embedded=True, origin=origin, licence="MIT, as minidil", kinds=("drawn",))
+
+
+COPY_MEMORY = _drawn("copy_memory", "ten symbols to be said again after a pause, drawn")
+ADDING = _drawn("adding", "the sum of two marked numbers, drawn")
+
+_PICTURES = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, CLIPS)
+_SEQUENCES = (SPOKEN_DIGITS, COPY_MEMORY, ADDING, RT_POLARITY, WNUT17)
+SOURCES = {source.name: source for source in (*_PICTURES, *_SEQUENCES)}
 NAMES = tuple(SOURCES)
 
 

@@ -1,23 +1,28 @@
 """Dividing a set in two, every class, or of masked images every kind of picture, in the same proportion."""
 
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from minidil.data.dataset import Dataset, Indices, Labels
+from minidil.data.dataset import Dataset, Labels
 from minidil.errors import OptionError
 
 
-class Divisible(Protocol):
-    """What can be divided; `Dataset` and `TextDataset` can."""
+class Stratified(Protocol):
+    """What can be divided: items of several kinds, of which some can be picked."""
 
     @property
-    def strata(self) -> Labels: ...
-    def subset(self, indices: Indices) -> Self: ...
+    def strata(self) -> Labels:
+        """The kind of each item."""
+        ...
+
+    def subset(self, indices: Any) -> Self:
+        """The items that are picked."""
+        ...
 
 
-AnyDataset = TypeVar("AnyDataset", bound=Divisible)
+AnyDataset = TypeVar("AnyDataset", bound=Stratified)
 
 
 def split(dataset: AnyDataset, fraction: float, seed: int) -> tuple[AnyDataset, AnyDataset]:

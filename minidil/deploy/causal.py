@@ -98,12 +98,14 @@ class Planned:
             nn.Sequential: self._sequential,
             nn.Residual: self._residual,
             nn.Conv1d: self._conv,
+            nn.WeightNormConv1d: self._conv,
             nn.AvgPool1d: self._mean,
             nn.MaxPool1d: self._largest,
             nn.BatchNorm: self._norm,
             nn.BatchNorm1d: self._norm,
             nn.LeakyReLU: self._leaky,
             nn.GELU: self._gelu,
+            nn.Gate: self._gate,
         }
         kind = type(module)
         if kind in handlers:
@@ -219,6 +221,12 @@ class Planned:
 
     def _gelu(self, module: nn.GELU, name: str, rows: Rows) -> Rows:
         return self._pointwise(name, program.GELU if module.approximate == "none" else program.GELU_TANH, rows)
+
+    def _gate(self, module: nn.Gate, name: str, rows: Rows) -> Rows:
+        if rows.channels % 2:
+            raise self._refusal(name, module, f"halves the channels and is given {rows.channels}")
+        made = Rows(0, rows.channels // 2, rows.start, rows.step)
+        return self._append(name, program.GATE, rows, made)
 
     def _pointwise(self, name: str, kind: int, rows: Rows, numbers: Array | None = None) -> Rows:
         return self._append(name, kind, rows, Rows(0, rows.channels, rows.start, rows.step), bias=numbers)

@@ -20,13 +20,16 @@ from minidil.models.inflate import InflatedConv, inflate
 from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
+from minidil.models.recurrent import SequenceLSTM, lstm
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.tagger import TAGGERS, Tagger, bilstm_crf, idcnn, no_context
+from minidil.models.tcn import tcn
 from minidil.models.text import SentenceNet, bilstm, dilated_cnn, kim_cnn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
 from minidil.models.vgg_imagenet import vgg16
+from minidil.models.wavenet import wavenet, wavenet_generator
 from minidil.nn import Module
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "Pixels",
     "ResNet",
     "SentenceNet",
+    "SequenceLSTM",
     "Tagger",
     "UNet",
     "Weights",
@@ -67,6 +71,7 @@ __all__ = [
     "inflate",
     "kim_cnn",
     "load_weights",
+    "lstm",
     "names",
     "no_context",
     "pretrained_weights",
@@ -76,10 +81,13 @@ __all__ = [
     "resnet50",
     "resnet_small",
     "start_from",
+    "tcn",
     "unet",
     "vgg16",
     "vgg_fast",
     "vgg_small",
+    "wavenet",
+    "wavenet_generator",
     "whitening",
 ]
 

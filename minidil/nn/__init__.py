@@ -11,6 +11,7 @@ from minidil.nn.activation import (
     Dropout1d,
     Dropout2d,
     Dropout3d,
+    Gate,
     Identity,
     LeakyReLU,
     LogSoftmax,
@@ -55,6 +56,7 @@ from minidil.nn.smooth import PhaseMixing, SharedConv, SmoothedDilation
 from minidil.nn.spacing import Dcls1d, Dcls2d, Dcls3d
 from minidil.nn.summary import Summary
 from minidil.nn.watch import watch
+from minidil.nn.weight_norm import WeightNormConv1d
 
 __all__ = [
     "CRF",
@@ -90,6 +92,7 @@ __all__ = [
     "Embedding",
     "Field",
     "Flatten",
+    "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -128,6 +131,7 @@ __all__ = [
     "Tanh",
     "TransformerEncoderLayer",
     "Upsample",
+    "WeightNormConv1d",
     "init",
     "watch",
 ]

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 import minidil.functional as F
-from minidil.errors import OptionError
+from minidil.errors import OptionError, ShapeError
 from minidil.nn.checks import check_inplace, check_rank
 from minidil.nn.module import Module
 from minidil.tensor import Tensor
@@ -32,6 +32,20 @@ class ReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
+
+
+class Gate(Module):
+    """tanh(a) sigmoid(b) of the two halves a and b of the channels: WaveNet's gated activation.
+
+    Shapes: x (N, 2 C, *S) -> (N, C, *S). Raises: ShapeError if the channels are not even.
+    Source: van den Oord et al. 2016, arXiv:1609.03499, equation 2.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim < 2 or x.shape[1] % 2:
+            raise ShapeError(f"Gate: x must be (N, 2 C, *S), an even number of channels, not {x.shape}")
+        a, b = F.chunk(x, 2, axis=1)
+        return F.multiply(F.tanh(a), F.sigmoid(b))
 
 
 class LeakyReLU(Module):

@@ -239,6 +239,9 @@ LEGAL = {
         "tta": 1,
         "size": 16,
         "frames": 8,
+        "length": 2,
+        "left_out": "theo",
+        "hears": "wave",
         "seed": 1,
     },
 }

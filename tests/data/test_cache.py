@@ -80,10 +80,17 @@ def test_check_looks_into_archives(tmp_path: Path) -> None:
 
 
 def test_every_name_has_a_reader_and_a_source() -> None:
-    pictures = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "nuclei")
-    assert NAMES == (*pictures, "clips", "rt_polarity", "wnut17") == tuple(SOURCES)
+    pictures = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "nuclei", "clips")
+    drawn = ("copy_memory", "adding")
+    sequences = ("spoken_digits", *drawn, "rt_polarity", "wnut17")
+    assert NAMES == (*pictures, *sequences) == tuple(SOURCES)
     assert len(load("digits", "test")) == 360
-    for name in NAMES:
+    for name in drawn:
+        with pytest.raises(OptionError, match=rf"load: {name} is drawn.*data.Drawn\(data.{name}\(100\)\)"):
+            load(name, "train")
+        with pytest.raises(OptionError, match=f"data: {name} is drawn and has no files"):
+            path(name)
+    for name in set(NAMES) - set(drawn):
         with pytest.raises(OptionError, match=f"{name}: split must be .*'train'.* '?test'?, got 'both'"):
             load(name, "both")
 
@@ -99,7 +106,7 @@ def test_an_unknown_name_is_refused(call: object) -> None:
 def test_the_registry_is_complete() -> None:
     for source in SOURCES.values():
         assert source.origin
-        assert source.files
+        assert bool(source.files) == ("drawn" not in source.kinds)
         for file in source.files:
             assert file.packed or file.unpacked or file.members
             assert file.size > 0

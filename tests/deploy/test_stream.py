@@ -152,6 +152,14 @@ def test_before_the_start_every_layer_sees_zeros_of_its_own(backend: str) -> Non
     assert deploy.stream(model).push(np.zeros((1, 2), np.float32)).tolist() == [[10, 15]]
 
 
+@pytest.mark.parametrize("sizes", [[1], [3, 60]])
+def test_gated_blocks_and_weight_norm(backend: str, sizes: list[int]) -> None:
+    gated = nn.Sequential(nn.Conv1d(3, 6, 2, dilation=3, padding="causal"), nn.Gate(), nn.Conv1d(3, 3, 1))
+    first = nn.WeightNormConv1d(2, 3, 3, padding="causal")
+    model = settled(nn.Sequential(first, nn.Residual(gated), nn.Residual(nn.Sequential(nn.Conv1d(3, 6, 1), nn.Gate()))))
+    compare(model, 70, sizes, np.float32, 1e-6)
+
+
 def test_a_layer_that_is_used_twice_looks_back_on_both_of_its_inputs(backend: str) -> None:
     conv = nn.Conv1d(2, 2, 2, dilation=3, padding="causal")
     model = nn.Sequential(conv, nn.ReLU(), conv)

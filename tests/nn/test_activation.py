@@ -30,6 +30,17 @@ def test_the_formula_and_its_gradient(layer: nn.Module, formula, check_layer) ->
     assert list(layer.parameters()) == []
 
 
+def test_the_gate_is_tanh_of_one_half_times_sigmoid_of_the_other(backend, check_layer) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 6, 5))
+    expected = np.tanh(x[:, :3]) / (1 + np.exp(-x[:, 3:]))
+    np.testing.assert_allclose(nn.Gate()(tensor(x)).numpy(), expected, atol=1e-12)
+    check_layer(nn.Gate(), 2, 4, 3)
+    with pytest.raises(
+        ShapeError, match=r"Gate: x must be \(N, 2 C, \*S\), an even number of channels, not \(2, 3, 4\)"
+    ):
+        nn.Gate()(tensor(x[:, :3, :4]))
+
+
 def test_dropout_in_training() -> None:
     x = tensor(np.ones((200, 200), np.float32), requires_grad=True)
     y = nn.Dropout(0.25)(x)

@@ -36,6 +36,7 @@ from minidil.ops import (
     select,
     shape,
     spacing,
+    weight_norm,
 )
 
 
@@ -203,6 +204,7 @@ CASES = [
     (norm.batch_norm, (X, positive(4), real(4)), {}),
     (norm.batch_norm, (X, positive(4), real(4)), {"mean": real(4), "var": positive(4)}),
     (norm.layer_norm, (X, positive(5), real(5)), {"normalized_shape": 5}),
+    (weight_norm.weight_norm, (positive(3, 4), real(3, 1)), {}),
     (loss.cross_entropy, (real(2, 3, 2),), {"target": TARGET, "weight": positive(3), "label_smoothing": 0.1}),
     (loss.cross_entropy, (real(2, 3, 2),), {"target": TARGET, "reduction": "none"}),
     (loss.binary_cross_entropy_with_logits, (real(3, 4),), {"target": positive(3, 4) / 2}),
@@ -299,6 +301,7 @@ def test_every_op_is_here():
         select,
         shape,
         spacing,
+        weight_norm,
     )
     public = {
         value

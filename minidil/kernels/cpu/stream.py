@@ -34,6 +34,7 @@ from minidil.kernels.reference.stream import (
     CONV,
     DILATION,
     FILTERS,
+    GATE,
     GELU,
     GELU_TANH,
     GROUPED,
@@ -284,6 +285,9 @@ def _pointwise(row: Array, own: Array, kind: int) -> None:
     elif kind == TANH:
         for c in range(n):
             row[c] = math.tanh(row[c])
+    elif kind == GATE:
+        for c in range(n // 2):
+            row[c] = math.tanh(row[c]) / (1 + math.exp(-row[n // 2 + c]))
     elif kind == SILU:
         for c in range(n):
             row[c] = row[c] / (1 + math.exp(-row[c]))

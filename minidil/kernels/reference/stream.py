@@ -30,7 +30,7 @@ BIAS = 13  # where in `weights` the bias lies, or what else a layer has
 FIELDS = 14
 
 # The kinds of layer. Up to LARGEST they look back, and the others work position by position.
-CONV, GROUPED, LARGEST, ADD, SCALE, RELU, LEAKY, GELU, GELU_TANH, TANH, SIGMOID, SILU = range(12)
+CONV, GROUPED, LARGEST, ADD, SCALE, RELU, LEAKY, GELU, GELU_TANH, TANH, SIGMOID, SILU, GATE = range(13)
 
 HEAD, WAIT = 0, 1  # the columns of `counters`
 WIDTH_BYTES = 1  # of what is computed at once: rows of weights are filled up to it
@@ -109,5 +109,7 @@ def _pointwise(rows: Array, weights: Array, layer: Array) -> Array:
         return gelu(rows)
     if kind == TANH:
         return np.tanh(rows)
+    if kind == GATE:
+        return np.tanh(rows[:, : n // 2]) * sigmoid(rows[:, n // 2 :])
     gate = sigmoid(rows)
     return gate if kind == SIGMOID else rows * gate
