@@ -14,11 +14,11 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar100": {},
     "nuclei": {"model": "unet"},
     "clips": {"model": "c3d"},
-    "rt_polarity": {"model": "kim_cnn"},
-    "wnut17": {"model": "bilstm_crf"},
     "spoken_digits": {"model": "wavenet"},
     "copy_memory": {"model": "tcn"},
     "adding": {"model": "tcn", "lr": 4e-3, "loss": "mse", "length": 200},
+    "rt_polarity": {"model": "kim_cnn"},
+    "wnut17": {"model": "bilstm_crf"},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

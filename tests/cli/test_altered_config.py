@@ -239,6 +239,7 @@ LEGAL = {
         "tta": 1,
         "size": 16,
         "frames": 8,
+        "vectors": "words.npz",
         "length": 2,
         "left_out": "theo",
         "hears": "wave",

@@ -152,7 +152,7 @@ def test_data_lists_checks_and_gets(
     assert main(["data", "list"]) == 0
     out = capsys.readouterr().out
     assert [line.split()[:2] for line in out.splitlines()[1:-1]] == [
-        [name, "yes" if name in ("digits", "clips") else "no"] for name in data.NAMES
+        [name, "yes" if name in ("digits", "clips", "copy_memory", "adding") else "no"] for name in data.NAMES
     ]
     assert str(tmp_path) in out
     assert main(["data", "check"]) == 0
