@@ -9,6 +9,7 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.aspp import ASPP
+from minidil.models.bert import Bert, minilm
 from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
@@ -32,6 +33,7 @@ __all__ = [
     "PIXELS",
     "SEGMENTERS",
     "VGG",
+    "Bert",
     "Bottleneck",
     "ContextNet",
     "EfficientNet",
@@ -49,6 +51,7 @@ __all__ = [
     "efficientnet_lite0",
     "hed",
     "load_weights",
+    "minilm",
     "names",
     "pretrained_weights",
     "replace_head",
