@@ -7,7 +7,7 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import analysis, data, deploy, detect, functional, models, nn, optim, schedule, testing, train, viz
+from minidil import analysis, data, deploy, detect, functional, models, nn, optim, schedule, testing, text, train, viz
 from minidil.creation import (
     arange,
     eye,
@@ -70,6 +70,7 @@ __all__ = [
     "set_num_threads",
     "tensor",
     "testing",
+    "text",
     "train",
     "use",
     "viz",

@@ -7,6 +7,7 @@ for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
+Texts: data.rt_polarity("train"), or data.text_file("reviews.csv") with a column of text and one of labels.
 """
 
 import sys
@@ -27,7 +28,9 @@ from minidil.data.masked import MaskedDataset
 from minidil.data.mnist import fashion_mnist, mnist
 from minidil.data.nuclei import nuclei
 from minidil.data.registry import NAMES, SOURCES, source
+from minidil.data.rt_polarity import rt_polarity
 from minidil.data.splitting import few, split
+from minidil.data.texts import TextDataset, text_file
 from minidil.names import lookup
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "FileStatus",
     "MaskedDataset",
     "TensorDataset",
+    "TextDataset",
     "check",
     "cifar10",
     "cifar100",
@@ -53,22 +57,25 @@ __all__ = [
     "nuclei",
     "path",
     "root",
+    "rt_polarity",
     "source",
     "split",
+    "text_file",
     "transforms",
 ]
 
-_READERS: dict[str, Callable[[str, str | Path | None], Dataset]] = {
+_READERS: dict[str, Callable[[str, str | Path | None], Any]] = {
     "digits": lambda split, root: digits(split),
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "nuclei": nuclei,
+    "rt_polarity": rt_polarity,
 }
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> Dataset:
+def load(name: str, split: str, root: str | Path | None = None) -> Any:
     """The set called `name`, one of `NAMES`: load("cifar10", "test") is cifar10("test").
 
     Raises: OptionError for an unknown name or split; DataError as the set's own function does.

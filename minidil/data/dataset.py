@@ -18,13 +18,11 @@ Indices = Sequence[int] | slice | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
 SPLITS = ("train", "test")
 
 
-def check_split(split: str, op: str) -> None:
-    """Raise OptionError unless `split` is "train" or "test"; `op` is the name that the message begins with."""
-    if split not in SPLITS:
-        raise OptionError(
-            f"{op}: split must be 'train' or 'test', got {split!r}; "
-            "for a validation part use data.split(train_set, 0.9, seed=0)"
-        )
+def check_split(split: str, op: str, splits: tuple[str, ...] = SPLITS) -> None:
+    """Raise OptionError unless `split` is one of `splits`; `op` is the name that the message begins with."""
+    if split not in splits:
+        advice = "; for a validation part use data.split(train_set, 0.9, seed=0)" if splits == SPLITS else ""
+        raise OptionError(f"{op}: split must be {' or '.join(map(repr, splits))}, got {split!r}{advice}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

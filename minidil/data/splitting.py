@@ -1,20 +1,29 @@
 """Dividing a set in two, every class, or of masked images every kind of picture, in the same proportion."""
 
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from minidil.data.dataset import Dataset, Labels
+from minidil.data.dataset import Dataset, Indices, Labels
 from minidil.errors import OptionError
 
-AnyDataset = TypeVar("AnyDataset", bound=Dataset)
+
+class Divisible(Protocol):
+    """What can be divided; `Dataset` and `TextDataset` can."""
+
+    @property
+    def strata(self) -> Labels: ...
+    def subset(self, indices: Indices) -> Self: ...
+
+
+AnyDataset = TypeVar("AnyDataset", bound=Divisible)
 
 
 def split(dataset: AnyDataset, fraction: float, seed: int) -> tuple[AnyDataset, AnyDataset]:
     """Divide a set in two, its `strata` in the same proportion: (first, second), both in the order of the set.
 
-    The first has floor(fraction * N) images, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
+    The first has floor(fraction * N) items, drawn by `in_first`: split(train, 0.9, seed=0) keeps a tenth for validation.
     Raises: OptionError as `in_first` does.
     """
     chosen = in_first(dataset.strata, fraction, seed)
@@ -60,7 +69,7 @@ def in_first(labels: Labels, fraction: float, seed: int) -> npt.NDArray[np.bool_
     total = _floor(fraction * len(labels))
     if not 0 < total < len(labels):
         raise OptionError(
-            f"split: {fraction} of {len(labels)} images puts {total} into the first part and {len(labels) - total} "
+            f"split: {fraction} of {len(labels)} items puts {total} into the first part and {len(labels) - total} "
             "into the second; neither may be empty"
         )
 

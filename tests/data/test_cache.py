@@ -80,10 +80,12 @@ def test_check_looks_into_archives(tmp_path: Path) -> None:
 
 
 def test_every_name_has_a_reader_and_a_source() -> None:
-    assert NAMES == ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "nuclei") == tuple(SOURCES)
+    assert (
+        NAMES == ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "nuclei", "rt_polarity") == tuple(SOURCES)
+    )
     assert len(load("digits", "test")) == 360
     for name in NAMES:
-        with pytest.raises(OptionError, match=f"{name}: split must be 'train' or 'test', got 'both'"):
+        with pytest.raises(OptionError, match=f"{name}: split must be 'train' or .*'test', got 'both'"):
             load(name, "both")
 
 
