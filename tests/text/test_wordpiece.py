@@ -1,4 +1,4 @@
-"""WordPiece: pieces as the library `tokenizers` makes them, from results that are stored and, where it is installed, from itself."""
+"""WordPiece: pieces as the library `tokenizers` makes them: stored results and, where it is installed, the library itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidil.data.wordpiece import WordPiece, words
 from minidil.errors import DataError, OptionError
+from minidil.text.wordpiece import WordPiece, words
 
 LETTERS = string.ascii_lowercase + string.digits + "σß가\u1100\u1161"
 VOCABULARY = [
