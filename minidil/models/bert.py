@@ -173,8 +173,8 @@ class _SelfAttention(Module):
         def split(y: Tensor) -> Tensor:  # (N, T, H) -> (N, heads, T, H / heads)
             return y.reshape(n, t, self.heads, -1).transpose(0, 2, 1, 3)
 
-        parts = (split(part(x)) for part in (self.query, self.key, self.value))
-        y = F.scaled_dot_product_attention(*parts, attn_mask=counts[:, None, None, :])
+        query, key, value = (split(part(x)) for part in (self.query, self.key, self.value))
+        y = F.scaled_dot_product_attention(query, key, value, attn_mask=counts[:, None, None, :])
         return y.transpose(0, 2, 1, 3).reshape(n, t, width)
 
 
