@@ -105,11 +105,11 @@ def main(folder: Path, kind: str, weights: str, seed: int, epochs: int) -> None:
         "epochs": epochs,
         "command": f"python chapters/measured/bert.py CACHE {kind} {weights} {seed} {epochs}",
         "trained_parameters": sum(each.size for each in model.parameters() if each.requires_grad),
-        "dev": round(history.best.val_accuracy, 4),
+        "dev": round(history.best["val_accuracy"], 4),
         "test": round(accuracy, 4),
         "cpu_seconds": round(seconds),
         "read_cpu_seconds": round(float(found["seconds"])),
-        "threads": md.get_num_threads(),
+        "threads": md.num_threads(),
         "python": platform.python_version(),
         "answers": "".join(map(str, np.concatenate(answers))),
     }
