@@ -24,10 +24,14 @@ _TOP = Option("classes to print", int, least=1, usual=str(_SHOWN))
 
 def add(commands: "Commands") -> None:
     """Declare the command and its options."""
-    parser = commands.add_parser("predict", help="name what is in image files, or draw its outlines")
+    parser = commands.add_parser(
+        "predict", help="name what is in image files, or draw its outlines; or what a sentence says"
+    )
     parser.set_defaults(run=run)
     parser.add_argument("trained", metavar="RUN", help=RUN_HELP + FILE_HELP)
-    parser.add_argument("sources", nargs="+", metavar="WHAT", help="image files of any size")
+    parser.add_argument(
+        "sources", nargs="+", metavar="WHAT", help="image files of any size; or sentences, each in quotation marks"
+    )
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
     )

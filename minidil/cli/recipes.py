@@ -13,6 +13,7 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar10": {},
     "cifar100": {},
     "nuclei": {"model": "unet"},
+    "rt_polarity": {"model": "kim_cnn"},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

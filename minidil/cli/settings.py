@@ -53,7 +53,8 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/; "
+        "or a .csv or .tsv with the columns text and label",
         metavar="SET",
     )
     recipe: str = declared(
@@ -223,9 +224,8 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                raise OptionError(
-                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                )
+                users = " or ".join(each.answers for each in TASKS if name not in each.idle)
+                raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

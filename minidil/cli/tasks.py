@@ -86,7 +86,44 @@ SEGMENTATION = Task(
     idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION)
+SENTENCES = Task(
+    kind="texts",
+    answers="a class for every sentence",
+    items="sentences",
+    models=models.SENTENCES,
+    losses={"cross-entropy": F.cross_entropy},
+    metrics={"accuracy": accuracy},
+    by="accuracy",
+    kept_by="minidil.cli.sentences:Sentences",
+    usual={
+        "model": "kim_cnn",
+        "epochs": 6,
+        "batch_size": 50,
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+    },
+    idle={
+        "init": None,  # the rows of a table mean the words of its own vocabulary
+        "output_stride": None,
+        "norm_bias_lr": 1.0,
+        "normalize": "set",
+        "zoom": 1.0,
+        "tile": 0,
+        "turn": False,
+        "crop": 0,
+        "crop_fill": "zeros",
+        "flip": False,
+        "flip_rule": "random",
+        "cutout": 0,
+        "tta": 0,
+        "labels_per_class": None,
+        "size": 32,
+    },
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, SENTENCES)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

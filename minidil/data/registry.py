@@ -37,7 +37,7 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    kinds: what its items have: "images", a class for every image; "masks", one for every pixel.
+    kinds: what its items have: "images", a class for every image; "masks", one for every pixel; "texts", one for every text.
     """
 
     name: str
@@ -174,6 +174,7 @@ RT_POLARITY = Source(
     ),
     origin="Pang and Lee 2005, arXiv:cs/0506075, sentence polarity v1.0; packed as datasets/rt_polarity.md tells",
     licence="none stated by the authors, who ask for a citation",
+    kinds=("texts",),
 )
 
 SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI, RT_POLARITY)}

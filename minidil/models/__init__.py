@@ -20,6 +20,7 @@ from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.resnet import ResNet, resnet_small
+from minidil.models.text import SentenceNet, bilstm, dilated_cnn, kim_cnn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
 from minidil.models.vgg import VGG, vgg_small
@@ -32,6 +33,7 @@ __all__ = [
     "MODELS",
     "PIXELS",
     "SEGMENTERS",
+    "SENTENCES",
     "VGG",
     "Bert",
     "Bottleneck",
@@ -40,16 +42,20 @@ __all__ = [
     "Loaded",
     "Pixels",
     "ResNet",
+    "SentenceNet",
     "UNet",
     "Weights",
     "WhitenedVGG",
     "available",
+    "bilstm",
     "build",
     "context",
     "context_module",
     "degridding",
+    "dilated_cnn",
     "efficientnet_lite0",
     "hed",
+    "kim_cnn",
     "load_weights",
     "minilm",
     "names",
@@ -78,7 +84,9 @@ MODELS: dict[str, Callable[..., Module]] = {
     "efficientnet_lite0": efficientnet_lite0,
 }
 SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
-# Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
+# Those that give a class to a sentence are built for the words of a vocabulary: (words, num_classes, **options).
+SENTENCES: dict[str, Callable[..., Module]] = {"kim_cnn": kim_cnn, "dilated_cnn": dilated_cnn, "bilstm": bilstm}
+# Every network of images by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
 names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
 
 

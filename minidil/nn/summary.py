@@ -104,6 +104,8 @@ class Summary:
 def summarise(model: ModuleLike, input_shape: tuple[int, ...], batch_size: int) -> Summary:
     """Run the model once on zeros of (batch_size, *input_shape), in evaluation mode, and tabulate what ran.
 
+    The zeros are integers where the model takes these, as `nn.Embedding` does (`Module.casts` is false).
+
     A row is a call of a module without children, or with parameters of its own. Receptive fields follow the recorded
     graph: a layer's is computed from its input's, and where a sum or a concatenation joins paths, as in a residual block,
     the widest counts. What happens between layers is taken to be pointwise. Fields count padding, so they may exceed the input.
@@ -113,7 +115,7 @@ def summarise(model: ModuleLike, input_shape: tuple[int, ...], batch_size: int) 
     if not all(isinstance(n, int) and n >= 1 for n in shape):
         raise OptionError(f"summary: input_shape is (C, *S) and batch_size a number, all ints >= 1, not {shape}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-    x = Tensor(np.zeros(shape, dtype), requires_grad=True)
+    x = Tensor(np.zeros(shape, dtype if model.casts else np.int64), requires_grad=model.casts)
     fields = _Fields(x)
     rows: list[Row] = []
     counted: set[int] = set()
