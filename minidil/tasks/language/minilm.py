@@ -16,14 +16,19 @@ def pretrained(dropout: float = 0.1) -> tuple[Bert, WordPiece]:
     Raises: OptionError, with the command that installs the package, if it is not there; CheckpointError if its files are
         damaged, or do not fit together; DataError for a damaged vocabulary.
     """
-    state = packages.convert(PACKAGE).state
+    pieces, state = vocabulary(), packages.convert(PACKAGE).state
     bert = minilm(dropout=dropout)
     bert.load_state_dict(state)
-    vocabulary = packages.known(PACKAGE).vocabulary
-    assert vocabulary is not None  # for the type checker: this package has one
-    path = packages.located(PACKAGE, vocabulary)
-    pieces = WordPiece.read(path)
     rows = bert.embeddings.word_embeddings.num_embeddings
     if len(pieces) != rows:
-        raise CheckpointError(f"{path} has {len(pieces):,} pieces, and the weights beside it have {rows:,}")
+        raise CheckpointError(
+            f"{PACKAGE}: its vocab.txt has {len(pieces):,} pieces, and the weights beside it have {rows:,}"
+        )
     return bert, pieces
+
+
+def vocabulary() -> WordPiece:
+    """The word pieces alone. Raises: as `pretrained`."""
+    path = packages.known(PACKAGE).vocabulary
+    assert path is not None  # for the type checker: this package has one
+    return WordPiece.read(packages.located(PACKAGE, path))
