@@ -213,7 +213,10 @@ class Settings:
         task, source = task_of(self.model), data.SOURCES.get(self.data)
         if source and task.kind not in source.kinds:
             fitting = [each for each in TASKS if each.kind in source.kinds]
-            has, names = dict.fromkeys(each.answers for each in fitting), sorted(name for each in fitting for name in each.models)
+            has, names = (
+                dict.fromkeys(each.answers for each in fitting),
+                sorted(name for each in fitting for name in each.models),
+            )
             raise OptionError(
                 f"--model {self.model} gives {task.answers}, and {self.data} has {' and '.join(has)}; "
                 f"choose from {', '.join(names)}"
