@@ -116,13 +116,17 @@ class Sentences(Experiment):
 
     def learning(self, items: data.TextDataset) -> text.BucketLoader:
         """Shuffled batches of sentences of like lengths."""
-        settings, encoded = self.settings, sentiment.encoded(items, self.vocabulary)
+        settings = self.settings
         options: dict[str, Any] = {"drop_last": settings.drop_last, "seed": settings.seed}
-        return text.BucketLoader(encoded, settings.batch_size, shuffle=True, **options)
+        return text.BucketLoader(self.encoded(items), settings.batch_size, shuffle=True, **options)
 
     def measuring(self, items: data.TextDataset) -> text.BucketLoader:
         """All sentences in their order."""
-        return text.BucketLoader(sentiment.encoded(items, self.vocabulary), _EVALUATION_BATCH)
+        return text.BucketLoader(self.encoded(items), _EVALUATION_BATCH)
+
+    def encoded(self, items: data.TextDataset) -> list[tuple[Any, int]]:
+        """(numbers, label) of every sentence."""
+        return sentiment.encoded(items, self.vocabulary)
 
     def report(self, model: Module, items: data.TextDataset, content: dict[str, Any]) -> None:
         """Print the accuracy, and that of the control on the same sentences, with McNemar's test; on those of validation, too."""
@@ -169,14 +173,16 @@ class Sentences(Experiment):
         words = text.words(source)
         if not words:
             raise DataError(f"{source!r}: there is no word in it")
-        with no_grad():
-            logits = model(tensor(self.vocabulary.encode(words)[None]))
-            probabilities = F.softmax(logits, axis=1).numpy()[0]
-        best = [int(at) for at in probabilities.argsort()[::-1][: wanted.top]]
         unknown = sorted({word for word in words if word not in self.vocabulary})
+        note = f"; not in the vocabulary: {', '.join(unknown)}" if unknown else ""
+        return self._answer(model, self.vocabulary.encode(words), wanted, note, unknown)
+
+    def _answer(self, model: Module, ids: Array, wanted: Wanted, note: str, unknown: list[str]) -> Answer:
+        with no_grad():
+            probabilities = F.softmax(model(tensor(ids[None])), axis=1).numpy()[0]
+        best = [int(at) for at in probabilities.argsort()[::-1][: wanted.top]]
         named = [{"class": self.classes[at], "probability": float(probabilities[at])} for at in best]
         said = ", ".join(f"{each['class']} {each['probability']:.1%}" for each in named)
-        note = f"; not in the vocabulary: {', '.join(unknown)}" if unknown else ""
         return Answer(said + note, {"classes": named, "unknown": unknown})
 
 

@@ -232,7 +232,10 @@ class Settings:
         task, source = task_of(self.model), data.SOURCES.get(self.data)
         if source and task.kind not in source.kinds:
             fitting = [each for each in TASKS if each.kind in source.kinds]
-            has, names = (each.answers for each in fitting), sorted(name for each in fitting for name in each.models)
+            has, names = (
+                dict.fromkeys(each.answers for each in fitting),
+                sorted(name for each in fitting for name in each.models),
+            )
             raise OptionError(
                 f"--model {self.model} gives {task.answers}, and {self.data} has {' and '.join(has)}; "
                 f"choose from {', '.join(names)}"
@@ -243,8 +246,8 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                whose = " or ".join(each.answers for each in TASKS if name not in each.idle)
-                raise OptionError(f"{flag(name)} is for {whose}, and {self.model} gives {task.answers}; leave it out")
+                users = " or ".join(dict.fromkeys(each.answers for each in TASKS if name not in each.idle))
+                raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

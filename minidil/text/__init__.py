@@ -4,6 +4,7 @@ vocabulary = text.Vocabulary.of([text.words(sentence) for sentence in sentences]
 items = [(vocabulary.encode(text.words(sentence)), label) for sentence, label in zip(sentences, labels)]
 loader = text.BucketLoader(items, 50, shuffle=True, seed=0)  # for train.fit: (ids (N, T), labels (N,))
 mask = text.present(ids)                                     # (N, T), true where a word stands; the model asks for it
+pieces = text.WordPiece.read("vocab.txt").encode(sentence)    # numbers of word pieces, for a BERT
 pooled = text.max_over_time(features, mask)                  # (N, C, T) -> (N, C): padding is never seen
 """
 
@@ -12,6 +13,7 @@ from minidil.text.padding import IGNORED, pad, padded_batch, present
 from minidil.text.pooling import masked, max_over_time, mean_over_time
 from minidil.text.vectors import read_vectors
 from minidil.text.vocabulary import PADDING, UNKNOWN, Vocabulary
+from minidil.text.wordpiece import WordPiece
 from minidil.text.words import words
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "UNKNOWN",
     "BucketLoader",
     "Vocabulary",
+    "WordPiece",
     "masked",
     "max_over_time",
     "mean_over_time",

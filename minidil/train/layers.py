@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidil.errors import OptionError
+from minidil.models.bert import Bert
 from minidil.nn import (
     BatchNorm,
     GroupNorm,
@@ -19,7 +20,7 @@ from minidil.nn import (
     Sequential,
 )
 
-_CONTAINERS = (Sequential, ModuleList, ModuleDict)
+_CONTAINERS = (Sequential, ModuleList, ModuleDict, Bert)
 _NORMS = (BatchNorm, LayerNorm, GroupNorm, InstanceNorm)
 
 
@@ -36,8 +37,8 @@ def layers(model: Module) -> list[Layer]:
     """The layers of a model, in the order in which it names them: for the models here, that of the forward pass.
 
     A layer is a convolution, a linear map or whatever else has weights, together with the normalisation behind it. What is not
-    one of these but holds some counts as one layer as a whole, such as a residual block; `Sequential`, `ModuleList`, `ModuleDict`
-    and the model itself are taken apart.
+    one of these but holds some counts as one layer as a whole, such as a residual block; `Sequential`, `ModuleList`,
+    `ModuleDict`, `models.Bert` and the model itself are taken apart.
     """
     found: list[tuple[str, list[tuple[str, Module]]]] = []
     for name, module in _parts(model, ""):

