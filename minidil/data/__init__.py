@@ -7,6 +7,7 @@ for images, labels in loader: ...
 
 Arrays of your own: data.TensorDataset(x, y), a list of items, or data.folder("pictures") of one sub-folder a class.
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
+Boxes around objects: data.boxed(data.nuclei("train")), or data.boxed_folder("pictures") of images/ and annotations.json.
 """
 
 import sys
@@ -16,8 +17,10 @@ from typing import Any
 
 from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
+from minidil.data.boxed import BoxedDataset, Truth, boxed
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
+from minidil.data.coco import boxed_folder
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
 from minidil.data.folder import folder
@@ -34,11 +37,15 @@ __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
+    "BoxedDataset",
     "DataLoader",
     "Dataset",
     "FileStatus",
     "MaskedDataset",
     "TensorDataset",
+    "Truth",
+    "boxed",
+    "boxed_folder",
     "check",
     "cifar10",
     "cifar100",

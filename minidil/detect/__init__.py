@@ -3,9 +3,10 @@
 `functional.roi_align` and `functional.focal_loss` are the differentiable parts; what is here works on boxes on the host.
 """
 
+from minidil.data import Truth
 from minidil.detect.anchor import anchors, match
 from minidil.detect.boxes import box_iou, clip_boxes, decode, encode, nms
-from minidil.detect.metric import AveragePrecision, Detections, Truth, average_precision
+from minidil.detect.metric import AveragePrecision, Detections, average_precision
 from minidil.detect.network import FasterRCNN, faster_rcnn
 
 __all__ = [

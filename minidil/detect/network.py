@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 
 import minidil.functional as F
 from minidil.array import Array
+from minidil.data import Truth
 from minidil.detect.anchor import anchors
-from minidil.detect.boxes import clip_boxes, decode, has_area, nms
+from minidil.detect.boxes import clip_boxes, decode, nms
 from minidil.detect.loss import Draw, Drawn, StageLoss
-from minidil.detect.metric import Detections, Truth
+from minidil.detect.metric import Detections
 from minidil.errors import OptionError, ShapeError
 from minidil.graph import no_grad
 from minidil.nn import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, ResidualBlock, Sequential
 from minidil.nn.checks import check_counts, check_rank
 from minidil.nn.modes import evaluating
-from minidil.ops.boxes import Boxes, as_boxes
+from minidil.ops.boxes import Boxes, as_boxes, has_area
 from minidil.random import default_rng
 from minidil.tensor import Tensor, as_tensor
 
