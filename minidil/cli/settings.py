@@ -53,7 +53,7 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one sub-folder of images per class, or with images/ and masks/",
+        f"{', '.join(data.NAMES)}, or a folder of one sub-folder a class, or of images/ and masks/ or annotations.json",
         metavar="SET",
     )
     recipe: str = declared(
@@ -223,9 +223,8 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                raise OptionError(
-                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                )
+                others = " or ".join(each.answers for each in TASKS if name not in each.idle)
+                raise OptionError(f"{flag(name)} is for {others}, and {self.model} gives {task.answers}; leave it out")
 
 
 def placed(name: str) -> str:

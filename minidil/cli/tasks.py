@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import minidil.functional as F
 from minidil import models
+from minidil.detect import FasterRCNN, faster_rcnn
 from minidil.nn import Module
 from minidil.tasks import segmentation
 from minidil.train import Loss, Metric
@@ -96,7 +97,34 @@ SEGMENTATION = Task(
     idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0},
     draws=True,
 )
-TASKS = (CLASSIFICATION, SEGMENTATION)
+DETECTION = Task(
+    kind="boxes",
+    answers="boxes around objects",
+    items="images",
+    models={"faster_rcnn": faster_rcnn},
+    # Of the network that is trained: `Boxes.goal` binds them to it.
+    losses={"two-stage": cast(Loss, FasterRCNN.loss)},
+    metrics={"f1": cast(Metric, FasterRCNN.f1)},
+    by="f1",
+    kept_by="minidil.cli.boxes:Boxes",
+    usual={
+        "model": "faster_rcnn",
+        "epochs": 14,
+        "batch_size": 4,
+        "drop_last": True,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "clip_norm": 5.0,
+        "normalize": "image",
+        "turn": True,
+        "crop": 0,
+    },
+    # What is mirrored at the border is seen twice, and has no box.
+    idle={"label_smoothing": 0.0, "labels_per_class": None, "tta": 0, "output_stride": None, "crop_fill": "zeros"},
+    draws=True,
+)
+TASKS = (CLASSIFICATION, SEGMENTATION, DETECTION)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

@@ -37,7 +37,7 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    kinds: what its items have: "images", a class for every image; "masks", one for every pixel.
+    kinds: what its items have: "images", a class for every image; "masks", one for every pixel; "boxes", boxes around objects.
     """
 
     name: str
@@ -158,7 +158,7 @@ NUCLEI = Source(
     ),
     origin="Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7, BBBC038v1; packed as datasets/nuclei.md tells",
     licence="CC0",
-    kinds=("masks",),
+    kinds=("masks", "boxes"),
 )
 
 SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}

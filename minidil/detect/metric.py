@@ -115,6 +115,29 @@ def average_precision(
     return AveragePrecision(tuple(thresholds), tuple(classes), precision, recall)
 
 
+def f1(
+    found: Sequence[Detections], truth: Sequence[Truth], *, score: float = 0.5, threshold: float = 0.5
+) -> NDArray[np.float64]:
+    """Of every picture 2 right / (found + true boxes), (N,), of the boxes with at least that score; NaN if there are neither.
+
+    It is the harmonic mean of precision and recall where one cuts at that score. threshold: the IoU that is demanded.
+    Raises: ShapeError unless there are as many of both.
+    """
+    if len(found) != len(truth):
+        raise ShapeError(f"f1: {len(found)} pictures were searched, but the truth is of {len(truth)}")
+    figures = np.full(len(found), np.nan)
+    for number, (guessed, picture) in enumerate(zip(found, truth, strict=True)):
+        sure = guessed.scores >= score
+        kept = Detections(guessed.boxes[sure], guessed.scores[sure], guessed.labels[sure])
+        right = wrong = wanted = 0
+        for label in {*kept.labels.tolist(), *picture.labels.tolist()}:
+            _, hits, misses, count = _judged(kept, picture, label, None, np.array([threshold]))
+            right, wrong, wanted = right + hits.sum(), wrong + misses.sum(), wanted + count
+        if right + wrong + wanted:
+            figures[number] = 2 * right / (right + wrong + wanted)
+    return figures
+
+
 def _judged(
     found: Detections, truth: Truth, label: int, max_detections: int | None, limits: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], int]:
