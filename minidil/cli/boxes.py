@@ -68,7 +68,7 @@ class Boxes(Images):
 
         goal = self.goal(model)
         metrics: Any = evaluate(model, self.measuring(items), observe, loss=goal["loss"], metrics=goal["metrics"])
-        contestants = {self.settings.model: found, "its proposals alone": proposed, **_controls(items)}
+        contestants = {self.settings.model: found, "its proposals alone": proposed, **controls(items)}
         rows, content["found by"] = list[tuple[str, ...]]([("found by", *_FIGURES)]), {}
         for name, boxes in contestants.items():
             result = average_precision(boxes, items.labels)
@@ -106,7 +106,7 @@ def _part(settings: Settings, part: str) -> data.BoxedDataset:
     return data.boxed(items) if isinstance(items, data.MaskedDataset) else items
 
 
-def _controls(items: data.BoxedDataset) -> dict[str, list[Detections]]:
+def controls(items: data.BoxedDataset) -> dict[str, list[Detections]]:
     """What is found without having seen a box, where objects are of one class: the parts of Otsu's mask; for nuclei also of the
     mask of the network that comes with minidil."""
     if len(items.classes) > 1 or items.images.dtype != np.uint8:
