@@ -24,7 +24,7 @@ _TOP = Option("classes to print", int, least=1, usual=str(_SHOWN))
 
 def add(commands: "Commands") -> None:
     """Declare the command and its options."""
-    parser = commands.add_parser("predict", help="name what is in image files, or draw its outlines")
+    parser = commands.add_parser("predict", help="name what is in image files, or draw where it is")
     parser.set_defaults(run=run)
     parser.add_argument("trained", metavar="RUN", help=RUN_HELP + FILE_HELP)
     parser.add_argument("sources", nargs="+", metavar="WHAT", help="image files of any size")
@@ -36,7 +36,7 @@ def add(commands: "Commands") -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where a network that gives a class for every pixel writes NAME-overlay.png (default: the current folder)",
+        help="where NAME-overlay.png is written, for a class for every pixel, or NAME-boxes.png (default: the current folder)",
     )
     replace(options()["tta"], usual="as trained").add_to(parser, "tta")
     options()["backend"].add_to(parser, "backend")

@@ -40,7 +40,7 @@ defaults listed here are those for photographs, and the others stand below. --dr
 
 _EPILOG = """
 A folder of images/ and masks/ has with --model unet or context the defaults of nuclei; the masks hold the numbers of the
-classes, or black and white.
+classes, or black and white. One of images/ and annotations.json, as COCO writes it, is for --model faster_rcnn.
 
 --init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
 those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,
