@@ -15,7 +15,7 @@ from minidil.cli.experiment import Experiment, testing_set
 from minidil.cli.images import Images
 from minidil.models.pretrained import Weights, from_tree
 
-NAMES = {"iou": "IoU", "dice": "Dice", "f1": "F1"}
+NAMES = {"iou": "mean IoU", "dice": "Dice", "f1": "mean F1"}
 FOLDER = Path(models.__file__).with_name("weights")
 
 
@@ -45,7 +45,7 @@ def main(run: str) -> None:
     path = FOLDER / f"{weights.model}-{weights.data}.npz"
     FOLDER.mkdir(exist_ok=True)
     checkpoint.save(path, tree | {"test_accuracy": accuracy, "figures": figures})
-    told = ", ".join(f"mean {NAMES[name]} {value:.4f}" for name, value in figures.items())
+    told = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in figures.items())
     found = told if accuracy is None else f"{accuracy:.2%}"
     print(
         f"| `{path.name}` | {path.stat().st_size / 1e6:.2f} MB | {found} of {len(images):,} test images "

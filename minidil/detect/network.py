@@ -26,6 +26,7 @@ from minidil.detect.loss import Draw, Drawn, StageLoss
 from minidil.detect.metric import Detections, f1
 from minidil.errors import OptionError, ShapeError
 from minidil.graph import no_grad
+from minidil.models import pretrained_weights
 from minidil.nn import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, ResidualBlock, Sequential
 from minidil.nn.checks import check_counts, check_rank
 from minidil.nn.modes import evaluating
@@ -35,6 +36,7 @@ from minidil.tensor import Tensor, as_tensor
 
 STRIDE = 4  # of the map; its cells lie as `anchors` and `roi_align` think, since poolings of 2 by 2 move nothing
 BINS = 5  # of a proposal along each axis
+LOOKS = 2  # how often the second stage corrects a box, once it has learnt to; its chance is the mean
 PROPOSALS = Draw(256, 0.5, high=0.7, low=0.3, keep_best=True, weights=(1, 1, 1, 1))
 OBJECTS = Draw(128, 0.25, high=0.5, low=0.5, keep_best=False, weights=(10, 10, 5, 5))
 
@@ -112,7 +114,7 @@ class FasterRCNN(Module):
         return figures[~np.isnan(figures)]
 
     def detect(
-        self, x: Tensor | Array, *, score: float = 0.05, overlap: float = 0.5, max_detections: int = 200
+        self, x: Tensor | Array, *, score: float = 0.05, overlap: float = 0.6, max_detections: int = 200
     ) -> list[Detections]:
         """What is in pictures x (N, C, H, W), in evaluation mode: boxes, scores in 0..1 and labels, by falling score.
 
@@ -128,23 +130,27 @@ class FasterRCNN(Module):
         size: Sequence[int] | None = None,
         *,
         score: float = 0.05,
-        overlap: float = 0.5,
+        overlap: float = 0.6,
         max_detections: int = 200,
     ) -> list[Detections]:
         """As `detect`, of what the model gave. size: (H, W) of the pictures; None: four times that of the map."""
-        size = self._size(outputs, size)
-        with no_grad():
-            boxes = [found.boxes for found in self.proposals(outputs, size)]
-            answers = self._answers(self._parts(outputs)[0], boxes)
-            chances = F.softmax(answers[:, :-4], axis=1).numpy()[:, 1:]
+        size, found = self._size(outputs, size), []
+        boxes = [each.boxes for each in self.proposals(outputs, size, after=300, overlap=0.8)]
         ends = np.cumsum([len(box) for box in boxes])
-        parts = (np.split(rows, ends)[:-1] for rows in (answers.numpy()[:, -4:], chances))
-        found = []
-        for box, code, chance in zip(boxes, *parts, strict=True):
-            placed = clip_boxes(decode(code, box, OBJECTS.weights), size)
-            place, label = np.nonzero((chance >= score) & has_area(placed)[:, np.newaxis])
-            kept = nms(placed[place], chance[place, label], overlap, label)[:max_detections]
-            found.append(Detections(placed[place[kept]], chance[place, label][kept], label[kept]))
+        chances = np.zeros((sum(map(len, boxes)), self.num_classes))
+        for _ in range(LOOKS):
+            with no_grad():
+                answers = self._answers(self._parts(outputs)[0], boxes)
+                chances += F.softmax(answers[:, :-4], axis=1).numpy()[:, 1:] / LOOKS
+            codes = np.split(answers.numpy()[:, -4:], ends)[:-1]
+            placed = [
+                clip_boxes(decode(code, box, OBJECTS.weights), size) for code, box in zip(codes, boxes, strict=True)
+            ]
+            boxes = [np.where(has_area(new)[:, np.newaxis], new, old) for new, old in zip(placed, boxes, strict=True)]
+        for box, chance in zip(boxes, np.split(chances, ends)[:-1], strict=True):
+            place, label = np.nonzero(chance >= score)
+            kept = nms(box[place], chance[place, label], overlap, label)[:max_detections]
+            found.append(Detections(box[place[kept]], chance[place, label][kept], label[kept]))
         return found
 
     def proposals(
@@ -215,12 +221,14 @@ def faster_rcnn(
     sizes: Sequence[float] = (6, 10, 16, 26),
     ratios: Sequence[float] = (1.0,),
     hidden: int = 128,
+    pretrained: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> FasterRCNN:
     """A detector of small objects, by default of one class in grey pictures; 415,566 parameters.
 
     widths: of the three convolutions, between which the map is halved twice. dilations: of the residual blocks behind them.
     sizes, ratios: of the anchors, in pixels. hidden: the width of the head.
+    pretrained: start with the weights for this data set, "nuclei", which come with minidil and take in_channels=3.
     Raises: OptionError unless there are three widths, and all numbers are positive.
     """
     if len(widths) != 3:
@@ -240,7 +248,10 @@ def faster_rcnn(
         *convolution(middle, coarse),
         *(ResidualBlock(coarse, coarse, dilation=dilation, rng=rng) for dilation in dilations),
     )
-    return FasterRCNN(backbone, coarse, num_classes, sizes, ratios, hidden, rng)
+    model = FasterRCNN(backbone, coarse, num_classes, sizes, ratios, hidden, rng)
+    if pretrained is None:
+        return model
+    return pretrained_weights("faster_rcnn", pretrained).load_into(model, num_classes, in_channels)
 
 
 def _index(drawn: list[Drawn]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minidil import checkpoint, data, models, nn
+from minidil.cli.tasks import task_of
 from minidil.data import cache
 from minidil.data.registry import source
 from minidil.errors import CheckpointError, OptionError
@@ -35,14 +36,15 @@ def accuracy(weights: Weights, model: nn.Module) -> float:
 
 
 def test_what_there_is() -> None:
-    assert available() == [("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
-    assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_000_000
+    pairs = [("faster_rcnn", "nuclei"), ("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
+    assert available() == pairs
+    assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_500_000
 
 
 @pytest.mark.parametrize(("name", "of"), available())
 def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
     weights = pretrained_weights(name, of)
-    model = names[name](pretrained=of, **weights.options)
+    model = task_of(name).models[name](pretrained=of, **weights.options)
     assert (weights.model, weights.data) == (name, of)
     assert len(weights.classes) == weights.options["num_classes"]
     channels = weights.shape[0]
@@ -53,7 +55,9 @@ def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
         assert array.dtype != np.float16
     card = (_FOLDER / "README.md").read_text()
     (row,) = [line for line in card.splitlines() if line.startswith(f"| `{name}-{of}.npz`")]
-    if weights.test_accuracy is None:
+    if "f1" in weights.figures:
+        assert f"mean F1 {weights.figures['f1']:.4f}" in row
+    elif weights.test_accuracy is None:
         assert f"mean IoU {weights.figures['iou']:.4f}, Dice {weights.figures['dice']:.4f}" in row
     else:
         assert f"{weights.test_accuracy:.2%}" in row
