@@ -111,7 +111,7 @@ def controls(items: data.BoxedDataset) -> dict[str, list[Detections]]:
     mask of the network that comes with minidil."""
     if len(items.classes) > 1 or items.images.dtype != np.uint8:
         return {}
-    controls = {"parts of Otsu's mask": [components_found(otsu_mask(image)) for image in items.images]}
+    found_by = {"parts of Otsu's mask": [components_found(otsu_mask(image)) for image in items.images]}
     if items.name == "nuclei" and ("unet", "nuclei") in models.available():
         weights = models.pretrained_weights("unet", "nuclei")
         unet = weights.load_into(models.build("unet", **weights.options), 2, 3).eval()
@@ -122,5 +122,5 @@ def controls(items: data.BoxedDataset) -> dict[str, list[Detections]]:
                 logits = unet(tensor(images)).numpy()
             margin = logits[:, 1] - logits[:, 0]
             found.extend(components_found(each > 0, each) for each in margin)
-        controls["parts of a U-Net's mask"] = found
-    return controls
+        found_by["parts of a U-Net's mask"] = found
+    return found_by

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidil.data import BoxedDataset, DataLoader, MaskedDataset, Truth, boxed, split
+from minidil.data import BoxedDataset, DataLoader, MaskedDataset, Truth, boxed, few, split
 from minidil.data.transforms import AlternatingFlip, Crop, Flip, Moving, PadCrop, Standardize, Turn, Zoom
 from minidil.errors import DataError, DtypeError, OptionError
 
@@ -129,6 +129,8 @@ def test_an_item_and_parts_of_a_set() -> None:
     assert isinstance(first, BoxedDataset)
     assert first.strata.tolist() == [0, 1, 0, 1]
     assert {id(each) for each in (*first.labels, *second.labels)} == {id(each) for each in dataset.labels}
+    with pytest.raises(OptionError, match="few: counts images by their class, and those of painted have boxes"):
+        few(dataset, 1, seed=0)
     assert BoxedDataset.of("plain", dataset.images, list(dataset.labels), ("a", "b")).strata.tolist() == [0] * 8
 
 
