@@ -59,16 +59,16 @@ def run_of(path: Path, items: data.BoxedDataset) -> tuple[dict[str, Any], list[D
 
 
 def picture(found: list[Detections], items: data.BoxedDataset) -> np.ndarray:
-    """Four pictures, with true boxes above and found ones below, each pixel three wide."""
+    """Four pictures, with true boxes above and found ones below, each pixel two wide."""
     scores = f1(found, items.labels)
     order = [int(number) for number in np.argsort(-scores, kind="stable") if not np.isnan(scores[number])]
     crowded = max(order, key=lambda number: len(items.labels[number].boxes))
     rows: list[list[np.ndarray]] = [[], []]
     for number in (order[0], order[len(order) // 2], crowded, order[-1]):
-        large = items.images[number].repeat(3, axis=1).repeat(3, axis=2)
+        large = items.images[number].repeat(2, axis=1).repeat(2, axis=2)
         sure = found[number].boxes[found[number].scores >= 0.5]
         for row, boxes, label in zip(rows, (items.labels[number].boxes, sure), (0, 1), strict=True):
-            drawn = boxes_drawn(large, 3 * boxes, np.full(len(boxes), label))
+            drawn = boxes_drawn(large, 2 * boxes, np.full(len(boxes), label))
             row.append(np.pad(drawn, ((0, 0), (4, 4), (4, 4)), constant_values=255))
     return np.concatenate([np.concatenate(row, axis=2) for row in rows], axis=1)
 

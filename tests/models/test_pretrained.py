@@ -11,6 +11,7 @@ from minidil import checkpoint, data, models, nn
 from minidil.cli.tasks import task_of
 from minidil.data import cache
 from minidil.data.registry import source
+from minidil.detect import f1, faster_rcnn
 from minidil.errors import CheckpointError, OptionError
 from minidil.graph import no_grad
 from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
@@ -108,6 +109,18 @@ def test_nuclei_are_found_as_well_as_is_said() -> None:
     found = Overlap.of(masks(weights, images.images), images.masks, 2)
     assert abs(mean(found.iou()) - weights.figures["iou"]) <= 0.001
     assert abs(mean(found.dice()) - weights.figures["dice"]) <= 0.001
+
+
+@pytest.mark.slow
+def test_nuclei_are_boxed_as_well_as_is_said() -> None:
+    if not all(cache.locate(source("nuclei"), file).exists() for file in source("nuclei").files):
+        pytest.skip("the nuclei are not on this machine")
+    weights, images = pretrained_weights("faster_rcnn", "nuclei"), data.boxed(data.nuclei("test"))
+    model = faster_rcnn(in_channels=3, pretrained="nuclei").eval()
+    found = [
+        box for start in range(0, 132, 16) for box in model.detect(weights.prepare(images.images[start : start + 16]))
+    ]
+    assert abs(np.nanmean(f1(found, images.labels)) - weights.figures["f1"]) <= 0.005
 
 
 def test_pixels_are_prepared_as_in_training() -> None:
