@@ -1,7 +1,7 @@
 """Make the weights that come with minidil from a run: `python docs/pack_weights.py RUN` writes them to minidil/models/weights.
 
 The best weights of the run are rounded as they are kept, loaded into a fresh model, and measured on the test set: that accuracy,
-or IoU and Dice, goes into the file. A line for the table in minidil/models/weights/README.md is printed.
+IoU and Dice, or F1, goes into the file. A line for the table in minidil/models/weights/README.md is printed.
 """
 
 import sys
@@ -12,16 +12,19 @@ import numpy as np
 
 from minidil import checkpoint, models, nn, train
 from minidil.cli.experiment import Experiment, testing_set
-from minidil.cli.images import as_images
+from minidil.cli.images import Images
 from minidil.models.pretrained import Weights, from_tree
 
+NAMES = {"iou": "mean IoU", "dice": "Dice", "f1": "mean F1"}
 FOLDER = Path(models.__file__).with_name("weights")
 
 
 def main(run: str) -> None:
     """Pack the run in that folder."""
     folder = train.RunFolder(run)
-    experiment = as_images(Experiment.of(folder), "pack_weights")
+    experiment = Experiment.of(folder)
+    if not isinstance(experiment, Images):
+        raise SystemExit(f"pack_weights: {run} is of no network of images")
     best = folder.best()
     model: nn.Module = experiment.model()
     tree: dict[str, Any] = experiment.config() | {
@@ -35,16 +38,15 @@ def main(run: str) -> None:
     weights: Weights = from_tree(tree)
     weights.load_into(model, weights.options["num_classes"], weights.options["in_channels"])
     images = testing_set(experiment.settings)
-    task = experiment.task
-    metrics = train.evaluate(
-        model.eval(), experiment.measuring(images), loss=task.loss(experiment.settings.loss), metrics=task.metrics
-    )
+    goal = experiment.goal(model)
+    metrics = train.evaluate(model.eval(), experiment.measuring(images), loss=goal["loss"], metrics=goal["metrics"])
     figures = {name: value for name, value in metrics._asdict().items() if name != "loss"}
     accuracy = figures.pop("accuracy", None)
     path = FOLDER / f"{weights.model}-{weights.data}.npz"
     FOLDER.mkdir(exist_ok=True)
     checkpoint.save(path, tree | {"test_accuracy": accuracy, "figures": figures})
-    found = "mean IoU {iou:.4f}, Dice {dice:.4f}".format(**figures) if accuracy is None else f"{accuracy:.2%}"
+    told = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in figures.items())
+    found = told if accuracy is None else f"{accuracy:.2%}"
     print(
         f"| `{path.name}` | {path.stat().st_size / 1e6:.2f} MB | {found} of {len(images):,} test images "
         f"(loss {metrics.loss:.4f}) | epoch {weights.epoch} of {experiment.settings.epochs} | seed {experiment.settings.seed} |"

@@ -13,8 +13,9 @@ from minidil.array import Array
 from minidil.cli.experiment import Answer, Experiment, Start, Wanted
 from minidil.cli.settings import Settings
 from minidil.cli.table import table
-from minidil.cli.tasks import SEGMENTATION
+from minidil.cli.tasks import DETECTION, SEGMENTATION
 from minidil.data import pictures, transforms
+from minidil.data.coco import FILE
 from minidil.data.mask_folder import PARTS
 from minidil.deploy.prune.widths import Widths, is_widths, narrowed
 from minidil.errors import CheckpointError, DataError, OptionError
@@ -154,7 +155,7 @@ class Images(Experiment):
         """A freshly initialised model; restarts the process-wide generator from the seed."""
         settings, options = self.settings, self.options()
         seed(settings.seed)
-        model = models.build(settings.model, rng=default_rng(), **options)
+        model = self.task.models[settings.model](rng=default_rng(), **options)
         if settings.output_stride is not None:
             try:
                 model = analysis.dilate(model, settings.output_stride, self.shape).model
@@ -265,7 +266,7 @@ def in_words(changes: list[str]) -> str:
 
 def as_images(experiment: Experiment, command: str) -> Images:
     """The experiment, if it is of images. Raises: OptionError that says which command is for images only."""
-    if not isinstance(experiment, Images):
+    if not isinstance(experiment, Images) or experiment.task.kind == "boxes":
         raise OptionError(
             f"{command} is for networks of images, and {experiment.settings.model} gives {experiment.task.answers}"
         )
@@ -293,6 +294,11 @@ def part_of(settings: Settings, part: str, read: Callable[..., Any]) -> Any:
         raise OptionError(
             f"--data {path}: holds {' and '.join(PARTS)}, a class for every pixel, and --model {settings.model} gives one for "
             f"every image; choose from {', '.join(sorted(SEGMENTATION.models))}"
+        )
+    if read is data.folder and (whole_set / FILE).is_file():
+        raise OptionError(
+            f"--data {path}: holds {FILE}, boxes around objects, and --model {settings.model} gives a class for every image; "
+            f"choose from {', '.join(sorted(DETECTION.models))}"
         )
     if parts:
         classes = read(whole_set, size).classes if part == "test" else None

@@ -25,7 +25,7 @@ _TOP = Option("classes to print", int, least=1, usual=str(_SHOWN))
 def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser(
-        "predict", help="name what is in image files, or draw its outlines; or what a sentence says"
+        "predict", help="name what is in images, clips, sounds or sentences, or draw where it is"
     )
     parser.set_defaults(run=run)
     parser.add_argument("trained", metavar="RUN", help=RUN_HELP + FILE_HELP)
@@ -33,7 +33,7 @@ def add(commands: "Commands") -> None:
         "sources",
         nargs="+",
         metavar="WHAT",
-        help="image files of any size, folders of the frames of a clip, or sentences, each in quotation marks",
+        help="image files of any size, WAV files, folders of the frames of a clip, or sentences, each in quotation marks",
     )
     parser.add_argument(
         "--invert", action="store_true", help="swap dark and bright first, as for black ink on white paper"
@@ -43,7 +43,7 @@ def add(commands: "Commands") -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where masks and clips are drawn, as NAME-overlay.png and NAME-clip.png (default: the current folder)",
+        help="where it is drawn, as NAME-overlay.png, NAME-boxes.png or NAME-clip.png (default: the current folder)",
     )
     replace(options()["tta"], usual="as trained").add_to(parser, "tta")
     options()["backend"].add_to(parser, "backend")

@@ -56,8 +56,9 @@ class Settings:
 
     data: str = declared(
         "digits",
-        f"{', '.join(data.NAMES)}, or a folder with one folder of images, clips or sounds per class, or with images/ and masks/; "
-        "or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a folder with train.conll",
+        f"{', '.join(data.NAMES)}, or a folder with one folder of images, clips or sounds per class, or with images/ and "
+        "masks/ or annotations.json; or a .csv or .tsv with the columns text and label; or a .conll of tagged words, or a "
+        "folder with train.conll",
         metavar="SET",
     )
     recipe: str = declared(

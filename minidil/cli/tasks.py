@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import minidil.functional as F
 from minidil import models
+from minidil.detect import FasterRCNN, faster_rcnn
 from minidil.nn import Module
 from minidil.tasks import entities, memory, segmentation
 from minidil.train import Loss, Metric
@@ -53,20 +54,20 @@ class Task:
         return {"loss": self.loss(loss), "metrics": self.metrics, "best": f"max {self.by}"}
 
 
-_PICTURES = ("images", "masks")
+_PICTURES = ("images", "masks", "boxes")
 _WITH_CLASSES = ("images", "clips", "sounds", "texts")
 # Settings that some kinds alone have a use for: the value that does nothing, and these kinds.
 _USED_BY: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "init": (None, ("images", "masks", "clips", "sounds", "drawn")),
-    "output_stride": (None, _PICTURES),
-    "norm_bias_lr": (1.0, ("images", "masks", "clips", "sounds", "drawn")),
+    "init": (None, (*_PICTURES, "clips", "sounds", "drawn")),
+    "output_stride": (None, ("images", "masks")),
+    "norm_bias_lr": (1.0, (*_PICTURES, "clips", "sounds", "drawn")),
     "label_smoothing": (0.0, _WITH_CLASSES),
     "normalize": ("set", _PICTURES),
     "zoom": (1.0, _PICTURES),
     "tile": (0, _PICTURES),
     "turn": (False, _PICTURES),
     "crop": (0, _PICTURES),
-    "crop_fill": ("zeros", _PICTURES),
+    "crop_fill": ("zeros", ("images", "masks")),  # what is mirrored at the border is seen twice, and has no box
     "flip": (False, _PICTURES),
     "flip_rule": ("random", _PICTURES),
     "cutout": (0, _PICTURES),
@@ -114,6 +115,31 @@ SEGMENTATION = Task(
         "weight_decay": 1e-4,
         "normalize": "image",
         "tile": 64,
+        "turn": True,
+        "crop": 0,
+    },
+    draws=True,
+)
+DETECTION = Task(
+    kind="boxes",
+    answers="boxes around objects",
+    items="images",
+    models={"faster_rcnn": faster_rcnn},
+    # Of the network that is trained: `Boxes.goal` binds them to it.
+    losses={"two-stage": cast(Loss, FasterRCNN.loss)},
+    metrics={"f1": cast(Metric, FasterRCNN.f1)},
+    by="f1",
+    kept_by="minidil.cli.boxes:Boxes",
+    usual={
+        "model": "faster_rcnn",
+        "epochs": 14,
+        "batch_size": 4,
+        "drop_last": True,
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 1e-2,
+        "clip_norm": 5.0,
+        "normalize": "image",
         "turn": True,
         "crop": 0,
     },
@@ -238,7 +264,7 @@ LANGUAGE = replace(
     },
     uses=("init",),
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, CLIPS, SOUND, MEMORY, SENTENCES, LANGUAGE, TAGGING)
+TASKS = (CLASSIFICATION, SEGMENTATION, DETECTION, CLIPS, SOUND, MEMORY, SENTENCES, LANGUAGE, TAGGING)
 MODELS = tuple(sorted(name for task in TASKS for name in task.models))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 

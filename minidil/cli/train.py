@@ -40,8 +40,10 @@ defaults listed here are those for photographs, and the others stand below. --dr
 
 _EPILOG = """
 A folder of images/ and masks/ has with --model unet or context the defaults of nuclei; the masks hold the numbers of the
-classes, or black and white. A folder with a folder for each class, and in it one of frames for each clip, has with --model c3d
-those of clips; --frames 16 takes as many of every clip. A .csv or .tsv needs --model kim_cnn, dilated_cnn, bilstm or minilm.
+classes, or black and white. One of images/ and annotations.json, as COCO writes it, is for --model faster_rcnn. A folder with a
+folder for each class, and in it one of frames for each clip, has with --model c3d the defaults of clips; --frames 16 takes as
+many of every clip. A folder of WAV files by class is for --model wavenet, a .csv or .tsv for kim_cnn, dilated_cnn, bilstm or
+minilm.
 
 --init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
 those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,

@@ -7,6 +7,7 @@ from minidil.cli.experiment import Experiment, kind_of
 from minidil.cli.images import Images
 from minidil.cli.parser import nearest
 from minidil.cli.settings import Settings
+from minidil.cli.tasks import task_of
 from minidil.errors import CheckpointError, OptionError
 from minidil.nn import Module
 from minidil.storage import checkpoint
@@ -24,7 +25,7 @@ def trained(name: str, tta: int | None = None) -> tuple[Experiment, Module]:
     Raises: OptionError for a name of weights that is not known, CheckpointError for a folder that is not that of a run.
     """
     if weights := weights_named(name):
-        network = models.build(weights.model, **weights.options)
+        network = task_of(weights.model).models[weights.model](**weights.options)
         experiment = of_weights(weights)
         model = weights.load_into(network, len(weights.classes), weights.shape[0])
         return experiment, experiment.viewed(model, tta).eval()

@@ -10,6 +10,7 @@ Clips, as (N, C, T, H, W): data.clips("train"), made of images, or data.clip_fol
 A class for every pixel: data.nuclei("train"), or data.masked_folder("pictures") of images/ and masks/.
 A tag for every word: data.wnut17("train"), or data.conll("mine.conll").
 Texts: data.rt_polarity("train"), or data.text_file("reviews.csv") with a column of text and one of labels.
+Boxes around objects: data.boxed(data.nuclei("train")), or data.boxed_folder("pictures") of images/ and annotations.json.
 """
 
 import sys
@@ -19,11 +20,13 @@ from typing import Any
 
 from minidil.data import transforms
 from minidil.data.arrays import TensorDataset
+from minidil.data.boxed import BoxedDataset, Truth, boxed
 from minidil.data.cache import FileStatus, check, get, path, root
 from minidil.data.cifar import cifar10, cifar100
 from minidil.data.clip_folder import clip_folder, write_clip
 from minidil.data.clip_set import Clips
 from minidil.data.clips import clips
+from minidil.data.coco import boxed_folder
 from minidil.data.conll import conll
 from minidil.data.dataset import Dataset
 from minidil.data.digits import digits
@@ -52,6 +55,7 @@ __all__ = [
     "NAMES",
     "SOURCES",
     "Batch",
+    "BoxedDataset",
     "Clips",
     "DataLoader",
     "Dataset",
@@ -63,7 +67,10 @@ __all__ = [
     "TaggedDataset",
     "TensorDataset",
     "TextDataset",
+    "Truth",
     "adding",
+    "boxed",
+    "boxed_folder",
     "check",
     "cifar10",
     "cifar100",

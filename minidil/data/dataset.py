@@ -1,6 +1,6 @@
 """A labelled set of images in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import index as as_index
 from typing import Any, ClassVar, Self, overload
@@ -46,6 +46,7 @@ class Dataset:
     classes: tuple[str, ...]
 
     label_type: ClassVar[str] = "int64"
+    placed: ClassVar[str] = ""  # what lies somewhere in the image, and must be moved with it
 
     def __init_subclass__(cls) -> None:
         if "__getitem__" in vars(cls):
@@ -75,14 +76,18 @@ class Dataset:
                 f"got {self.labels.shape}"
             )
         object.__setattr__(self, "classes", tuple(self.classes))
+        self.check_labels()
+        object.__setattr__(self, "images", read_only(self.images))
+        object.__setattr__(self, "labels", read_only(self.labels))
+
+    def check_labels(self) -> None:
+        """Raises: DataError for a label without a class."""
         wrong = np.argwhere((self.labels < 0) | (self.labels >= len(self.classes)))
         if wrong.size:
             raise DataError(
                 f"Dataset {self.name}: label {self.labels[tuple(wrong[0])]} of image {wrong[0][0]} names no class; "
                 f"{len(self.classes)} classes have the labels 0..{len(self.classes) - 1}"
             )
-        object.__setattr__(self, "images", read_only(self.images))
-        object.__setattr__(self, "labels", read_only(self.labels))
 
     @property
     def label_shape(self) -> tuple[int, ...]:
@@ -131,6 +136,14 @@ class Dataset:
 
     def _label(self, at: int) -> Any:
         return int(self.labels[at])
+
+    def targets(self, chosen: Labels | slice) -> Any:
+        """The labels that `chosen` picks, as a batch has them: int64."""
+        return self.labels[chosen].astype(np.int64)
+
+    def moved(self, targets: Any, move: Callable[[Any], Any], size: tuple[int, ...]) -> Any:
+        """The targets of a batch whose images were moved, to images of this (H, W); a class is the same wherever it is."""
+        return targets
 
     def floats(self, chosen: Labels | slice) -> Floats:
         """The images that `chosen` picks as float32, a copy: pixel / 255 for uint8, others as they are."""

@@ -37,7 +37,8 @@ ORDER, AUGMENT = 0, 1  # which of an epoch's streams of random numbers a seed op
 class DataLoader:
     """Iterating yields the batches of one epoch.
 
-    Of a `Dataset`: images float32 (n, C, H, W) and labels int64 (n,), or masks int64 (n, H, W). Before the transforms, images run
+    Of a `Dataset`: images float32 (n, C, H, W) and labels int64 (n,), masks int64 (n, H, W), or an array of objects (n,), the
+    `Truth` of each image. Before the transforms, images run
     from 0 to 1 (pixel / 255); those that are float32 already come as they are. Of a `TensorDataset`, and of any other sequence of
     items, such as a list of (x, y): the items stacked, a tuple of one array for each of their parts (see
     `data.collate.stack`), which must have one shape in a batch unless `collate` knows what to do with others. Batches
@@ -53,8 +54,9 @@ class DataLoader:
         shuffle: a new order every epoch, instead of the order of the set.
         drop_last: leave a smaller last batch out.
         transforms: callables (images, rng) -> images, or what gives one for an epoch and the numbers of the images,
-            applied in turn to each batch; see `data.transforms`. Of masked images each must be a `transforms.Moving`,
-            which then moves the masks as well, or a `transforms.Still`, which leaves every pixel where it is.
+            applied in turn to each batch; see `data.transforms`. Of masked or boxed images each must be a
+            `transforms.Moving`, which then moves the masks or boxes as well, or a `transforms.Still`, which leaves every
+            pixel where it is.
         seed: decides the order and the augmentation.
         prefetch: batches prepared ahead by a thread of their own; 0 prepares each one when it is asked for.
         collate: a function that makes the batch of the list of its items, each as dataset[i] gives it: to pad sequences
@@ -85,12 +87,12 @@ class DataLoader:
                 "DataLoader: transforms change the images of a Dataset, batch by batch, and would leave what belongs to "
                 f"them, such as a mask, behind; change the items of {_described(dataset)} themselves, or in collate"
             )
-        if isinstance(dataset, Dataset) and len(dataset.label_shape) > 1:
+        if isinstance(dataset, Dataset) and dataset.placed:
             for transform in transforms:
                 if not isinstance(transform, Moving | Placed | Still):
                     raise OptionError(
-                        f"DataLoader: {transform} does not say what becomes of the masks of {dataset.name}; derive it from "
-                        "transforms.Moving, and it moves them along, or from transforms.Still, and they stay"
+                        f"DataLoader: {transform} does not say what becomes of the {dataset.placed} of {dataset.name}; derive it "
+                        "from transforms.Moving, and it moves them along, or from transforms.Still, and they stay"
                     )
         for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("prefetch", prefetch, 0)):
             if value < least:
@@ -154,18 +156,17 @@ class DataLoader:
         return stack(items, numbers) if self.collate is None else self.collate(items)
 
     def _images(self, dataset: Dataset, chosen: Labels, epoch: int, position: int) -> Batch:
-        images, labels = dataset.floats(chosen), dataset.labels[chosen].astype(np.int64)
+        images, targets = dataset.floats(chosen), dataset.targets(chosen)
         rng = np.random.default_rng([self.seed, epoch, AUGMENT, position])
         for transform in self.transforms:
             apply = transform.at(epoch, chosen) if isinstance(transform, Placed) else transform
             if isinstance(apply, Moving):
                 move = apply.move(images.shape, rng)
                 images = _checked(transform, move(images), len(chosen))
-                if labels.ndim > 1:
-                    labels = move(labels[:, None])[:, 0]
+                targets = dataset.moved(targets, move, images.shape[2:])
             else:
                 images = _checked(transform, apply(images, rng), len(chosen))
-        return images, labels
+        return images, targets
 
 
 def _check_items(dataset: Any) -> None:

@@ -1,5 +1,6 @@
 """Images in memory with a class for every pixel: a mask each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ class MaskedDataset(Dataset):
     instances: npt.NDArray[Any] | None = None
 
     label_type: ClassVar[str] = "uint8"
+    placed: ClassVar[str] = "masks"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +70,9 @@ class MaskedDataset(Dataset):
     def strata(self) -> Labels:
         """The kinds; without them all images are of one."""
         return np.zeros(len(self), np.int64) if self.kinds is None else self.kinds
+
+    def moved(self, targets: Any, move: Callable[[Any], Any], size: tuple[int, ...]) -> Any:
+        return move(targets[:, None])[:, 0]
 
     def _parts(self, index: Any) -> dict[str, Any]:
         optional = {"kinds": self.kinds, "instances": self.instances}

@@ -4,7 +4,7 @@ A `Moving` transform draws once for a batch, and what it has drawn is then done 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +18,27 @@ Pixels: TypeAlias = npt.NDArray[Any]
 Move: TypeAlias = Callable[[Pixels], Pixels]
 """Pixels (N, C, H, W) -> the same moved, of the same number type. Whole numbers are taken for classes, and never mixed."""
 
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """A `Move` that also says where points go, and boxes with them: (x, y) of image n to places[n] (x, y, 1).
+
+    Points are in pixels from the corner of the image: pixel i covers i..i + 1. places: (N, 2, 3).
+    """
+
+    pixels: Move
+    places: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, pixels: Move, n: int, x: Sequence[Any], y: Sequence[Any]) -> "Affine":
+        """x, y: three numbers each, or of them n values: the new x is x[0] x + x[1] y + x[2], and so is the new y."""
+        rows = [[np.broadcast_to(np.asarray(value, np.float64), n) for value in row] for row in (x, y)]
+        return cls(pixels, np.array(rows).transpose(2, 0, 1))
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        return self.pixels(pixels)
+
+
 _FLIPS = 2  # the stream of random numbers of AlternatingFlip, beside the loader's two of epoch 0
 
 
@@ -26,7 +47,10 @@ class Moving(ABC):
 
     @abstractmethod
     def move(self, shape: tuple[int, ...], rng: np.random.Generator) -> Move:
-        """Draw for a batch of this shape (N, C, H, W); return what does it, to the images and to any other maps of them."""
+        """Draw for a batch of this shape (N, C, H, W); return what does it, to the images and to any other maps of them.
+
+        An `Affine` says of boxes, too, where they go.
+        """
 
     def __call__(self, images: Floats, rng: np.random.Generator) -> Floats:
         return self.move(images.shape, rng)(images)
@@ -70,7 +94,9 @@ class PadCrop(Moving):
             padded = np.pad(pixels, ((0, 0), (0, 0), pad, pad), mode=FILLS[self.fill])  # type: ignore[call-overload]
             return _cut(padded, top, left, height, width)
 
-        return cut
+        # What is mirrored at the border is seen twice, and no box tells of it.
+        moved = self.padding - left, self.padding - top
+        return cut if self.fill == "reflect" else Affine.of(cut, n, (1, 0, moved[0]), (0, 1, moved[1]))
 
 
 @dataclass(frozen=True)
@@ -91,7 +117,7 @@ class Crop(Moving):
         if self.size > min(height, width):
             raise ShapeError(f"Crop: {self.size}x{self.size} pixels cannot be cut out of an image of {height}x{width}")
         top, left = (rng.integers(0, length - self.size + 1, n) for length in (height, width))
-        return lambda pixels: _cut(pixels, top, left, self.size, self.size)
+        return Affine.of(lambda pixels: _cut(pixels, top, left, self.size, self.size), n, (1, 0, -left), (0, 1, -top))
 
 
 def _cut(pixels: Pixels, top: Labels, left: Labels, height: int, width: int) -> Pixels:
@@ -115,7 +141,7 @@ class Flip(Moving):
             raise OptionError(f"Flip: p is a probability from 0 to 1, got {self.p}")
 
     def move(self, shape: tuple[int, ...], rng: np.random.Generator) -> Move:
-        return _mirror(rng.random(shape[0]) < self.p)
+        return _mirror(rng.random(shape[0]) < self.p, shape[3])
 
 
 @dataclass(frozen=True)
@@ -148,16 +174,16 @@ class _Mirrored(Moving):
     chosen: npt.NDArray[np.bool_]
 
     def move(self, shape: tuple[int, ...], rng: np.random.Generator) -> Move:
-        return _mirror(self.chosen)
+        return _mirror(self.chosen, shape[3])
 
 
-def _mirror(chosen: npt.NDArray[np.bool_]) -> Move:
+def _mirror(chosen: npt.NDArray[np.bool_], width: int) -> Move:
     def mirror(pixels: Pixels) -> Pixels:
         flipped = pixels.copy()
         flipped[chosen] = pixels[chosen, :, :, ::-1]
         return flipped
 
-    return mirror
+    return Affine.of(mirror, len(chosen), (1 - 2 * chosen, 0, width * chosen), (0, 1, 0))
 
 
 @dataclass(frozen=True)
@@ -180,7 +206,9 @@ class Turn(Moving):
                 turned[chosen] = np.rot90(pixels[chosen], number, axes=(2, 3))
             return turned
 
-        return turn
+        # A quarter takes what is at (x, y) to (y, S - x), two of them to (S - x, S - y), three to (S - y, x).
+        cos, sin = np.array([1, 0, -1, 0])[quarters], np.array([0, 1, 0, -1])[quarters]
+        return Affine.of(turn, n, (cos, sin, width * (cos + sin < 0)), (-sin, cos, width * (cos - sin < 0)))
 
 
 @dataclass(frozen=True)
@@ -208,7 +236,9 @@ class Zoom(Moving):
             ]
             return np.stack(scaled) if scaled else pixels.copy()
 
-        return zoom
+        n, _, height, width = shape
+        x, y = ((1 - factors) * length / 2 for length in (width, height))
+        return Affine.of(zoom, n, (factors, 0, x), (0, factors, y))
 
 
 def _resampled(image: Pixels, axis: int, factor: float) -> Pixels:

@@ -38,7 +38,7 @@ class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
     kinds: what its items have: a class for every one of the "images", "clips", "sounds" or "texts"; "masks", one for every pixel;
-        "tags", one for every word; and "drawn" are sequences as long as they are wanted.
+        "boxes" around objects; "tags", one for every word; and "drawn" are sequences as long as they are wanted.
     """
 
     name: str
@@ -159,7 +159,7 @@ NUCLEI = Source(
     ),
     origin="Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7, BBBC038v1; packed as datasets/nuclei.md tells",
     licence="CC0",
-    kinds=("masks",),
+    kinds=("masks", "boxes"),
 )
 
 CLIPS = Source(

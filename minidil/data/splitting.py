@@ -43,10 +43,8 @@ def few(dataset: Dataset, per_class: int, seed: int) -> Dataset:
     """
     if not isinstance(per_class, int) or isinstance(per_class, bool) or per_class < 1 or seed < 0:
         raise OptionError(f"few: per_class must be an int >= 1 and seed >= 0, got {per_class!r} and {seed!r}")
-    if dataset.labels.ndim > 1:
-        raise OptionError(
-            f"few: counts images by their class, and those of {dataset.name} have a class for every pixel"
-        )
+    if dataset.placed:
+        raise OptionError(f"few: counts images by their class, and those of {dataset.name} have {dataset.placed}")
     chosen = np.zeros(len(dataset.labels), dtype=np.bool_)
     for label in np.unique(dataset.labels).tolist():
         members = np.flatnonzero(dataset.labels == label)

@@ -6,7 +6,8 @@ batch alone. All are plain values: equal, hashable and printed with their settin
 What a transform does may also depend on which images it gets, and in which epoch: it then has a method `at` that
 gives the callable for that batch (see `Placed`).
 
-Of masked images every transform says what becomes of the mask: a `Moving` one moves it along, a `Still` one leaves it alone.
+Of masked and boxed images every transform says what becomes of masks and boxes: a `Moving` one moves them along, a `Still` one
+leaves them alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from minidil.data.dataset import Floats, Labels
-from minidil.data.moves import FILLS, AlternatingFlip, Crop, Flip, Move, Moving, PadCrop, Turn, Zoom
+from minidil.data.moves import FILLS, Affine, AlternatingFlip, Crop, Flip, Move, Moving, PadCrop, Turn, Zoom
 from minidil.errors import OptionError, ShapeError
 
 __all__ = [
     "FILLS",
+    "Affine",
     "AlternatingFlip",
     "Crop",
     "Cutout",

@@ -3,10 +3,13 @@
 `functional.roi_align` and `functional.focal_loss` are the differentiable parts; what is here works on boxes on the host.
 """
 
+from minidil.data import Truth
 from minidil.detect.anchor import anchors, match
 from minidil.detect.boxes import box_iou, clip_boxes, decode, encode, nms
-from minidil.detect.metric import AveragePrecision, Detections, Truth, average_precision
+from minidil.detect.control import components_found
+from minidil.detect.metric import AveragePrecision, Detections, average_precision, f1
 from minidil.detect.network import FasterRCNN, faster_rcnn
+from minidil.detect.picture import boxes_drawn
 
 __all__ = [
     "AveragePrecision",
@@ -16,9 +19,12 @@ __all__ = [
     "anchors",
     "average_precision",
     "box_iou",
+    "boxes_drawn",
     "clip_boxes",
+    "components_found",
     "decode",
     "encode",
+    "f1",
     "faster_rcnn",
     "match",
     "nms",

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidil.errors import DtypeError, OptionError, ShapeError
+from minidil.errors import OptionError, ShapeError
 from minidil.kernels.backend import active
-from minidil.ops.boxes import Boxes, as_boxes, as_table
+from minidil.ops.boxes import Boxes, as_boxes, as_column, as_table
 
 # Of log(w_b / w_a): a first guess gone wild must not overflow exp. Everybody has this number.
 LARGEST = math.log(1000 / 16)
@@ -71,11 +70,6 @@ def clip_boxes(boxes: ArrayLike, size: Sequence[int]) -> NDArray[np.float64]:
     return np.clip(as_boxes("clip_boxes", boxes), 0, limit)
 
 
-def has_area(boxes: Boxes) -> NDArray[np.bool_]:
-    """Which of the boxes have some, (N,)."""
-    return np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
-
-
 def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike | None = None) -> NDArray[np.int64]:
     """Non-maximum suppression: which boxes stay, by falling score, where each removes those of lower score with IoU > threshold.
 
@@ -95,21 +89,6 @@ def nms(boxes: ArrayLike, scores: ArrayLike, threshold: float, labels: ArrayLike
         raise OptionError(f"nms: scores[{int(np.argmax(np.isnan(score)))}] is NaN, which has no place in an order")
     order = np.argsort(-score, kind="stable")
     return order[active().nms(found[order], group[order], threshold)]
-
-
-def as_column(op: str, values: Any, length: int, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    """One number of this type for each of `length` boxes. Raises: ShapeError, DtypeError or OptionError for anything else."""
-    found = np.asarray(values)
-    if found.shape != (length,):
-        raise ShapeError(f"{op}: {name} must be ({length},), one for each box, not {found.shape}")
-    if found.dtype.kind not in "fiub":
-        raise DtypeError(f"{op}: {name} must hold numbers, not {found.dtype}")
-    converted = found.astype(dtype)
-    if not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
-        raise OptionError(
-            f"{op}: {name} must be {np.dtype(dtype)}, not {found.dtype} such as {found[converted != found][0]}"
-        )
-    return converted
 
 
 def _middle_and_size(boxes: Boxes) -> tuple[Boxes, Boxes]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import minidil.functional as F
+from minidil.data import Truth
 from minidil.detect.anchor import BACKGROUND, BETWEEN, match
 from minidil.detect.boxes import box_iou, encode
-from minidil.detect.metric import Truth
 from minidil.errors import ShapeError
 from minidil.nn import Module
 from minidil.ops.boxes import Boxes

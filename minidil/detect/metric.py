@@ -18,34 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidil.detect.boxes import as_column, box_iou
+from minidil.data import Truth
+from minidil.detect.boxes import box_iou
 from minidil.errors import OptionError, ShapeError
-from minidil.ops.boxes import as_boxes
+from minidil.ops.boxes import as_boxes, as_column
 
 THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RECALLS = np.linspace(0, 1, 101)
-
-
-@dataclass
-class Truth:
-    """What is in a picture: boxes (G, 4), and for each its class, and whether it stands for a crowd or is to be ignored.
-
-    A box found on one that is ignored is neither right nor wrong, and so are any number of them in a crowd, of which they need
-    not be the most, only lie in it: their IoU is over their own area. Nothing has to be found there.
-    labels: ints (G,), 0 by default. crowd, ignore: bools (G,), False by default.
-    Raises: ShapeError, DtypeError or OptionError for what are no boxes, or columns of another length or kind.
-    """
-
-    boxes: Any
-    labels: Any = None
-    crowd: Any = None
-    ignore: Any = None
-
-    def __post_init__(self) -> None:
-        self.boxes = as_boxes("Truth", self.boxes)
-        self.labels = _column("Truth", self, "labels", np.int64)
-        self.crowd = _column("Truth", self, "crowd", np.bool_)
-        self.ignore = _column("Truth", self, "ignore", np.bool_)
 
 
 @dataclass
@@ -64,7 +43,8 @@ class Detections:
         self.scores = as_column("Detections", self.scores, len(self.boxes), "scores", np.float64)
         if np.isnan(self.scores).any():
             raise OptionError(f"Detections: scores[{int(np.argmax(np.isnan(self.scores)))}] is NaN")
-        self.labels = _column("Detections", self, "labels", np.int64)
+        labels = np.zeros(len(self.boxes), np.int64) if self.labels is None else self.labels
+        self.labels = as_column("Detections", labels, len(self.boxes), "labels", np.int64)
 
 
 @dataclass(frozen=True)
@@ -135,6 +115,29 @@ def average_precision(
     return AveragePrecision(tuple(thresholds), tuple(classes), precision, recall)
 
 
+def f1(
+    found: Sequence[Detections], truth: Sequence[Truth], *, score: float = 0.5, threshold: float = 0.5
+) -> NDArray[np.float64]:
+    """Of every picture 2 right / (found + true boxes), (N,), of the boxes with at least that score; NaN if there are neither.
+
+    It is the harmonic mean of precision and recall where one cuts at that score. threshold: the IoU that is demanded.
+    Raises: ShapeError unless there are as many of both.
+    """
+    if len(found) != len(truth):
+        raise ShapeError(f"f1: {len(found)} pictures were searched, but the truth is of {len(truth)}")
+    figures = np.full(len(found), np.nan)
+    for number, (guessed, picture) in enumerate(zip(found, truth, strict=True)):
+        sure = guessed.scores >= score
+        kept = Detections(guessed.boxes[sure], guessed.scores[sure], guessed.labels[sure])
+        right = wrong = wanted = 0
+        for label in {*kept.labels.tolist(), *picture.labels.tolist()}:
+            _, hits, misses, count = _judged(kept, picture, label, None, np.array([threshold]))
+            right, wrong, wanted = right + hits.sum(), wrong + misses.sum(), wanted + count
+        if right + wrong + wanted:
+            figures[number] = 2 * right / (right + wrong + wanted)
+    return figures
+
+
 def _judged(
     found: Detections, truth: Truth, label: int, max_detections: int | None, limits: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], int]:
@@ -178,13 +181,6 @@ def _curves(
         place = np.searchsorted(reached, RECALLS)
         curve[place < len(values)] = values[place[place < len(values)]]
     return curves, recall[:, -1] if recall.shape[1] else np.zeros(len(hits))
-
-
-def _column(kind: str, holder: Truth | Detections, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    values = getattr(holder, name)
-    return as_column(
-        kind, np.zeros(len(holder.boxes), dtype) if values is None else values, len(holder.boxes), name, dtype
-    )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

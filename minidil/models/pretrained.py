@@ -32,9 +32,11 @@ class Weights:
     classes: the names of the outputs, in order.
     shape: (C, H, W) of the images. mean, std: (C,), of the training images, white being 1.
     settings: of the training, as `minidil train` takes them. epoch: the one whose weights these are.
-    test_accuracy: the share of the test images that these weights, rounded as they are, name rightly; None if they give masks.
+    test_accuracy: the share of the test images that these weights, rounded as they are, name rightly; None if they give masks
+        or boxes.
     state: by parameter and buffer, for `Module.load_state_dict`.
-    figures: what else was measured on the test images with them: "iou" and "dice" of masks, the means over the images.
+    figures: what else was measured on the test images with them: "iou" and "dice" of masks, "f1" of boxes, the means over the
+        images.
     """
 
     model: str

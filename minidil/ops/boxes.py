@@ -44,6 +44,26 @@ def as_table(op: str, rows: Any, name: str) -> Boxes:
     return found
 
 
+def as_column(op: str, values: Any, length: int, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    """One number of this type for each of `length` boxes. Raises: ShapeError, DtypeError or OptionError for anything else."""
+    found = np.asarray(values)
+    if found.shape != (length,):
+        raise ShapeError(f"{op}: {name} must be ({length},), one for each box, not {found.shape}")
+    if found.dtype.kind not in "fiub":
+        raise DtypeError(f"{op}: {name} must hold numbers, not {found.dtype}")
+    converted = found.astype(dtype)
+    if not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
+        raise OptionError(
+            f"{op}: {name} must be {np.dtype(dtype)}, not {found.dtype} such as {found[converted != found][0]}"
+        )
+    return converted
+
+
+def has_area(boxes: Boxes) -> NDArray[np.bool_]:
+    """Which of the boxes have some, (N,)."""
+    return np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
+
+
 def _refuse(op: str, boxes: Boxes, name: str, wrong: NDArray[np.bool_], why: str) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))

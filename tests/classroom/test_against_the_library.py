@@ -9,7 +9,7 @@ import pytest
 
 import minidil as md
 import minidil.functional as F
-from minidil import nn
+from minidil import detect, nn
 from minidil.classroom.checking import check
 from minidil.classroom.draw import Draw
 from minidil.classroom.register import exercise
@@ -156,6 +156,25 @@ def test_a_causal_filter_is_that_of_conv() -> None:
         columns = case["clip"].reshape(len(case["clip"]), 1, -1).transpose(2, 1, 0)  # (H W, 1, T)
         y = F.conv(columns, case["taps"][None, None], padding="causal", dilation=case["dilation"]).numpy()
         assert np.array_equal(y[:, 0].T.reshape(filtered.shape), filtered)
+
+
+def test_overlaps_and_what_stays_are_the_detectors() -> None:
+    for case, expected in _drawn("ex18_1"):
+        assert np.array_equal(detect.box_iou(case["a"], case["b"]), expected)
+    for case, expected in _drawn("ex18_2"):
+        assert np.array_equal(detect.nms(**case), expected)
+
+
+def test_a_map_is_read_where_roi_align_does() -> None:
+    """A map that holds its own indices, on which the box lies: what a bin reads is where it is."""
+    for case, expected in _drawn("ex18_3"):
+        stride, bins = case["stride"], case["bins"]
+        inside = {key: case[key] + 5 * stride for key in ("low", "high")}
+        indices = np.broadcast_to(np.arange(60.0), (1, 1, 60, 60))
+        box = [[inside["low"], inside["low"], inside["high"], inside["high"]]]
+        settings = {"output_size": bins, "spatial_scale": 1 / stride, "sampling_ratio": 1}
+        read = F.roi_align(indices, boxes=[box], **settings).numpy()[0, 0, 0]
+        assert np.allclose(read, expected + 5)
 
 
 def test_optimizers_and_schedule_are_the_librarys() -> None:

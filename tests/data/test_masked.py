@@ -72,9 +72,7 @@ def test_what_does_not_go_together_is_refused() -> None:
         MaskedDataset("wrong", images, masks, ("ground",), np.zeros(2), ("only",))  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"kinds holds 0..1 but the 1 kinds have the numbers 0..0"):
         MaskedDataset("wrong", images, masks, ("ground",), np.arange(2), ("only",))
-    with pytest.raises(
-        OptionError, match="few: counts images by their class, and those of made have a class for every pixel"
-    ):
+    with pytest.raises(OptionError, match="few: counts images by their class, and those of made have masks"):
         few(made(), 1, seed=0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from minidil.detect import Detections, Truth, average_precision
+from minidil.detect import Detections, Truth, average_precision, f1
 from minidil.errors import OptionError, ShapeError
 
 
@@ -56,6 +56,19 @@ def test_a_box_found_twice_is_right_once():
     twice = [*row(2), *row(2)]
     assert of_one(twice, [0.9, 0.5, 0.8, 0.4], Truth(row(2))).ap == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert of_one(twice, [0.9, 0.8, 0.5, 0.4], Truth(row(2))).ap == 1
+
+
+def test_f1_counts_what_is_sure_and_right():
+    """Of four true boxes two are found, beside one that is wrong: 2 * 2 / (3 + 4). What is not sure does not count."""
+    boxes = np.concatenate([row(2), [[0, 20, 4, 24]], row(4)[2:]])
+    found = Detections(boxes, [0.9, 0.8, 0.7, 0.4, 0.1])
+    assert f1([found], [Truth(row(4))]).tolist() == [4 / 7]
+    assert f1([found], [Truth(row(4))], score=0.4).tolist() == [6 / 8]
+    assert f1([found], [Truth(row(4), [0, 1, 1, 1])]).tolist() == [2 / 7]
+    assert f1([found], [Truth(row(2))], threshold=1).tolist() == [4 / 5]
+    assert f1([found], [Truth([*row(2), [0, 20, 4, 24]], ignore=[False, False, True])]).tolist() == [1]
+    nothing, none = Detections([], []), Truth([])
+    assert_allclose(f1([nothing, nothing, found], [none, Truth(row(1)), none]), [np.nan, 0, 0])
 
 
 def test_the_demand_on_iou_is_met_by_equality():

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from minidil import checkpoint, data, models, nn
+from minidil.cli.tasks import task_of
 from minidil.data import cache
 from minidil.data.registry import source
+from minidil.detect import f1, faster_rcnn
 from minidil.errors import CheckpointError, OptionError
 from minidil.graph import no_grad
 from minidil.models import Weights, available, names, pretrained_weights, resnet_small, vgg_small
@@ -35,14 +37,15 @@ def accuracy(weights: Weights, model: nn.Module) -> float:
 
 
 def test_what_there_is() -> None:
-    assert available() == [("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
-    assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_000_000
+    pairs = [("faster_rcnn", "nuclei"), ("resnet_small", "digits"), ("unet", "nuclei"), ("vgg_small", "cifar10")]
+    assert available() == pairs
+    assert sum(path.stat().st_size for path in _FOLDER.iterdir()) <= 4_500_000
 
 
 @pytest.mark.parametrize(("name", "of"), available())
 def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
     weights = pretrained_weights(name, of)
-    model = names[name](pretrained=of, **weights.options)
+    model = task_of(name).models[name](pretrained=of, **weights.options)
     assert (weights.model, weights.data) == (name, of)
     assert len(weights.classes) == weights.options["num_classes"]
     channels = weights.shape[0]
@@ -53,7 +56,9 @@ def test_every_file_fits_its_model_and_is_described(name: str, of: str) -> None:
         assert array.dtype != np.float16
     card = (_FOLDER / "README.md").read_text()
     (row,) = [line for line in card.splitlines() if line.startswith(f"| `{name}-{of}.npz`")]
-    if weights.test_accuracy is None:
+    if "f1" in weights.figures:
+        assert f"mean F1 {weights.figures['f1']:.4f}" in row
+    elif weights.test_accuracy is None:
         assert f"mean IoU {weights.figures['iou']:.4f}, Dice {weights.figures['dice']:.4f}" in row
     else:
         assert f"{weights.test_accuracy:.2%}" in row
@@ -104,6 +109,18 @@ def test_nuclei_are_found_as_well_as_is_said() -> None:
     found = Overlap.of(masks(weights, images.images), images.masks, 2)
     assert abs(mean(found.iou()) - weights.figures["iou"]) <= 0.001
     assert abs(mean(found.dice()) - weights.figures["dice"]) <= 0.001
+
+
+@pytest.mark.slow
+def test_nuclei_are_boxed_as_well_as_is_said() -> None:
+    if not all(cache.locate(source("nuclei"), file).exists() for file in source("nuclei").files):
+        pytest.skip("the nuclei are not on this machine")
+    weights, images = pretrained_weights("faster_rcnn", "nuclei"), data.boxed(data.nuclei("test"))
+    model = faster_rcnn(in_channels=3, pretrained="nuclei").eval()
+    found = [
+        box for start in range(0, 132, 16) for box in model.detect(weights.prepare(images.images[start : start + 16]))
+    ]
+    assert abs(np.nanmean(f1(found, images.labels)) - weights.figures["f1"]) <= 0.005
 
 
 def test_pixels_are_prepared_as_in_training() -> None:

@@ -7,7 +7,7 @@ from minidil.array import Array
 from minidil.errors import ShapeError
 
 # Okabe and Ito's colours, in an order in which neighbours differ most: orange, sky blue, green, yellow, blue, red, pink.
-_COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 
 
 def overlaid(image: Array, mask: Array) -> npt.NDArray[np.uint8]:
@@ -21,7 +21,7 @@ def overlaid(image: Array, mask: Array) -> npt.NDArray[np.uint8]:
         raise ShapeError(
             f"overlaid: the image is (C, H, W) with 1 or 3 channels and the mask (H, W), not {image.shape} and {mask.shape}"
         )
-    colours = np.array([(0, 0, 0), *_COLOURS])[np.where(mask > 0, 1 + (mask - 1) % len(_COLOURS), 0)].transpose(2, 0, 1)
+    colours = np.array([(0, 0, 0), *COLOURS])[np.where(mask > 0, 1 + (mask - 1) % len(COLOURS), 0)].transpose(2, 0, 1)
     around = np.pad(mask, 1, mode="edge")
     sides = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
     outline = np.any([side != mask for side in sides], axis=0)
