@@ -17,7 +17,7 @@ Pooled = tuple[Array, Array]
 def max_over_time(x: Array, mask: Array, grad: Array) -> Pooled:
     """The largest of x (N, C, T) where mask (N, T) holds, (N, C), 0 without a word; and dL/dx for grad = dL/dy."""
     counts = np.broadcast_to(mask[:, None], x.shape)
-    y = np.where(mask.any(axis=1)[:, None], np.where(counts, x, -np.inf).max(axis=2), 0.0)
+    y = np.where(np.any(mask, axis=1, keepdims=True), np.where(counts, x, -np.inf).max(axis=2), 0.0)
     return y, _shared(counts & (x == y[:, :, None]), grad)
 
 
@@ -58,7 +58,7 @@ def _by_lengths(x: Array, mask: Array, grad: Array) -> Pooled:
 
 def _infinite_without_a_word(x: Array, mask: Array, grad: Array) -> Pooled:
     y, dx = max_over_time(x, mask, grad)
-    return np.where(mask.any(axis=1)[:, None], y, -np.inf), dx
+    return np.where(np.any(mask, axis=1, keepdims=True), y, -np.inf), dx
 
 
 def _whole_to_every_winner(x: Array, mask: Array, grad: Array) -> Pooled:
