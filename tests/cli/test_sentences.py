@@ -86,6 +86,7 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
     assert captured.out.startswith("good: positive")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_in_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main([*TRAIN, "--out", "whole"]) == 0
     with monkeypatch.context() as patch:

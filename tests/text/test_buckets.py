@@ -91,6 +91,7 @@ def learn(out, *callbacks, resume=False):
     return model.state_dict(), history
 
 
+@pytest.mark.slow
 def test_fit_learns_from_them_and_resumes_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(train.RunFolder, "draw", lambda folder, history: None)
     whole, history = learn(None)
