@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
-from minidil.models.aspp import ASPP
+from minidil.models.aspp import ASPP, ASPPNet, aspp
 from minidil.models.context import ContextNet, context, context_module
 from minidil.models.degridding import degridding
 from minidil.models.efficientnet import EfficientNet, efficientnet_lite0
@@ -32,6 +32,7 @@ __all__ = [
     "PIXELS",
     "SEGMENTERS",
     "VGG",
+    "ASPPNet",
     "Bottleneck",
     "ContextNet",
     "EfficientNet",
@@ -41,6 +42,7 @@ __all__ = [
     "UNet",
     "Weights",
     "WhitenedVGG",
+    "aspp",
     "available",
     "build",
     "context",
@@ -74,7 +76,7 @@ MODELS: dict[str, Callable[..., Module]] = {
     "resnet50": resnet50,
     "efficientnet_lite0": efficientnet_lite0,
 }
-SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
+SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context, "aspp": aspp}
 # Every network by name: the classifiers, those that give a class to every pixel, and one that takes no num_classes.
 names: dict[str, Callable[..., Module]] = {**MODELS, **SEGMENTERS, "hed": hed}
 

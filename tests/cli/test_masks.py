@@ -180,7 +180,7 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
     [
         (
             "--data nuclei --model vgg_small",
-            "vgg_small gives a class for every image, and nuclei has a class for every pixel; choose from context, unet",
+            "vgg_small gives a class for every image, and nuclei has a class for every pixel; choose from aspp, context,",
         ),
         (
             "--data digits --model unet",

@@ -14,7 +14,7 @@ def test_known_names() -> None:
         ["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "vgg16"],
     )
     assert sorted(MODELS) == sorted(small + large)
-    assert sorted(SEGMENTERS) == ["context", "unet"]
+    assert sorted(SEGMENTERS) == ["aspp", "context", "unet"]
     assert sorted(names) == sorted([*MODELS, *SEGMENTERS, "hed"])
     assert MODELS["vgg_small"] is vgg_small
 
