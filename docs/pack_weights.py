@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from minidil import checkpoint, models, nn, train
-from minidil.cli.experiment import Experiment, testing_images
+from minidil.cli.experiment import Experiment, testing_set
+from minidil.cli.images import as_images
 from minidil.models.pretrained import Weights, from_tree
 
 FOLDER = Path(models.__file__).with_name("weights")
@@ -20,7 +21,7 @@ FOLDER = Path(models.__file__).with_name("weights")
 def main(run: str) -> None:
     """Pack the run in that folder."""
     folder = train.RunFolder(run)
-    experiment = Experiment.of(folder)
+    experiment = as_images(Experiment.of(folder), "pack_weights")
     best = folder.best()
     model: nn.Module = experiment.model()
     tree: dict[str, Any] = experiment.config() | {
@@ -33,7 +34,7 @@ def main(run: str) -> None:
     }
     weights: Weights = from_tree(tree)
     weights.load_into(model, weights.options["num_classes"], weights.options["in_channels"])
-    images = testing_images(experiment.settings)
+    images = testing_set(experiment.settings)
     task = experiment.task
     metrics = train.evaluate(
         model.eval(), experiment.measuring(images), loss=task.loss(experiment.settings.loss), metrics=task.metrics

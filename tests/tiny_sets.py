@@ -78,7 +78,7 @@ def tiny_nuclei(root: Path, train: int = 5, test: int = 3, size: int = 8) -> tup
     np.savez(packed, **arrays)  # type: ignore[arg-type]
     (root / "nuclei128.npz").write_bytes(packed.getvalue())
     file = File("nuclei128.npz", 0, packed=f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}")
-    return Source("nuclei", "a few nuclei", (file,), masks=True), arrays
+    return Source("nuclei", "a few nuclei", (file,), kinds=("masks",)), arrays
 
 
 def write_idx(path: Path, array: np.ndarray, by: str = "unpacked") -> File:

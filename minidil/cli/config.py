@@ -1,28 +1,18 @@
 """config.json of a run that `minidil train` made: every value of it is checked here, before any of them is used."""
 
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any
 
 from minidil.cli.settings import Settings
 from minidil.cli.tasks import task_of
-from minidil.deploy.prune.widths import is_widths
 from minidil.errors import CheckpointError
 from minidil.train.goal import Goal
 from minidil.train.rules import MAPPING, TEXT, Rule, listed, named, number, optional, shown, whole
 
-_LARGEST = 16_384  # channels or pixels: more than any image or network that fits into memory
-
-_FACTS = {
-    "shape": listed(whole(1, _LARGEST), 3),
-    "classes": listed(TEXT),
-    "mean": listed(number(0, 1)),
-    "std": listed(Rule("above 0 and at most 1", lambda value: number(0, 1).holds(value) and value > 0)),
-    "settings": MAPPING,
-}
-
-_WIDTHS = Rule("two whole numbers for each layer", is_widths)
+_FACTS = {"classes": listed(TEXT), "settings": MAPPING}
 
 
 def _exactly(wanted: Any) -> Rule:
@@ -44,21 +34,18 @@ _TWICE = ("epochs", "clip_norm", "patience", "label_smoothing", "optimizer", "sc
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "NoneType": "null"}
 
 
-def checked(config: dict[str, Any], path: Path) -> Settings:
-    """The settings in `config`, which was read from `path`.
+def checked(config: dict[str, Any], path: Path, facts: Mapping[str, Rule]) -> Settings:
+    """The settings in `config`, which was read from `path`. facts: what it must hold beside them and the classes.
 
     Raises: CheckpointError that names the file, the key and its value, if one is missing, of another type or out of range,
         or if what is written twice, as a setting and as what was done, is not the same.
     """
-    if missing := [name for name in _FACTS if name not in config]:
+    rules = {**facts, **_FACTS}
+    if missing := [name for name in rules if name not in config]:
         raise CheckpointError(
             f"{path} has no {', '.join(missing)}: it was not made by `minidil train`, or a part of it is lost"
         )
-    named(config, _FACTS | ({"widths": _WIDTHS} if "widths" in config else {}), f"{path}: ")
-    channels, height, width = config["shape"]
-    for name in ("mean", "std"):
-        if len(config[name]) != channels:
-            raise CheckpointError(f"{path}: {name} has {len(config[name])} values for the {channels} channels of shape")
+    named(config, rules, f"{path}: ")
     for field, hint in typing.get_type_hints(Settings).items():
         if field in config["settings"] and not _fits(config["settings"][field], hint):
             value = shown(config["settings"][field])
@@ -67,19 +54,6 @@ def checked(config: dict[str, Any], path: Path) -> Settings:
         settings = Settings.from_json(config["settings"])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    for name, largest in {
-        "crop": max(height, width),
-        "tile": max(height, width),
-        "cutout": _LARGEST,
-        "size": _LARGEST,
-    }.items():
-        if getattr(settings, name) > largest:
-            raise CheckpointError(f"{path}: settings.{name} must be at most {largest}, not {getattr(settings, name)}")
-    for name, largest in {"widths": _LARGEST, "dilations": max(height, width)}.items():
-        if any(number < 1 or number > largest for number in _numbers(getattr(settings, name) or ())):
-            raise CheckpointError(
-                f"{path}: settings.{name} must be from 1 to {largest} each, not {shown(getattr(settings, name))}"
-            )
     _check_fit(config.get("fit", {}), settings, path)
     return settings
 
@@ -128,7 +102,3 @@ def _wanted(hint: Any) -> str:
             return f"a list, each {_wanted(kinds[0])}"
         return f"a list of {' and '.join(map(_wanted, kinds))}"
     return _WORDS[hint.__name__]
-
-
-def _numbers(value: Any) -> list[int]:
-    return [number for each in value for number in _numbers(each)] if isinstance(value, tuple) else [value]

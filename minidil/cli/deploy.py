@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidil import deploy
-from minidil.cli.experiment import Experiment
+from minidil.cli.images import Images, as_images
 from minidil.cli.int8 import CALIBRATE, compared, quantized
 from minidil.cli.output import JSON_HELP, check_new, document
 from minidil.cli.trained import RUN_HELP, trained
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
         check_new("--int8", file, ".npz")
     with document(args.json) as content:
         experiment, model = trained(args.what, tta=0)
+        experiment = as_images(experiment, "deploy")
         content["deployed"] = args.what
         if args.plan:
             content |= _planned(experiment, model)
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
                 print(fill(f"{file}: written, {file.stat().st_size:,} bytes"))
 
 
-def _planned(experiment: Experiment, model: Module) -> dict[str, Any]:
+def _planned(experiment: Images, model: Module) -> dict[str, Any]:
     plan = deploy.compile(model, experiment.shape)
     x = np.random.default_rng(0).standard_normal((_IMAGES, *experiment.shape), dtype=np.float32)
     with use("numba"), no_grad():

@@ -1,27 +1,22 @@
 """An experiment: settings, and the facts about the data that a model needs wherever it goes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import numpy as np
+from typing import Any, ClassVar, Self
 
 import minidil.schedule as schedules
-from minidil import analysis, data, models, optim
+from minidil import models, optim
 from minidil.array import Array
 from minidil.cli.config import checked
 from minidil.cli.settings import Settings
 from minidil.cli.tasks import Task, task_of
-from minidil.data import transforms
-from minidil.data.mask_folder import PARTS
-from minidil.deploy.prune.widths import Widths, narrowed
+from minidil.deploy.prune.widths import Widths
 from minidil.errors import CheckpointError, OptionError
-from minidil.nn import BatchNorm, Module, Parameter
-from minidil.random import default_rng, seed
+from minidil.nn import BatchNorm, Module, Parameter, Summary
 from minidil.train import (
-    AveragedViews,
     Callback,
     FreezeAfter,
     GradualUnfreezing,
@@ -32,10 +27,8 @@ from minidil.train import (
     layer_groups,
 )
 from minidil.train.folder import CONFIG
-from minidil.train.rules import shown
-
-_EVALUATION_BATCH, _EVALUATION_MASKS = 256, 16
-_WHITENING_IMAGES = 5000
+from minidil.train.metrics import Loader
+from minidil.train.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -53,116 +46,123 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """What config.json holds. shape: (C, H, W) of an image; mean, std: (C,) of the training images, white being 1.
+class Wanted:
+    """How `minidil predict` is to answer. top: classes to name. invert: swap dark and bright. out: where pictures are drawn."""
 
-    widths: of the layers of a network that was pruned, see `deploy.prune.widths`; None if it is as it was built.
+    top: int
+    invert: bool
+    out: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of one thing. words: for people, without the name of the thing. content: the same for JSON."""
+
+    words: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment(ABC):
+    """What config.json holds: settings, classes, the shape of one item; and, in the kinds of experiments, more facts of the data.
+
+    A kind says how its sets are read, made into batches, measured, and answered for; the table of tasks names it. What does not
+    depend on the data is here: the optimizer, its schedule, freezing, and the weights that a run begins or ends with.
     """
 
     settings: Settings
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    widths: Widths | None = None
+    shape: tuple[int, ...]  # of one item, as the network takes it
+
+    FACTS: ClassVar[Mapping[str, Rule]] = {}  # what config.json must hold beside settings and classes
 
     @property
     def task(self) -> Task:
         """What the network is for."""
         return task_of(self.settings.model)
 
-    @classmethod
-    def on(cls, settings: Settings, learn: data.Dataset, widths: Widths | None = None) -> Self:
-        """The experiment with these settings on the images `learn`."""
-        channels, height, width = learn.images.shape[1:]
-        # A channel that is the same everywhere has no deviation to divide by.
-        std = tuple(value or 1.0 for value in learn.std().tolist())
-        return cls(settings, learn.classes, (channels, height, width), tuple(learn.mean().tolist()), std, widths)
+    # --- what a kind says of its data
+
+    @staticmethod
+    @abstractmethod
+    def training(settings: Settings) -> tuple[Any, Any]:
+        """(to learn from, to validate on or None): a seeded split of the training set."""
+
+    @staticmethod
+    @abstractmethod
+    def testing(settings: Settings) -> Any:
+        """The test set, which training never looks at."""
 
     @classmethod
-    def of(cls, folder: RunFolder) -> Self:
+    @abstractmethod
+    def on(cls, settings: Settings, learn: Any, widths: Widths | None = None) -> Self:
+        """The experiment with these settings on the set `learn`. widths: of a network that was pruned, if it was."""
+
+    @classmethod
+    @abstractmethod
+    def from_facts(cls, settings: Settings, config: Mapping[str, Any], path: Path) -> Self:
+        """The experiment of a config.json, in which FACTS hold. Raises: CheckpointError if they do not go together."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What `from_facts` reads, beside settings and classes."""
+
+    @abstractmethod
+    def check(self, items: Any, folder: RunFolder) -> None:
+        """Raises: CheckpointError if these are no items of the kind that config.json tells of."""
+
+    @abstractmethod
+    def check_learnt(self, learn: Any, folder: RunFolder) -> None:
+        """Raises: CheckpointError if the run was not made with these items."""
+
+    @abstractmethod
+    def model(self) -> Module:
+        """A freshly initialised model; restarts the process-wide generator from the seed."""
+
+    @abstractmethod
+    def learning(self, items: Any) -> Loader:
+        """Shuffled batches, changed at random as the settings ask for."""
+
+    @abstractmethod
+    def measuring(self, items: Any) -> Loader:
+        """All items in their order, as they are."""
+
+    @abstractmethod
+    def report(self, model: Module, items: Any, content: dict[str, Any]) -> None:
+        """Print what `minidil eval` says of the model on these items, and put it into `content` for JSON."""
+
+    @abstractmethod
+    def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
+        """What the model says of a file, folder or text. Raises: DataError or OSError if it cannot be read."""
+
+    # --- what they share
+
+    @staticmethod
+    def of(folder: RunFolder) -> "Experiment":
         """Read the config.json of a run. Raises: CheckpointError if it is missing, or one of its values is wrong."""
-        config = folder.config()
-        settings = checked(config, folder.path / CONFIG)
-        channels, height, width = config["shape"]
-        mean, std = (tuple(config[name]) for name in ("mean", "std"))
-        return cls(settings, tuple(config["classes"]), (channels, height, width), mean, std, config.get("widths"))
-
-    def check_images(self, images: data.Dataset, folder: RunFolder) -> None:
-        """Raises: CheckpointError if these are no images of the shape and classes that config.json tells."""
-        told = {"shape": self.shape, "classes": self.classes}
-        for name, found in {"shape": images.images.shape[1:], "classes": images.classes}.items():
-            if told[name] != found:
-                raise CheckpointError(
-                    f"{folder.path / CONFIG}: {name} is {shown(told[name])}, and that of the images of "
-                    f"{self.settings.data} is {shown(found)}"
-                )
-
-    def check_learnt(self, learn: data.Dataset, folder: RunFolder) -> None:
-        """Raises: CheckpointError if the run was not made with these images: their mean and deviation tell them apart."""
-        self.check_images(learn, folder)
-        now = type(self).on(self.settings, learn)
-        for name in ("mean", "std"):
-            if not np.allclose(getattr(self, name), getattr(now, name), rtol=1e-5, atol=0):
-                raise CheckpointError(
-                    f"{folder.path / CONFIG}: {name} is {shown(getattr(self, name))}, and that of the images to learn from "
-                    f"is {shown(getattr(now, name))}; data, seed or validation were changed, or the images"
-                )
+        config, path = folder.config(), folder.path / CONFIG
+        asked = config.get("settings")
+        model = asked.get("model") if isinstance(asked, dict) else None
+        kind = kind_of(model if isinstance(model, str) else None)
+        settings = checked(config, path, kind.FACTS)
+        return kind.from_facts(settings, config, path)
 
     def config(self) -> dict[str, Any]:
         """What `of` reads."""
-        return {
-            "settings": self.settings.to_json(),
-            "classes": list(self.classes),
-            "shape": list(self.shape),
-            "mean": list(self.mean),
-            "std": list(self.std),
-            **({"widths": self.widths} if self.widths else {}),
-        }
+        return {"settings": self.settings.to_json(), "classes": list(self.classes), **self.facts()}
 
-    def options(self) -> dict[str, Any]:
-        """What the builder of the network is called with, as the settings ask for."""
-        settings = self.settings
-        options: dict[str, Any] = {"num_classes": len(self.classes), "in_channels": self.shape[0]}
-        if settings.widths is not None and settings.model == "context":
-            if len(settings.widths) > 1:
-                raise OptionError(f"--widths: {settings.model} has one for all of its layers, such as 16")
-            options["width"] = settings.widths[0]
-        elif settings.widths is not None:
-            options["widths"] = settings.widths
-        if settings.dilations is not None:
-            options["dilations"] = self._dilations(settings.dilations)
-        return options
+    def goal(self, model: Module) -> dict[str, Any]:
+        """The arguments of `train.fit` that say what the run is for."""
+        return self.task.goal(self.settings.loss)
 
-    def model(self) -> Module:
-        """A freshly initialised model; restarts the process-wide generator from the seed."""
-        settings, options = self.settings, self.options()
-        seed(settings.seed)
-        model = models.build(settings.model, rng=default_rng(), **options)
-        if settings.output_stride is not None:
-            try:
-                model = analysis.dilate(model, settings.output_stride, self.shape).model
-            except OptionError as error:
-                raise OptionError(f"--output-stride {settings.output_stride}: {error}") from error
-        return narrowed(model, self.widths) if self.widths else model
+    def summary(self, model: Module) -> Summary:
+        """The layers, for one item."""
+        return model.summary(self.shape)
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
-        """As the network takes them: one a stage of a residual network, one a layer of a VGG, and of the others one stage."""
-        if self.settings.model == "resnet_small":
-            if any(len(stage) > 1 for stage in stages):
-                raise OptionError(f"--dilations: {self.settings.model} takes one number per stage, such as 1 1 2")
-            return [stage[0] for stage in stages]
-        if self.task.masks:
-            if len(stages) > 1:
-                raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 1,2,4")
-            return stages[0]
-        return stages
-
-    def untrained(self, learn: data.Dataset, start: Start | None = None) -> tuple[Module, tuple[str, ...]]:
+    def untrained(self, learn: Any, start: Start | None = None) -> tuple[Module, tuple[str, ...]]:
         """A model before its first step, and in words what of it is not as in `start`.
 
-        It has the weights of `start`, or freshly drawn ones with all that follows from the training images and not from training;
-        and what is never to learn is frozen.
+        It has the weights of `start`, or freshly drawn ones, and what is never to learn is frozen.
         Raises: OptionError for a pattern that fits nothing, or if nothing is left to train; CheckpointError for weights of
             other shapes.
         """
@@ -172,9 +172,6 @@ class Experiment:
                 notes = models.start_from(model, start.state, start.classes in (None, self.classes))
             except CheckpointError as error:
                 raise CheckpointError(f"--init {start.name}: {error}") from error
-        elif isinstance(model, models.WhitenedVGG):
-            images = np.divide(learn.images[:_WHITENING_IMAGES], 255, dtype=np.float32)
-            model.whiten_by(self.normalize()(images, np.random.default_rng(0)))
         for pattern in self._frozen():
             freeze(model, pattern)
         if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -186,11 +183,13 @@ class Experiment:
         return [pattern for pattern, epochs in self.settings.freeze if epochs == 0]
 
     def viewed(self, model: Module, tta: int | None = None) -> Module:
-        """The model, or what asks it about several views of each image. tta: in place of the one in the settings."""
+        """The model, or what asks it about several views of each item. tta: in place of the one in the settings."""
         level = self.settings.tta if tta is None else tta
-        if level and self.task.masks:
-            raise OptionError(f"--tta {level}: the mean of answers for moved views makes no mask; leave it out")
-        return AveragedViews(model, level) if level else model
+        if level:
+            raise OptionError(
+                f"--tta {level}: {self.settings.model} gives {self.task.answers}, of which views have no mean; leave it out"
+            )
+        return model
 
     def trained(self, folder: RunFolder, tta: int | None = None) -> Module:
         """The model with the best weights of the run in `folder`, in evaluation mode, `viewed`.
@@ -201,42 +200,6 @@ class Experiment:
             model = self.model()
         folder.load_best(model)
         return self.viewed(model, tta).eval()
-
-    def normalize(self) -> transforms.Transform:
-        """What every image goes through before the model."""
-        if self.settings.normalize == "image":
-            return transforms.Standardize(dark_ground=True)
-        return transforms.Normalize(self.mean, self.std)
-
-    def learning(self, images: data.Dataset) -> data.DataLoader:
-        """Shuffled, augmented batches. Raises: OptionError if an image cannot be cut or turned as the settings ask for."""
-        settings, (_, height, width) = self.settings, self.shape
-        if settings.tile > min(height, width):
-            raise OptionError(f"--tile {settings.tile}: the images have {height}x{width} pixels")
-        if settings.turn and not settings.tile and height != width:
-            raise OptionError(f"--turn: images of {height}x{width} do not fit when turned; cut out squares with --tile")
-        flip = transforms.AlternatingFlip(settings.seed) if settings.flip_rule == "alternating" else transforms.Flip()
-        return data.DataLoader(
-            images,
-            settings.batch_size,
-            shuffle=True,
-            drop_last=settings.drop_last,
-            seed=settings.seed,
-            transforms=[
-                self.normalize(),
-                *([transforms.Zoom(settings.zoom)] if settings.zoom > 1 else []),
-                *([transforms.Crop(settings.tile)] if settings.tile else []),
-                *([transforms.Turn()] if settings.turn else []),
-                *([transforms.PadCrop(settings.crop, settings.crop_fill)] if settings.crop else []),
-                *([flip] if settings.flip else []),
-                *([transforms.Cutout(settings.cutout)] if settings.cutout else []),
-            ],
-        )
-
-    def measuring(self, images: data.Dataset) -> data.DataLoader:
-        """All images in their order, as they are."""
-        size = _EVALUATION_MASKS if self.task.masks else _EVALUATION_BATCH
-        return data.DataLoader(images, size, transforms=[self.normalize()])
 
     def optimizer(self, model: Module) -> optim.Optimizer:
         """The optimizer of all that is trained; SGD has Nesterov momentum."""
@@ -302,42 +265,16 @@ def blaming(folder: RunFolder | None) -> Iterator[None]:
         raise CheckpointError(f"{folder.path / CONFIG}: the settings make no run: {error}") from error
 
 
-def training_images(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
-    """(to learn from, to validate on): a seeded split of the training set, every class in the same proportion.
-
-    With a validation share of 0, all images are to learn from and there is nothing to validate on.
-    """
-    images, labels = _part(settings, "train"), settings.labels_per_class
-    if labels is not None:
-        try:
-            images = data.few(images, labels, settings.seed)
-        except OptionError as error:
-            raise OptionError(f"--labels-per-class {labels}: {error}") from error
-    return data.split(images, 1 - settings.validation, settings.seed) if settings.validation else (images, None)
+def kind_of(model: str | None) -> type[Experiment]:
+    """The experiments with the network of that name; those of an unknown one are of images."""
+    return task_of(model).experiment()
 
 
-def testing_images(settings: Settings) -> data.Dataset:
+def training_set(settings: Settings) -> tuple[Any, Any]:
+    """(to learn from, to validate on or None), as the settings ask for."""
+    return kind_of(settings.model).training(settings)
+
+
+def testing_set(settings: Settings) -> Any:
     """The test set, which training never looks at."""
-    return _part(settings, "test")
-
-
-def _part(settings: Settings, part: str) -> data.Dataset:
-    """A known set by name; or a folder, with `train` and `test` inside it, or else split four to one by the seed."""
-    if settings.data in data.NAMES:
-        return data.load(settings.data, part)
-    path, size = Path(settings.data), settings.size
-    if not path.is_dir():
-        raise OptionError(f"--data {path}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images")
-    parts = (path / "train").is_dir() and (path / "test").is_dir()
-    whole = path / "train" if parts else path
-    read: Any = data.masked_folder if task_of(settings.model).masks else data.folder
-    if read is data.folder and all((whole / name).is_dir() for name in PARTS):
-        raise OptionError(
-            f"--data {path}: holds {' and '.join(PARTS)}, a class for every pixel, and --model {settings.model} gives one for "
-            f"every image; choose from {', '.join(sorted(models.SEGMENTERS))}"
-        )
-    if parts:
-        classes = read(whole, size).classes if part == "test" else None
-        return read(path / part, size, classes)
-    first, second = data.split(read(path, size), 0.8, settings.seed)
-    return first if part == "train" else second
+    return kind_of(settings.model).testing(settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidil import deploy
+from minidil.cli.images import as_images
 from minidil.cli.int8 import CALIBRATE, quantized
 from minidil.cli.output import JSON_HELP, check_new, document
 from minidil.cli.trained import RUN_HELP, trained
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
         raise OptionError("--calibrate is for --int8")
     with document(args.json) as content:
         experiment, model = trained(args.what, tta=0)
+        experiment = as_images(experiment, "export")
         facts = {
             "classes": experiment.classes,
             "mean": experiment.mean,

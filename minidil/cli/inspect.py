@@ -158,7 +158,7 @@ def _show_network(
     content |= experiment.config()
     print("\n".join(["", *chosen(experiment.settings)]))
     model, shape = experiment.model(), shape_of(args, experiment.shape)
-    _show_layers(model.summary(shape), content)
+    _show_layers(experiment.summary(model) if args.input_shape is None else model.summary(shape), content)
     content["arrays"] = facts_of({name: value for name, value in _leaves(weights) if isinstance(value, np.ndarray)})
     print("\n".join(["", *listed(content["arrays"])]))
     show_seen(experiment.settings.model, model, shape, args, content)

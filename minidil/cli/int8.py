@@ -8,7 +8,8 @@ import numpy as np
 
 from minidil import deploy
 from minidil.bench.timing import interleave
-from minidil.cli.experiment import Experiment, blaming, testing_images, training_images
+from minidil.cli.experiment import blaming, testing_set, training_set
+from minidil.cli.images import Images
 from minidil.cli.option import Option
 from minidil.cli.table import table
 from minidil.errors import OptionError
@@ -25,7 +26,7 @@ _TIMED = 32  # images at a time
 CALIBRATE = Option("--int8: images of the training set that values are watched on", int, least=1, usual=str(_IMAGES))
 
 
-def quantized(name: str, experiment: Experiment, model: Module, calibrate: int | None) -> "Int8Plan":
+def quantized(name: str, experiment: Images, model: Module, calibrate: int | None) -> "Int8Plan":
     """The plan in whole numbers; `calibrate` images, drawn by the seed of the training, tell the ranges.
 
     Raises: OptionError for a number of images that is none, or more than there are; what `deploy.quantize` raises.
@@ -33,7 +34,7 @@ def quantized(name: str, experiment: Experiment, model: Module, calibrate: int |
     count = _IMAGES if calibrate is None else calibrate
     CALIBRATE.check("calibrate", count)
     with blaming(_folder(name)):
-        images, _ = training_images(experiment.settings)
+        images, _ = training_set(experiment.settings)
     if count > len(images):
         raise OptionError(f"--calibrate {count}: there are {len(images)} images to learn from")
     few = images.subset(np.random.default_rng(experiment.settings.seed).choice(len(images), count, replace=False))
@@ -41,10 +42,10 @@ def quantized(name: str, experiment: Experiment, model: Module, calibrate: int |
     return deploy.quantize(model, normalised)
 
 
-def compared(name: str, experiment: Experiment, model: Module, int8: "Int8Plan") -> dict[str, Any]:
+def compared(name: str, experiment: Images, model: Module, int8: "Int8Plan") -> dict[str, Any]:
     """Print and return accuracy on the test images, size and time of both plans."""
     with blaming(_folder(name)):
-        images = testing_images(experiment.settings)
+        images = testing_set(experiment.settings)
     plans: dict[str, Planned[Any]] = {"float32": deploy.compile(model, experiment.shape), "int8": int8}
     sizes = {"float32": sum(array.nbytes for array in model.state_dict().values()), "int8": int8.network.nbytes}
     answers: dict[str, list[Any]] = {kind: [] for kind in plans}

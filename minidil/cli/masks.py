@@ -1,14 +1,18 @@
-"""What `minidil eval` and `minidil predict` say of networks that give a class to every pixel."""
+"""Experiments with networks that give a class to every pixel."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minidil import data
 from minidil.array import Array
-from minidil.cli.experiment import Experiment
+from minidil.cli.experiment import Answer, Experiment, Wanted
+from minidil.cli.images import Images, divided, in_words, part_of, read_image
+from minidil.cli.settings import Settings
 from minidil.cli.table import table
-from minidil.data import MaskedDataset, pictures
+from minidil.data import pictures
+from minidil.errors import OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module
 from minidil.storage.files import atomic_write
@@ -18,43 +22,95 @@ from minidil.tensor import tensor
 from minidil.terminal import fill
 from minidil.train import evaluate
 
+_EVALUATION_BATCH = 16
 _FIGURES = ("mean IoU", "Dice", "pooled IoU")
 
 
-def measured(experiment: Experiment, model: Module, images: MaskedDataset, content: dict[str, Any]) -> None:
-    """Print how well the masks fit, for every kind of picture, beside Otsu's threshold where there is one kind of object."""
-    said: list[Array] = []
-    task = experiment.task
-    figures = evaluate(
-        model,
-        experiment.measuring(images),
-        lambda logits, _: said.append(logits.argmax(axis=1)),
-        loss=task.loss(experiment.settings.loss),
-        metrics={},
-    )
-    classes = len(experiment.classes)
-    found = Overlap.of(np.concatenate(said), images.masks, classes)
-    contestants = {"": found}
-    if classes == 2 and images.images.dtype == np.uint8:
-        contestants["Otsu's "] = Overlap.of(
-            np.stack([otsu_mask(image) for image in images.images]), images.masks, classes
+class Masks(Images):
+    """Images, each of which has a class for every pixel."""
+
+    @staticmethod
+    def training(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
+        """A seeded split of the training set."""
+        return divided(part_of(settings, "train", data.masked_folder), settings)
+
+    @staticmethod
+    def testing(settings: Settings) -> data.Dataset:
+        """The test set, which training never looks at."""
+        return part_of(settings, "test", data.masked_folder)
+
+    def viewed(self, model: Module, tta: int | None = None) -> Module:
+        """The model. Raises: OptionError for views of an image: moved masks have no mean."""
+        return Experiment.viewed(self, model, tta)
+
+    def _widths(self, widths: tuple[int, ...]) -> dict[str, Any]:
+        if self.settings.model != "context":
+            return super()._widths(widths)
+        if len(widths) > 1:
+            raise OptionError(f"--widths: {self.settings.model} has one for all of its layers, such as 16")
+        return {"width": widths[0]}
+
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+        if len(stages) > 1:
+            raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 1,2,4")
+        return stages[0]
+
+    def measuring(self, items: data.Dataset) -> data.DataLoader:
+        """All images in their order, as they are."""
+        return data.DataLoader(items, _EVALUATION_BATCH, transforms=[self.normalize()])
+
+    def report(self, model: Module, items: Any, content: dict[str, Any]) -> None:
+        """Print how well the masks fit, for every kind of picture, beside Otsu's threshold where there is one kind of object."""
+        said: list[Array] = []
+        task = self.task
+        figures = evaluate(
+            model,
+            self.measuring(items),
+            lambda logits, _: said.append(logits.argmax(axis=1)),
+            loss=task.loss(self.settings.loss),
+            metrics={},
         )
-    heads = [who + figure for who in contestants for figure in _FIGURES]
-    rows, content["kinds"] = [("kind", "images", *heads)], []
-    for number, name in enumerate(images.kind_names if len(images.kind_names) > 1 else ()):
-        chosen = images.strata == number
-        values = _values(contestants, chosen)
-        content["kinds"].append({"kind": name, "images": int(chosen.sum())} | _told(heads, values))
-        rows.append((name, f"{chosen.sum():,}", *map(_shown, values)))
-    values = _values(contestants, slice(None))
-    content |= {"loss": figures.loss, "undefined": found.undefined} | _told(heads, values)
-    rows.append(("all", f"{len(images):,}", *map(_shown, values)))
-    print("\n".join(table(rows, "<>" + ">" * len(heads), (7, 6, 5))))
-    few = [each["kind"] for each in content["kinds"] if each["images"] < 10]
-    notes = [f"the mean of {' and '.join(few)} is of few images, and says little"] if few else []
-    if found.undefined:
-        notes.append(f"{found.undefined} left out, where a class is neither in the image nor in the answer")
-    print(fill("; ".join([f"test loss {figures.loss:.4f} on {len(images):,} images", *notes])))
+        classes = len(self.classes)
+        found = Overlap.of(np.concatenate(said), items.masks, classes)
+        contestants = {"": found}
+        if classes == 2 and items.images.dtype == np.uint8:
+            contestants["Otsu's "] = Overlap.of(
+                np.stack([otsu_mask(image) for image in items.images]), items.masks, classes
+            )
+        heads = [who + figure for who in contestants for figure in _FIGURES]
+        rows, content["kinds"] = [("kind", "images", *heads)], []
+        for number, name in enumerate(items.kind_names if len(items.kind_names) > 1 else ()):
+            chosen = items.strata == number
+            values = _values(contestants, chosen)
+            content["kinds"].append({"kind": name, "images": int(chosen.sum())} | _told(heads, values))
+            rows.append((name, f"{chosen.sum():,}", *map(_shown, values)))
+        values = _values(contestants, slice(None))
+        content |= {"loss": figures.loss, "undefined": found.undefined} | _told(heads, values)
+        rows.append(("all", f"{len(items):,}", *map(_shown, values)))
+        print("\n".join(table(rows, "<>" + ">" * len(heads), (7, 6, 5))))
+        few = [each["kind"] for each in content["kinds"] if each["images"] < 10]
+        notes = [f"the mean of {' and '.join(few)} is of few images, and says little"] if few else []
+        if found.undefined:
+            notes.append(f"{found.undefined} left out, where a class is neither in the image nor in the answer")
+        print(fill("; ".join([f"test loss {figures.loss:.4f} on {len(items):,} images", *notes])))
+
+    def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
+        """Draws the mask of an image file over it, as NAME-overlay.png."""
+        path = Path(source)
+        pixels, changes = read_image(path, self.shape, wanted.invert, whole=True)
+        with no_grad():
+            mask = model(tensor(self.batch_of(pixels))).numpy()[0].argmax(axis=0)
+        file = wanted.out / f"{path.stem}-overlay.png"
+        with atomic_write(file) as stream:
+            pictures.image_of(overlaid(pixels, mask)).save(stream, format="png")
+        found = [
+            {"class": name, "share": float((mask == number).mean()), "parts": int(components(mask == number).max())}
+            for number, name in enumerate(self.classes)
+            if number
+        ]
+        words = ", ".join(f"{each['class']} {each['share']:.1%} in {each['parts']} parts" for each in found)
+        content = {"overlay": str(file), "classes": found, "changes": changes}
+        return Answer(f"{words}; drawn: {file}{in_words(changes)}", content)
 
 
 def _values(contestants: dict[str, Overlap], chosen: Any) -> list[float]:
@@ -69,19 +125,3 @@ def _told(heads: list[str], values: list[float]) -> dict[str, float | None]:
 
 def _shown(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.4f}"
-
-
-def drawn(experiment: Experiment, model: Module, pixels: Array, path: Path, out: Path) -> dict[str, Any]:
-    """Write the mask of an image (C, H, W) of uint8, over it, as out/NAME-overlay.png; return what there is to say of it."""
-    batch = experiment.normalize()(pixels[None].astype(np.float32) / np.float32(255), np.random.default_rng(0))
-    with no_grad():
-        mask = model(tensor(batch)).numpy()[0].argmax(axis=0)
-    file = out / f"{path.stem}-overlay.png"
-    with atomic_write(file) as stream:
-        pictures.image_of(overlaid(pixels, mask)).save(stream, format="png")
-    found = [
-        {"class": name, "share": float((mask == number).mean()), "parts": int(components(mask == number).max())}
-        for number, name in enumerate(experiment.classes)
-        if number
-    ]
-    return {"overlay": str(file), "classes": found}

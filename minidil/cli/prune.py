@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minidil.cli.experiment import blaming, testing_images, training_images
+from minidil.cli.experiment import blaming, testing_set, training_set
+from minidil.cli.images import as_images
 from minidil.cli.option import declarations, declared, flag
 from minidil.cli.settings import options
 from minidil.cli.start import starting
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         option.check(name, getattr(cut, name))
     check_new(args.out)
     experiment, model = trained(args.what, tta=0)
+    experiment = as_images(experiment, "prune")
     start, before = starting(args.what), experiment.settings
     settings = replace(
         before,
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
         pruned = prune_channels(model, experiment.shape, cut.share, cut.by, scope=cut.scope, skip=cut.skip)
         experiment = replace(experiment, settings=settings, widths=widths_of(pruned.model))
         with blaming(RunFolder(args.what) if Path(args.what).is_dir() else None):
-            learn, validate = training_images(settings)
+            learn, validate = training_set(settings)
         print(fill(str(pruned)))
         start = replace(start, state=pruned.model.state_dict())
-        carry_out(experiment, learn, validate, testing_images(settings), start, _SAVE_EVERY, args.out, None, dry=False)
+        carry_out(experiment, learn, validate, testing_set(settings), start, _SAVE_EVERY, args.out, None, dry=False)

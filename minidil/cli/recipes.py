@@ -5,22 +5,6 @@ from typing import Any
 # Written strokes are sharp and none is another's mirror image.
 _GREY: dict[str, Any] = {"label_smoothing": 0.0, "flip": False}
 
-# Of any set with a mask for each image: seen from above, of any brightness, and learnt from parts of the images.
-SEGMENTATION: dict[str, Any] = {
-    "model": "unet",
-    "epochs": 28,
-    "batch_size": 16,
-    "drop_last": True,
-    "optimizer": "adamw",
-    "lr": 3e-3,
-    "weight_decay": 1e-4,
-    "label_smoothing": 0.0,
-    "normalize": "image",
-    "tile": 64,
-    "turn": True,
-    "crop": 0,
-}
-
 DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": _GREY
     | {"epochs": 30, "batch_size": 64, "lr": 0.05, "crop": 1, "widths": (32, 64), "dilations": ((1, 2), (1, 2))},
@@ -28,7 +12,7 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "fashion_mnist": _GREY | {"epochs": 10, "crop": 2, "flip": True, "widths": (32, 64, 128)},
     "cifar10": {},
     "cifar100": {},
-    "nuclei": SEGMENTATION,
+    "nuclei": {"model": "unet"},
 }
 
 RECIPES: dict[str, dict[str, Any]] = {

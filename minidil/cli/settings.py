@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from minidil import data, models
+from minidil import data
 from minidil.cli.option import Option, declarations, declared, flag
 from minidil.cli.parser import nearest
-from minidil.cli.recipes import DATA_DEFAULTS, RECIPES, SEGMENTATION
-from minidil.cli.tasks import LOSSES, task_of
+from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
+from minidil.cli.tasks import LOSSES, MODELS, TASKS, task_of
 from minidil.data.transforms import FILLS
 from minidil.errors import CheckpointError, OptionError
 from minidil.train.views import LEVELS
@@ -59,7 +59,7 @@ class Settings:
     recipe: str = declared(
         "standard", "fast: ten epochs of large batches, made for CIFAR-10", choices=tuple(sorted(RECIPES))
     )
-    model: str = declared("vgg_small", "which network", choices=tuple(sorted([*models.MODELS, *models.SEGMENTERS])))
+    model: str = declared("vgg_small", "which network", choices=MODELS)
     init: str | None = declared(
         None,
         "begin with these weights, of minidil, a run or a file (.safetensors, .npz); a head for other classes is new",
@@ -164,9 +164,12 @@ class Settings:
         name = given.get("data", cls.data)
         given = given | {"data": placed(name)}
         recipe, network = RECIPES[given.get("recipe", cls.recipe)], network or {}
-        model = (recipe | network | given).get("model", cls.model)
-        usual = DATA_DEFAULTS.get(name, SEGMENTATION if task_of(model).masks else {})
-        values: dict[str, Any] = {"data": name} | _for_model(model, usual) | _for_model(model, recipe) | network | given
+        usual = DATA_DEFAULTS.get(name, {})
+        model = (recipe | network | given).get("model") or usual.get("model", cls.model)
+        task = task_of(model)
+        suits = task_of(usual.get("model", cls.model)) is task  # a set may be good for other tasks than its usual one
+        usual = {**task.usual, **task.idle, **(_for_model(model, usual) if suits else {})}
+        values: dict[str, Any] = {"data": name} | usual | _for_model(model, recipe) | network | given | {"model": model}
         if "tta" not in given and not values.get("flip", cls.flip):
             values["tta"] = 0  # a mirror image that training never shows is no view to ask about
         settings = cls(**values)
@@ -207,29 +210,29 @@ class Settings:
     def _check_task(self) -> None:
         """Raises: OptionError for a setting that the network has no use for."""
         task, source = task_of(self.model), data.SOURCES.get(self.data)
-        if source and source.masks != task.masks:
-            has = "a class for every pixel" if source.masks else "a class for every image"
-            fitting = sorted(models.SEGMENTERS if source.masks else models.MODELS)
+        if source and task.kind not in source.kinds:
+            fitting = [each for each in TASKS if each.kind in source.kinds]
+            has, names = (each.answers for each in fitting), sorted(name for each in fitting for name in each.models)
             raise OptionError(
-                f"--model {self.model} gives {task.answers}, and {self.data} has {has}; choose from {', '.join(fitting)}"
+                f"--model {self.model} gives {task.answers}, and {self.data} has {' and '.join(has)}; "
+                f"choose from {', '.join(names)}"
             )
         if self.loss and self.loss not in task.losses:
             raise OptionError(
                 f"--loss {self.loss}: {self.model}, which gives {task.answers}, has {', '.join(task.losses)}"
             )
-        if task.masks:
-            for name in ("label_smoothing", "labels_per_class", "tta"):
-                if getattr(self, name):
-                    raise OptionError(
-                        f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
-                    )
+        for name, idle in task.idle.items():
+            if getattr(self, name) != idle:
+                raise OptionError(
+                    f"{flag(name)} is for a class for every image, and {self.model} gives {task.answers}; leave it out"
+                )
 
 
 def placed(name: str) -> str:
-    """The name of a known set, or the whole path of a folder. Raises: OptionError if it is neither."""
+    """The name of a known set, or the whole path of a folder or file. Raises: OptionError if it is neither."""
     if name in data.NAMES:
         return name
-    if not Path(name).is_dir():
+    if not Path(name).exists():
         near = f"; did you mean {nearest(name, data.NAMES)[0]!r}?" if nearest(name, data.NAMES) else ""
         raise OptionError(f"--data {name}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images{near}")
     return str(Path(name).resolve())

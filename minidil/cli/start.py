@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from minidil.cli.experiment import Experiment, Start
+from minidil.cli.images import Images
 from minidil.cli.settings import Settings
 from minidil.cli.trained import weights_named
 from minidil.errors import OptionError
@@ -26,7 +27,8 @@ def starting(name: str) -> Start:
     if path.is_dir():
         folder = RunFolder(path)
         experiment = Experiment.of(folder)
-        return Start(str(path), experiment.settings, experiment.classes, folder.best()["model"], experiment.widths)
+        widths = experiment.widths if isinstance(experiment, Images) else None
+        return Start(str(path), experiment.settings, experiment.classes, folder.best()["model"], widths)
     if path.is_file():
         with states.opened(path) as file:
             return Start(str(path), None, None, {each: file.read(each) for each in file.arrays})

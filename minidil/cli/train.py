@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from minidil import data
 from minidil.cli.described import chosen, summarised
-from minidil.cli.experiment import Experiment, Start, blaming, testing_images, training_images
+from minidil.cli.experiment import Experiment, Start, blaming, kind_of, testing_set, training_set
 from minidil.cli.option import Option, flag
 from minidil.cli.output import check_folder
 from minidil.cli.recipes import DATA_DEFAULTS, RECIPES
@@ -105,19 +105,19 @@ def run(args: argparse.Namespace) -> None:
         )
     folder = RunFolder(resume) if resume else None
     with blaming(folder):
-        learn, validate = training_images(settings)
+        learn, validate = training_set(settings)
     if experiment and folder:
         experiment.check_learnt(learn, folder)
-    experiment = experiment or Experiment.on(settings, learn, start.widths if start else None)
+    experiment = experiment or kind_of(settings.model).on(settings, learn, start.widths if start else None)
     with use(settings.backend), output_may_end():
-        carry_out(experiment, learn, validate, testing_images(settings), start, save_every, out, resume, dry)
+        carry_out(experiment, learn, validate, testing_set(settings), start, save_every, out, resume, dry)
 
 
 def carry_out(
     experiment: Experiment,
-    learn: data.Dataset,
-    validate: data.Dataset | None,
-    unseen: data.Dataset,
+    learn: Any,
+    validate: Any,
+    unseen: Any,
     start: Start | None,
     save_every: float,
     out: Path | None,
@@ -133,11 +133,15 @@ def carry_out(
     number = f"{len(validate):,}" if validate else "none"
     if dry:
         print("\n".join(chosen(settings)))
-    print(fill(f"{Path(settings.data).name}: {len(learn):,} images to learn from, {number} to validate on"))
+    print(
+        fill(
+            f"{Path(settings.data).name}: {len(learn):,} {experiment.task.items} to learn from, {number} to validate on"
+        )
+    )
     if start:
         print(fill("; ".join([f"weights of {start.name}", *notes])))
     with waiting_explained("the forward kernels"):
-        print(summarised(model.summary(experiment.shape)))
+        print(summarised(experiment.summary(model)))
     if dry:
         steps = f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all"
         print(fill(f"{steps}; nothing was trained or written"))
@@ -156,7 +160,7 @@ def carry_out(
             out=folder,
             resume=resume is not None,
             config=experiment.config(),
-            **experiment.task.goal(settings.loss),
+            **experiment.goal(model),
             clip_norm=settings.clip_norm,
             patience=settings.patience,
             label_smoothing=settings.label_smoothing,
@@ -164,10 +168,8 @@ def carry_out(
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
-    task, best = experiment.task, history.best
-    test = evaluate(
-        experiment.viewed(model), experiment.measuring(unseen), loss=task.loss(settings.loss), metrics=task.metrics
-    )
+    task, best, goal = experiment.task, history.best, experiment.goal(model)
+    test = evaluate(experiment.viewed(model), experiment.measuring(unseen), loss=goal["loss"], metrics=goal["metrics"])
     if validate:
         print(
             fill(f"best epoch {best['epoch']} of {len(history)}: validation {shown(task.by, best[f'val_{task.by}'])}")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from minidil import models
-from minidil.cli.experiment import Experiment
+from minidil.cli.experiment import Experiment, kind_of
+from minidil.cli.images import Images
 from minidil.cli.parser import nearest
 from minidil.cli.settings import Settings
 from minidil.errors import CheckpointError, OptionError
@@ -32,7 +33,7 @@ def trained(name: str, tta: int | None = None) -> tuple[Experiment, Module]:
     return experiment, experiment.trained(folder, tta)
 
 
-def converted(path: Path, tta: int | None = None) -> tuple[Experiment, Module]:
+def converted(path: Path, tta: int | None = None) -> tuple[Images, Module]:
     """As `trained`, for the classifier in a file that `minidil weights convert` wrote. Its classes have numbers for names.
 
     Raises: CheckpointError for a file without the card that tells what it holds; OptionError if that is no classifier.
@@ -50,13 +51,14 @@ def converted(path: Path, tta: int | None = None) -> tuple[Experiment, Module]:
     last, pixels = list(model.parameters())[-1], models.PIXELS[name]
     classes = tuple(f"class {number}" for number in range(last.size))
     mean, std = (tuple(value / 255 for value in each) for each in (pixels.mean, pixels.std))
-    experiment = Experiment(Settings(model=name), classes, pixels.shape, mean, std)
+    experiment = Images(Settings(model=name), classes, pixels.shape, mean, std)
     return experiment, experiment.viewed(model, tta).eval()
 
 
 def of_weights(weights: models.Weights) -> Experiment:
     """How they were trained."""
-    return Experiment(Settings.from_json(weights.settings), weights.classes, weights.shape, weights.mean, weights.std)
+    settings = Settings.from_json(weights.settings)
+    return kind_of(weights.model).from_facts(settings, vars(weights), Path(f"{weights.model}-{weights.data}"))
 
 
 def weights_named(name: str) -> models.Weights | None:

@@ -37,7 +37,7 @@ class File:
 class Source:
     """A named set. folder: its usual place below the data root; an embedded set travels inside the package instead.
 
-    masks: whether every pixel of its images has a class, and not the image as a whole.
+    kinds: what its items have: "images", a class for every image; "masks", one for every pixel.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Source:
     embedded: bool = False
     origin: str = ""
     licence: str = "none stated by the authors"
-    masks: bool = False
+    kinds: tuple[str, ...] = ("images",)
 
 
 def _cifar(file: str, size: int, members: tuple[Member, ...]) -> File:
@@ -158,7 +158,7 @@ NUCLEI = Source(
     ),
     origin="Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7, BBBC038v1; packed as datasets/nuclei.md tells",
     licence="CC0",
-    masks=True,
+    kinds=("masks",),
 )
 
 SOURCES = {source.name: source for source in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, CIFAR100, NUCLEI)}

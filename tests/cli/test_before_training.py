@@ -66,7 +66,7 @@ def _file(folder: Path) -> Path:
 def test_a_place_where_no_run_can_begin_is_refused_before_the_images_are_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "training_images", lambda settings: pytest.fail("nothing is to be read"))
+    monkeypatch.setattr(command, "training_set", lambda settings: pytest.fail("nothing is to be read"))
     file = _file(tmp_path)
     assert f"--out {file}: {file} is not a folder" in refused(capsys, "train", "--out", str(file))
     assert f"{file} is not a folder" in refused(capsys, "train", "--out", str(file / "a" / "b"))
@@ -99,7 +99,7 @@ def test_the_test_images_are_read_before_the_training(
     def damaged(settings: object) -> Dataset:
         raise DataError("the test images are damaged")
 
-    monkeypatch.setattr(command, "testing_images", damaged)
+    monkeypatch.setattr(command, "testing_set", damaged)
     assert refused(capsys, "train", *TINY, "--out", "run") == "minidil: the test images are damaged\n"
     assert os.listdir() == []
 

@@ -12,7 +12,7 @@ from PIL import Image
 from minidil import checkpoint, data
 from minidil.cli import main
 from minidil.cli.experiment import Experiment
-from minidil.cli.predict import read_image
+from minidil.cli.images import read_image
 from minidil.errors import DataError
 from minidil.train import RunFolder, evaluate
 

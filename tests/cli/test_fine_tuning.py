@@ -12,7 +12,8 @@ from tiny_runs import StopAt
 
 from minidil import data, models, train
 from minidil.cli import main
-from minidil.cli.experiment import Experiment, training_images
+from minidil.cli.experiment import Experiment, training_set
+from minidil.cli.images import Images
 from minidil.cli.settings import Settings
 from minidil.train import GradualUnfreezing, RunFolder
 
@@ -121,7 +122,7 @@ def test_a_denser_network_has_the_same_weights_and_is_measured_alike(
 
 def test_layers_have_rates_of_their_own_and_biases_of_norms_a_multiple() -> None:
     settings = Settings.of({"lr": 0.5, "lr_layers": 0.1, "norm_bias_lr": 4.0, "widths": (4, 4), "weight_decay": 0.4})
-    experiment = Experiment(settings, tuple("0123456789"), (1, 8, 8), (0.5,), (0.2,))
+    experiment = Images(settings, tuple("0123456789"), (1, 8, 8), (0.5,), (0.2,))
     model = experiment.model()
     groups = experiment.optimizer(model).param_groups
     rates = [0.5, 0.05, 0.2, 0.005, 0.02, 5e-4, 2e-3, 5e-5, 2e-4]
@@ -133,7 +134,7 @@ def test_layers_have_rates_of_their_own_and_biases_of_norms_a_multiple() -> None
 
 def test_few_labels_are_those_to_learn_from_and_to_validate_on() -> None:
     settings = Settings.of({"labels_per_class": 20, "seed": 3})
-    learn, validate = training_images(settings)
+    learn, validate = training_set(settings)
     assert validate is not None
     few = data.few(data.digits("train"), 20, 3)
     assert (len(learn), len(validate)) == (180, 20)
@@ -144,7 +145,7 @@ def test_few_labels_are_those_to_learn_from_and_to_validate_on() -> None:
 
 def test_gradual_unfreezing_comes_before_what_freezes_for_good() -> None:
     settings = Settings.of({"unfreeze_every": 2, "freeze": (("features.0", 0), ("classifier", 3)), "widths": (4, 4)})
-    experiment = Experiment(settings, tuple("0123456789"), (1, 8, 8), (0.5,), (0.2,))
+    experiment = Images(settings, tuple("0123456789"), (1, 8, 8), (0.5,), (0.2,))
     model, _ = experiment.untrained(data.digits("train"))
     gradual, late = experiment.callbacks(model)
     assert isinstance(gradual, GradualUnfreezing)

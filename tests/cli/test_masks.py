@@ -121,7 +121,7 @@ def test_what_is_neither_there_nor_said_is_left_out_and_told(
     assert main([*NUCLEI, "--epochs", "1", "--out", "run"]) == 0
     test = data.nuclei("test")
     dark = data.MaskedDataset("nuclei", test.images * 0, test.masks * 0, test.classes)
-    monkeypatch.setattr("minidil.cli.evaluate.testing_images", lambda settings: dark)
+    monkeypatch.setattr("minidil.cli.evaluate.testing_set", lambda settings: dark)
     monkeypatch.setattr("minidil.cli.evaluate.trained", lambda name, tta: (Experiment.of(RunFolder(name)), Silent()))
     capsys.readouterr()
     assert main(["eval", "run", "--backend", "numpy", "--json", "eval.json"]) == 0
@@ -212,6 +212,8 @@ def test_refused_before_anything_is_written(
 
 def test_refused_of_a_trained_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*NUCLEI, "--out", "run"]) == 0
-    assert "--tta 1: the mean of answers for moved views makes no mask" in refused(capsys, "eval", "run", "--tta", "1")
+    assert "--tta 1: unet gives a class for every pixel, of which views have no mean" in refused(
+        capsys, "eval", "run", "--tta", "1"
+    )
     assert "--out nowhere: there is no such folder" in refused(capsys, "predict", "run", "x.png", "--out", "nowhere")
     assert "of which nothing is drawn" in refused(capsys, "predict", "resnet_small", "x.png", "--out", ".")

@@ -13,7 +13,8 @@ from tiny_sets import pack_tar, tiny_cifar10
 
 from minidil import train
 from minidil.cli import main
-from minidil.cli.experiment import Experiment, training_images
+from minidil.cli.experiment import Experiment, training_set
+from minidil.cli.images import Images
 from minidil.cli.settings import Settings
 from minidil.data import Dataset, cifar
 from minidil.data.transforms import AlternatingFlip, PadCrop
@@ -43,7 +44,7 @@ def test_the_numbers_are_those_of_the_paper() -> None:
     """There the loss is summed over the batch, so that a rate r here is r / 1024 there; weights decay by rate times decay."""
     fast = Settings.of({"data": "cifar10", "recipe": "fast"})
     kilostep = 1024 * (1 + 1 / (1 - 0.85))
-    experiment = Experiment(fast, ("a",) * 10, (3, 32, 32), (0.5,) * 3, (0.2,) * 3)
+    experiment = Images(fast, ("a",) * 10, (3, 32, 32), (0.5,) * 3, (0.2,) * 3)
     optimizer = experiment.optimizer(model := experiment.model())
     weights, biases = optimizer.param_groups
     assert weights["lr"] == pytest.approx(1024 * 11.5 / kilostep)
@@ -97,7 +98,7 @@ def test_eval_averages_over_the_views_of_the_recipe() -> None:
     assert main([*FAST, "--epochs", "1", "--tta", "1", "--out", "run"]) == 0
     folder = RunFolder("run")
     experiment = Experiment.of(folder)
-    learn, validate = training_images(experiment.settings)
+    learn, validate = training_set(experiment.settings)
     assert validate is None
     plain, mirrored = experiment.trained(folder, 0), experiment.trained(folder)
     logits: list[np.ndarray] = []
@@ -112,7 +113,7 @@ def test_eval_averages_over_the_views_of_the_recipe() -> None:
 def test_the_first_layer_whitens_the_training_images_and_is_never_trained() -> None:
     assert main([*FAST, "--epochs", "1", "--out", "run"]) == 0
     experiment = Experiment.of(RunFolder("run"))
-    learn, _ = training_images(experiment.settings)
+    learn, _ = training_set(experiment.settings)
     expected, trained = experiment.untrained(learn)[0].state_dict(), RunFolder("run").best()["model"]
     np.testing.assert_array_equal(trained["whiten.weight"], expected["whiten.weight"])
     np.testing.assert_array_equal(trained["features.0.2.weight"], np.ones(4))

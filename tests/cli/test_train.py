@@ -221,7 +221,7 @@ def test_what_is_wrong_with_a_run_folder_is_one_line(capsys: pytest.CaptureFixtu
         ("{", "config.json is damaged"),
         ("[]", "config.json is damaged"),
         ("{}", "not made by `minidil train`"),
-        ("{}", "run/config.json has no shape, classes, mean, std, settings: it was not made"),
+        ("{}", "run/config.json has no shape, mean, std, classes, settings: it was not made"),
         (json.dumps(config | {"shape": [1, 8]}), "run/config.json: shape must be a list of 3, each a whole number"),
         (json.dumps(config | {"settings": {"epochs": 1}}), "must hold exactly"),
         (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from minidil.cli.predict import read_image
+from minidil.cli.images import read_image
 from minidil.data import folder
 from minidil.data.pictures import opened, pixels
 from minidil.errors import DataError
