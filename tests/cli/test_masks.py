@@ -18,7 +18,7 @@ from minidil.cli import main
 from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings
 from minidil.data import registry, transforms
-from minidil.tasks.segmentation import Overlap, components, otsu_mask, overlaid
+from minidil.tasks.segmentation import Matches, Overlap, components, otsu_mask, overlaid
 from minidil.tasks.segmentation.metric import mean
 from minidil.train import RunFolder
 
@@ -82,6 +82,8 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
         ("Dice", mean(found.dice())),
         ("pooled IoU", found.pooled_iou()[0]),
         ("Otsu's mean IoU", mean(otsu.iou())),
+        ("AP50", Matches.of_masks(answers("run", test.images), test.instances).ap50()),
+        ("Otsu's AP50", 1),  # each square, in an image of its own
     ):
         assert told[key] == pytest.approx(value)
     assert [(each["kind"], each["images"]) for each in told["kinds"]] == [
