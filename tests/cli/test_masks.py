@@ -199,6 +199,12 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
         ("--data nuclei --model context --widths 3 4", "--widths: context has one for all of its layers, such as 16"),
         ("--data nuclei --tile 8 --dilations 1 2", "--dilations: unet dilates one stage, as in 1,2,4"),
         ("--data broken --model unet --size 12", "masks/3.png is 9x9 but"),
+        (
+            "--data gap --model unet --size 12",
+            "gap/masks/2.png holds the number 7, but no mask holds 2: is it a class?",
+        ),
+        ("--data empty --model unet --size 12", "empty/images holds no image"),
+        ("--data untested --model unet --size 12", "untested/test/masks/0.png holds the number 255, but the 2 classes"),
         ("--data nowhere --model unet", "neither a known set"),
     ],
 )
@@ -208,6 +214,13 @@ def test_refused_before_anything_is_written(
     paint(tmp_path / "cells", 5)
     paint(tmp_path / "broken", 5)
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "broken" / "masks" / "3.png")
+    for name in ("gap", "untested/train", "untested/test"):
+        paint(tmp_path / name, 4)
+    for name in ("gap", "untested/test"):
+        for file, value in (("1.png", 1), ("2.png", 7)):
+            Image.fromarray(np.full((14, 12), value, np.uint8)).save(tmp_path / name / "masks" / file)
+    (tmp_path / "empty" / "images").mkdir(parents=True)
+    (tmp_path / "empty" / "masks").mkdir()
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")
     assert not Path("run").exists()
 
