@@ -1,15 +1,23 @@
 """Nuclei found by networks: `python chapters/measured/segmentation.py RUNS` writes segmentation.json from the runs in a folder.
 
-It needs the nuclei (datasets/nuclei.md), and runs such as
+It needs the nuclei (datasets/nuclei.md), and runs such as, made in that folder,
 
-    minidil train --data nuclei --validation 0 --seed 0 --out RUNS/unet-all-0
-    minidil train --data nuclei --validation 0 --epochs 8 --seed 0 --out RUNS/unet-0
-    minidil train --data nuclei --validation 0 --epochs 8 --seed 0 --dilations 1,1,1 --out RUNS/unet-undilated-0
-    minidil train --data nuclei --validation 0 --epochs 8 --seed 0 --model context --out RUNS/context-0
+    minidil train --data nuclei --validation 0 --seed 0 --out unet-all-0
+    minidil train --data nuclei --validation 0 --seed 0 --model context --epochs 8 --out context-resumed-0
+    minidil train --resume context-resumed-0 --epochs 15
 
-The file has the command of each. Of each: IoU and Dice, the means over the test images, the IoU over all of their pixels, and AP50
-over their nuclei, in all and by kind of picture; the roughness of its answers (minidil.analysis.gridding); and the mean IoU when an
-image and its mirror image are answered together. Beside them Otsu's threshold, and the answer "background" everywhere.
+and, to compare with twins, for the seeds N = 0, 1 and 2, `minidil train --data nuclei --validation 0 --epochs 8 --seed N` with
+
+    --out unet-N
+    --dilations 1,1,1 --out unet-undilated-N
+    --model context --out context-N
+    --model context --dilations 1,1,1,1,1,1,1 --out context-undilated-N
+    --model aspp --out aspp-N
+    --model aspp --dilations 1,1,1 --out aspp-undilated-N
+
+The file has the command of each. Of each: IoU and Dice, the means over the test images, the IoU over all of their pixels, and
+AP50 over their nuclei, in all and by kind of picture; the roughness of its answers (minidil.analysis.gridding); and the mean IoU
+when an image and its mirror image are answered together. Beside them Otsu's threshold, and the answer "background" everywhere.
 
 The pictures that unet-all-0 does best and worst on, of each kind, go into segmentation.png: image and numbers of its nuclei.
 """
