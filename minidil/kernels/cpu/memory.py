@@ -141,7 +141,7 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return array
 
 
-def empty_like(x: Array, shape: Sequence[int] | None = None, dtype: DTypeLike = None) -> Array:
+def empty_like(x: Array, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Array:
     """An array of the shape and the number type of x, unless others are given, whose axes lie in memory in the same order."""
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
     shape = x.shape if shape is None else shape
