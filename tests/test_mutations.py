@@ -2,10 +2,12 @@
 
 import ast
 
+import numpy as np
 import pytest
 from mutants import CHECKS, SUITES, Mutant, load, replace
 
 from minidil.kernels import threads
+from minidil.kernels.cpu import memory
 
 pytestmark = pytest.mark.slow
 
@@ -453,3 +455,9 @@ def test_a_place_that_is_none_is_said(place, old, words):
     with pytest.raises(AssertionError) as caught:
         replace(tree, place, old, "0")
     assert words in str(caught.value)
+
+
+def test_what_is_left_out_is_not_what_the_call_before_left_in_memory(monkeypatch):
+    load("depthwise", monkeypatch)
+    assert np.isnan(memory.empty((3, 4), np.float32)).all()
+    assert (memory.empty((3,), np.int32) < 0).all()

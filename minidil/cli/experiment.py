@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -267,7 +268,9 @@ def blaming(folder: RunFolder | None) -> Iterator[None]:
 
 def kind_of(model: str | None) -> type[Experiment]:
     """The experiments with the network of that name; those of an unknown one are of images."""
-    return task_of(model).experiment()
+    module, name = task_of(model).kept_by.split(":")
+    kind: type[Experiment] = getattr(import_module(module), name)
+    return kind
 
 
 def training_set(settings: Settings) -> tuple[Any, Any]:

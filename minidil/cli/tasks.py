@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import minidil.functional as F
 from minidil import models
@@ -11,9 +10,6 @@ from minidil.nn import Module
 from minidil.tasks import segmentation
 from minidil.train import Loss, Metric
 from minidil.train.goal import accuracy
-
-if TYPE_CHECKING:
-    from minidil.cli.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class Task:
     losses: by their name on the command line, the usual one first. metrics: by name; the highest `by` is the best epoch.
     usual: settings that suit it, whatever the set.
     idle: settings that mean nothing to it, with the value that does nothing; another one is refused.
-    kept_by: "module:class" of its experiments. It is imported when asked for, since it knows the settings, which know this table.
+    kept_by: "module:class" of its experiments, see `experiment.kind_of`; they know the settings, which know this table.
     draws: whether an answer is a picture, for which `minidil predict` has --out.
     """
 
@@ -48,12 +44,6 @@ class Task:
     def goal(self, loss: str | None) -> dict[str, Any]:
         """The arguments of `train.fit` that say what a run is for."""
         return {"loss": self.loss(loss), "metrics": self.metrics, "best": f"max {self.by}"}
-
-    def experiment(self) -> "type[Experiment]":
-        """The class of its experiments."""
-        module, name = self.kept_by.split(":")
-        found: type[Experiment] = getattr(import_module(module), name)
-        return found
 
 
 CLASSIFICATION = Task(
