@@ -1,5 +1,6 @@
 """Experiments with networks that give a class to every pixel."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,37 @@ from minidil.errors import OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module
 from minidil.storage.files import atomic_write
-from minidil.tasks.segmentation import Overlap, components, otsu_mask, overlaid
+from minidil.tasks.segmentation import Matches, Overlap, components, otsu_mask, overlaid
 from minidil.tasks.segmentation.metric import mean
 from minidil.tensor import tensor
 from minidil.terminal import fill
 from minidil.train import evaluate
 
 _EVALUATION_BATCH = 16
-_FIGURES = ("mean IoU", "Dice", "pooled IoU")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How well masks fit; the objects in them, where those that are there are numbered and there is one class of them."""
+
+    overlap: Overlap
+    objects: Matches | None
+
+    @classmethod
+    def of(cls, masks: Array, items: Any) -> "_Found":
+        numbered = items.instances is not None and len(items.classes) == 2
+        return cls(
+            Overlap.of(masks, items.masks, len(items.classes)),
+            Matches.of_masks(masks, items.instances) if numbered else None,
+        )
+
+    def __getitem__(self, chosen: Any) -> "_Found":
+        return _Found(self.overlap[chosen], self.objects[chosen] if self.objects else None)
+
+    def figures(self) -> dict[str, float]:
+        found = self.overlap
+        masks = {"mean IoU": mean(found.iou()), "Dice": mean(found.dice()), "pooled IoU": mean(found.pooled_iou())}
+        return masks | ({"AP50": self.objects.ap50()} if self.objects else {})
 
 
 class Masks(Images):
@@ -71,27 +95,25 @@ class Masks(Images):
             metrics={},
         )
         classes = len(self.classes)
-        found = Overlap.of(np.concatenate(said), items.masks, classes)
-        contestants = {"": found}
+        contestants = {"": np.concatenate(said)}
         if classes == 2 and items.images.dtype == np.uint8:
-            contestants["Otsu's "] = Overlap.of(
-                np.stack([otsu_mask(image) for image in items.images]), items.masks, classes
-            )
-        heads = [who + figure for who in contestants for figure in _FIGURES]
+            contestants["Otsu's "] = np.stack([otsu_mask(image) for image in items.images])
+        found = {who: _Found.of(masks, items) for who, masks in contestants.items()}
+        heads = [who + figure for who, each in found.items() for figure in each.figures()]
         rows, content["kinds"] = [("kind", "images", *heads)], []
         for number, name in enumerate(items.kind_names if len(items.kind_names) > 1 else ()):
             chosen = items.strata == number
-            values = _values(contestants, chosen)
+            values = _values(found, chosen)
             content["kinds"].append({"kind": name, "images": int(chosen.sum())} | _told(heads, values))
             rows.append((name, f"{chosen.sum():,}", *map(_shown, values)))
-        values = _values(contestants, slice(None))
-        content |= {"loss": figures.loss, "undefined": found.undefined} | _told(heads, values)
+        values, undefined = _values(found, slice(None)), found[""].overlap.undefined
+        content |= {"loss": figures.loss, "undefined": undefined} | _told(heads, values)
         rows.append(("all", f"{len(items):,}", *map(_shown, values)))
-        print("\n".join(table(rows, "<>" + ">" * len(heads), (7, 6, 5))))
+        print("\n".join(table(rows, "<>" + ">" * len(heads), range(len(heads) + 1, len(found[""].figures()) + 1, -1))))
         few = [each["kind"] for each in content["kinds"] if each["images"] < 10]
         notes = [f"the mean of {' and '.join(few)} is of few images, and says little"] if few else []
-        if found.undefined:
-            notes.append(f"{found.undefined} left out, where a class is neither in the image nor in the answer")
+        if undefined:
+            notes.append(f"{undefined} left out, where a class is neither in the image nor in the answer")
         print(fill("; ".join([f"test loss {figures.loss:.4f} on {len(items):,} images", *notes])))
 
     def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
@@ -113,9 +135,8 @@ class Masks(Images):
         return Answer(f"{words}; drawn: {file}{in_words(changes)}", content)
 
 
-def _values(contestants: dict[str, Overlap], chosen: Any) -> list[float]:
-    parts = [overlap[chosen] for overlap in contestants.values()]
-    return [value for part in parts for value in (mean(part.iou()), mean(part.dice()), mean(part.pooled_iou()))]
+def _values(found: dict[str, _Found], chosen: Any) -> list[float]:
+    return [value for each in found.values() for value in each[chosen].figures().values()]
 
 
 def _told(heads: list[str], values: list[float]) -> dict[str, float | None]:

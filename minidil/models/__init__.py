@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from minidil.errors import OptionError
-from minidil.models.aspp import ASPP
+from minidil.models.aspp import ASPP, ASPPNet, aspp
 from minidil.models.bert import Bert, minilm
 from minidil.models.c3d import C3D, c3d
 from minidil.models.context import ContextNet, context, context_module
@@ -44,6 +44,7 @@ __all__ = [
     "SENTENCES",
     "TAGGERS",
     "VGG",
+    "ASPPNet",
     "Bert",
     "Bottleneck",
     "ContextNet",
@@ -58,6 +59,7 @@ __all__ = [
     "UNet",
     "Weights",
     "WhitenedVGG",
+    "aspp",
     "available",
     "bilstm",
     "bilstm_crf",
@@ -104,7 +106,7 @@ MODELS: dict[str, Callable[..., Module]] = {
     "resnet50": resnet50,
     "efficientnet_lite0": efficientnet_lite0,
 }
-SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context}
+SEGMENTERS: dict[str, Callable[..., Module]] = {"unet": unet, "context": context, "aspp": aspp}
 CLIP_MODELS: dict[str, Callable[..., Module]] = {"c3d": c3d}
 # Those that give a class to a sentence are built for the words of a vocabulary: (words, num_classes, **options).
 SENTENCES: dict[str, Callable[..., Module]] = {"kim_cnn": kim_cnn, "dilated_cnn": dilated_cnn, "bilstm": bilstm}

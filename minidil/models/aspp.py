@@ -8,7 +8,19 @@ import numpy as np
 
 import minidil.functional as F
 from minidil.errors import OptionError
-from minidil.nn import AdaptiveAvgPool, BatchNorm, Dropout, Module, ModuleList, ReLU, Sequential
+from minidil.models.pretrained import pretrained_weights
+from minidil.models.unet import stage, up_to_multiple
+from minidil.nn import (
+    AdaptiveAvgPool,
+    BatchNorm,
+    Conv2d,
+    Dropout,
+    MaxPool2d,
+    Module,
+    ModuleList,
+    ReLU,
+    Sequential,
+)
 from minidil.nn.checks import check_counts, check_rank
 from minidil.nn.conv import conv_class
 from minidil.tensor import Tensor
@@ -75,3 +87,53 @@ class ASPP(Module):
     def forward(self, x: Tensor) -> Tensor:
         check_rank("ASPP", x.shape, self.ndim)
         return self.project(F.concatenate([branch(x) for branch in self.convs], axis=1))
+
+
+class ASPPNet(Module):
+    """features, stages that are halved; pyramid, an `ASPP` of their map; head, whose answers are spread over all pixels."""
+
+    def __init__(self, features: Module, step: int, pyramid: ASPP, head: Module) -> None:
+        super().__init__()
+        self.step = step  # pixels a position of the map, high and wide
+        self.features = features
+        self.pyramid = pyramid
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_rank("ASPPNet", x.shape, 2)
+        whole = up_to_multiple(x, self.step)
+        logits = F.interpolate(self.head(self.pyramid(self.features(whole))), whole.shape[2:], mode="bilinear")
+        return logits[:, :, : x.shape[2], : x.shape[3]]
+
+
+def aspp(
+    num_classes: int = 2,
+    *,
+    in_channels: int = 3,
+    widths: Sequence[int] = (16, 32, 64),
+    dilations: Sequence[int] = (2, 4, 6),
+    pretrained: str | None = None,
+    rng: np.random.Generator | None = None,
+) -> ASPPNet:
+    """Stages as those of `unet` on the way down, an `ASPP` head on what is left, and answers interpolated to the picture's size.
+
+    With three widths the map of the head is a quarter of the picture high and wide, and no finer map helps it up again.
+
+    Shapes: (N, in_channels, H, W) -> logits (N, num_classes, H, W), of any size.
+    widths: channels of each stage, the finest first, and of the head. dilations: of the head's branches side by side.
+    pretrained: start with the weights for this data set that come with minidil.
+    Raises: OptionError for settings that are not ints >= 1, no stage, or no dilation.
+    Source: Chen, Papandreou, Schroff & Adam 2017, arXiv:1706.05587, in small.
+    """
+    if len(widths) < 2:
+        raise OptionError(f"aspp: needs two widths or more, as in (16, 32, 64), not {widths!r}")
+    check_counts("aspp", **{f"widths[{number}]": width for number, width in enumerate(widths)})
+    features, before = Sequential(), in_channels
+    for width in widths[:-1]:
+        features.extend([*stage(before, width, (1, 1), rng), MaxPool2d(2)])
+        before = width
+    head = Conv2d(widths[-1], num_classes, 1, rng=rng)
+    model = ASPPNet(features, 2 ** (len(widths) - 1), ASPP(before, widths[-1], dilations, rng=rng), head)
+    if pretrained is None:
+        return model
+    return pretrained_weights("aspp", pretrained).load_into(model, num_classes, in_channels)

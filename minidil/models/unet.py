@@ -29,19 +29,17 @@ class UNet(Module):
         *outer, deepest = widths
         befores = (in_channels, *outer)
         self.pool = MaxPool2d(2)
-        self.down = ModuleList([_layers(a, b, (1, 1), rng) for a, b in zip(befores, outer, strict=False)])
-        self.bottleneck = _layers(befores[-1], deepest, dilations, rng)
+        self.down = ModuleList([stage(a, b, (1, 1), rng) for a, b in zip(befores, outer, strict=False)])
+        self.bottleneck = stage(befores[-1], deepest, dilations, rng)
         pairs = list(zip(reversed(widths[1:]), reversed(outer), strict=True))
         self.up = ModuleList([ConvTranspose2d(below, width, 2, stride=2, rng=rng) for below, width in pairs])
-        self.merge = ModuleList([_layers(2 * width, width, (1, 1), rng) for _, width in pairs])
+        self.merge = ModuleList([stage(2 * width, width, (1, 1), rng) for _, width in pairs])
         self.head = Conv2d(widths[0], num_classes, 1, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank("UNet", x.shape, 2)
         height, width = x.shape[2:]
-        # Every halving needs an even size: what is missing is added below and right, and cut again.
-        step = 2 ** len(self.down)
-        x = F.pad(x, ((0, 0), (0, 0), (0, -height % step), (0, -width % step)))
+        x = up_to_multiple(x, 2 ** len(self.down))
         maps = []
         for layers in self.down:
             x = layers(x)
@@ -86,10 +84,17 @@ def unet(
     return pretrained_weights("unet", pretrained).load_into(model, num_classes, in_channels)
 
 
-def _layers(before: int, width: int, dilations: Sequence[int], rng: np.random.Generator | None) -> Sequential:
+def stage(before: int, width: int, dilations: Sequence[int], rng: np.random.Generator | None) -> Sequential:
+    """A 3x3 convolution of `width` filters for each dilation, with batch norm and ReLU; the first takes `before` channels."""
     layers = Sequential()
     for dilation in dilations:
         conv = Conv2d(before, width, 3, padding=dilation, dilation=dilation, bias=False, rng=rng)
         layers.extend([conv, BatchNorm2d(width), ReLU()])
         before = width
     return layers
+
+
+def up_to_multiple(x: Tensor, step: int) -> Tensor:
+    """x (N, C, H, W) with zeros below and right, which halvings need, until height and width are multiples of `step`."""
+    height, width = x.shape[2:]
+    return F.pad(x, ((0, 0), (0, 0), (0, -height % step), (0, -width % step)))

@@ -14,6 +14,7 @@ from minidil.classroom.checking import check
 from minidil.classroom.draw import Draw
 from minidil.classroom.register import exercise
 from minidil.deploy.quantized import Grid
+from minidil.tasks.segmentation import Overlap, metric
 
 CASES = 8
 
@@ -213,3 +214,25 @@ def test_the_smallest_failure_among_words_is_small() -> None:
     assert not result.passed
     assert result.case is not None
     assert (len(result.case["names"]), len(result.case["patterns"])) == (1, 1)
+
+
+def test_the_mean_iou_is_that_of_overlap() -> None:
+    for case, expected in _drawn("ex14_1"):
+        assert np.isclose(metric.mean(Overlap.of(case["said"], case["true"], 2).iou()), expected)
+
+
+def test_the_slope_of_soft_dice_is_that_of_the_loss() -> None:
+    """Of two classes the softmax sends the slope h of the probability on as p (1 - p) h."""
+    for case, _ in _drawn("ex14_2"):
+        p = np.clip(case["p"], 1e-3, 1 - 1e-3)
+        logits = np.stack([np.zeros_like(p), np.log(p / (1 - p))])[None]
+        x = md.tensor(logits, requires_grad=True)
+        F.dice_loss(x, case["t"].astype(int)[None], smooth=case["e"]).backward()
+        assert x.grad is not None
+        slope = exercise("ex14_2").expected(p, case["t"], case["e"])
+        assert np.allclose(x.grad.numpy()[0, 1], p * (1 - p) * slope)
+
+
+def test_weights_that_begin_as_the_identity_are_those_of_dirac() -> None:
+    for case, weight in _drawn("ex14_3"):
+        assert np.array_equal(nn.init.dirac((case["channels"],) * 2 + (case["kernel_size"],) * 2), weight)

@@ -18,7 +18,7 @@ from minidil.cli import main
 from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings
 from minidil.data import registry, transforms
-from minidil.tasks.segmentation import Overlap, components, otsu_mask, overlaid
+from minidil.tasks.segmentation import Matches, Overlap, components, otsu_mask, overlaid
 from minidil.tasks.segmentation.metric import mean
 from minidil.train import RunFolder
 
@@ -82,6 +82,8 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
         ("Dice", mean(found.dice())),
         ("pooled IoU", found.pooled_iou()[0]),
         ("Otsu's mean IoU", mean(otsu.iou())),
+        ("AP50", Matches.of_masks(answers("run", test.images), test.instances).ap50()),
+        ("Otsu's AP50", 1),  # each square, in an image of its own
     ):
         assert told[key] == pytest.approx(value)
     assert [(each["kind"], each["images"]) for each in told["kinds"]] == [
@@ -168,10 +170,8 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "on 2 images" in capsys.readouterr().out
     paint(tmp_path / "parts" / "train", 6)
     paint(tmp_path / "parts" / "test", 3)
-    assert (
-        main(["train", "--data", "parts", *TINY, "--size", "12", "--epochs", "1", "--validation", "0", "--out", "two"])
-        == 0
-    )
+    words = [*TINY, "--size", "12", "--epochs", "1", "--validation", "0", "--model", "aspp"]
+    assert main(["train", "--data", "parts", *words, "--out", "two"]) == 0
     assert "parts: 6 images to learn from, none to validate on" in capsys.readouterr().out
 
 
@@ -181,7 +181,7 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
         (
             "--data nuclei --model vgg_small",
             "vgg_small gives a class for every image, and nuclei has a class for every pixel and boxes around objects; choose "
-            "from context, faster_rcnn, unet",
+            "from aspp, context, faster_rcnn, unet",
         ),
         (
             "--data digits --model unet",
@@ -198,6 +198,12 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
         ("--data nuclei --model context --widths 3 4", "--widths: context has one for all of its layers, such as 16"),
         ("--data nuclei --tile 8 --dilations 1 2", "--dilations: unet dilates one stage, as in 1,2,4"),
         ("--data broken --model unet --size 12", "masks/3.png is 9x9 but"),
+        (
+            "--data gap --model unet --size 12",
+            "gap/masks/2.png holds the number 7, but no mask holds 2: is it a class?",
+        ),
+        ("--data empty --model unet --size 12", "empty/images holds no image"),
+        ("--data untested --model unet --size 12", "untested/test/masks/0.png holds the number 255, but the 2 classes"),
         ("--data nowhere --model unet", "neither a known set"),
     ],
 )
@@ -207,6 +213,13 @@ def test_refused_before_anything_is_written(
     paint(tmp_path / "cells", 5)
     paint(tmp_path / "broken", 5)
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "broken" / "masks" / "3.png")
+    for name in ("gap", "untested/train", "untested/test"):
+        paint(tmp_path / name, 4)
+    for name in ("gap", "untested/test"):
+        for file, value in (("1.png", 1), ("2.png", 7)):
+            Image.fromarray(np.full((14, 12), value, np.uint8)).save(tmp_path / name / "masks" / file)
+    (tmp_path / "empty" / "images").mkdir(parents=True)
+    (tmp_path / "empty" / "masks").mkdir()
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")
     assert not Path("run").exists()
 

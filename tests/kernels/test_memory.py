@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minidil.kernels import reference
+from minidil.kernels.backend import active, use
 from minidil.kernels.cpu import memory
 
 LARGE = memory._SMALL
@@ -54,6 +56,31 @@ def test_empty_like_keeps_the_order_of_the_axes(order):
     x = np.zeros((2, 30, 40, 50), np.float32).transpose(order)
     assert memory.empty_like(x).strides == x.strides
     assert memory.empty_like(x[::2, ::-1]).strides == x[::2].copy(order="K").strides
+    other = memory.empty_like(x, [3, *x.shape[1:]], np.float64)
+    assert (other.shape, other.dtype) == ((3, *x.shape[1:]), "f8")
+    assert np.argsort(other.strides).tolist() == np.argsort(x.strides).tolist()
+
+
+def test_joined_and_added_maps_lie_in_memory_that_is_used_again():
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((2, 40, 30, channels)).astype(np.float32).transpose(0, 3, 1, 2) for channels in (8, 9))
+    kernels = {
+        "concatenate": lambda k: k.concatenate((x, y), axis=-3),
+        "add": lambda k: k.add(x, x[:1]),
+        "add along channels": lambda k: k.add(x, x[0, :, :1, :1]),
+    }
+    with use("numba"):
+        mine = active()
+    for name, kernel in kernels.items():
+        made, wanted = kernel(mine), kernel(reference)
+        np.testing.assert_array_equal(made, wanted, err_msg=name)
+        assert made.strides == wanted.strides, name
+        first, last = next(iter(memory._store._segments))
+        assert first <= made.ctypes.data < last, name
+        del made
+    assert mine.add(x[:1], x).shape == x.shape  # what grows
+    assert mine.add(x, 1.0).dtype == np.float32
+    assert mine.add(x, x.astype(np.float64)).dtype == np.float64
 
 
 def test_the_smallest_gap_that_is_large_enough_is_lent():

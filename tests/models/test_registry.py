@@ -14,9 +14,9 @@ def test_known_names() -> None:
         ["efficientnet_lite0", "resnet18", "resnet34", "resnet50", "vgg16"],
     )
     assert sorted(MODELS) == sorted(small + large)
-    assert sorted(SEGMENTERS) == ["context", "unet"]
     assert sorted(CLIP_MODELS) == ["c3d"]
     assert sorted(names) == sorted([*MODELS, *SEGMENTERS, *CLIP_MODELS, "hed"])
+    assert sorted(SEGMENTERS) == ["aspp", "context", "unet"]
     assert MODELS["vgg_small"] is vgg_small
 
 

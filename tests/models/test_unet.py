@@ -1,4 +1,6 @@
-"""U-Net and the context module."""
+"""U-Net, the context module and the network with an ASPP head."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import minidil as md
 from minidil import analysis, nn
 from minidil.errors import OptionError, ShapeError
-from minidil.models import SEGMENTERS, build, context, context_module, unet
+from minidil.models import SEGMENTERS, aspp, build, context, context_module, unet
 from minidil.testing import check_gradients
 
 
@@ -29,11 +31,13 @@ def test_every_pixel_gets_an_answer_whatever_the_size(name: str, size: tuple[int
 def test_sizes_of_the_defaults() -> None:
     assert parameters(unet()) == parameters(unet(dilations=(1, 1, 1))) == 154_370
     assert parameters(context()) == parameters(context(dilations=(1,) * 7)) == 16_994
+    assert parameters(aspp()) == parameters(aspp(dilations=(1, 1, 1))) == 97_522
 
 
-def test_a_map_that_is_no_multiple_is_padded_below_and_right_alone() -> None:
+@pytest.mark.parametrize("builder", [unet, aspp])
+def test_a_map_that_is_no_multiple_is_padded_below_and_right_alone(builder: Callable[..., nn.Module]) -> None:
     """So what an image says is that of the same image with zeros around, as far as it goes."""
-    model = unet(in_channels=1, widths=(3, 4, 5)).eval()
+    model = builder(in_channels=1, widths=(3, 4, 5)).eval()
     x = np.random.default_rng(1).standard_normal((1, 1, 6, 7), dtype=np.float32)
     with md.use("numpy"):
         whole = model(md.tensor(np.pad(x, ((0, 0), (0, 0), (0, 2), (0, 1))))).numpy()
@@ -72,8 +76,26 @@ def test_the_context_module_sees_what_the_paper_says() -> None:
     assert fields == [3, 5, 9, 17, 33, 65, 67]
 
 
+def test_the_answers_of_the_head_are_interpolated() -> None:
+    """At the middle of four pixels a side the answer is the head's own; between two middles it changes by equal steps."""
+    model = aspp(in_channels=1, widths=(3, 4, 5), dilations=(1, 2)).eval()
+    x = md.tensor(np.random.default_rng(2).standard_normal((1, 1, 16, 24), dtype=np.float32))
+    with md.use("numpy"):
+        coarse = model.head(model.pyramid(model.features(x))).numpy()
+        fine = model(x).numpy()
+    assert coarse.shape == (1, 2, 4, 6)
+    rows = fine.reshape(1, 2, 4, 4, 6, 4)[:, :, :, 1:3, :, 1:3].mean(axis=(3, 5))  # the four pixels around each middle
+    spread = np.pad(coarse, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    kernel = np.array([1, 14, 1]) / 16  # a pixel beside the middle has 7/8 of its own answer and 1/8 of the next
+    wanted = sum(kernel[i] * kernel[j] * spread[:, :, i : i + 4, j : j + 6] for i in range(3) for j in range(3))
+    assert_allclose(rows, wanted, atol=1e-5)
+
+
 def test_refused() -> None:
     for call, words in (
+        (lambda: aspp(widths=(4,)), r"aspp: needs two widths or more, as in \(16, 32, 64\), not \(4,\)"),
+        (lambda: aspp(dilations=()), r"ASPP: rates are the dilations of its branches"),
+        (lambda: aspp(widths=(4, 0)), r"aspp: widths\[1\] must be an int >= 1, not 0"),
         (
             lambda: unet(widths=(4,)),
             r"unet: needs two widths or more, as in \(16, 32, 64\), and a dilation, not \(4,\)",

@@ -12,7 +12,7 @@ import minidil.functional as F
 from minidil import data, nn, optim, train
 from minidil.errors import DataError, ShapeError
 from minidil.tasks import segmentation
-from minidil.tasks.segmentation import Overlap, components, otsu_mask, otsu_threshold, overlaid
+from minidil.tasks.segmentation import Matches, Overlap, components, otsu_mask, otsu_threshold, overlaid
 from minidil.tasks.segmentation.metric import mean
 from minidil.testing import check_gradients
 
@@ -117,6 +117,51 @@ def test_components_of_a_spiral_and_of_a_comb_join_late() -> None:
     assert components(comb).max() == 1
     with pytest.raises(ShapeError, match=r"components: the mask of one image is \(H, W\), not \(1, 2, 2\)"):
         components(np.ones((1, 2, 2)))
+
+
+class TestMatches:
+    @given(st.integers(0, 3), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(0, 999))
+    def test_counts_are_those_of_sets_of_pixels(self, n: int, height: int, width: int, objects: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        said, true = (rng.integers(0, objects + 1, (n, height, width)) * 3 for _ in range(2))
+        true = np.where(rng.random(true.shape) < 0.7, said, true)
+        found = Matches.of(said, true)
+        for image in range(n):
+            objects_of = [
+                [set(map(tuple, np.argwhere(each[image] == number))) for number in np.unique(each[image]) if number]
+                for each in (said, true)
+            ]
+            matched = sum(2 * len(p & t) > len(p | t) for p in objects_of[0] for t in objects_of[1])
+            counts = (found.matched[image], found.said[image], found.true[image])
+            assert counts == (matched, *map(len, objects_of))
+
+    def test_ap50_is_of_all_objects_together(self) -> None:
+        """One object found and one missed; two said where none is; one said that is half of what there is."""
+        true, said = np.zeros((3, 4, 6), int), np.zeros((3, 4, 6), int)
+        true[0, 0, :3], true[0, 3, :3], true[2, :2, :4] = 5, 9, 1
+        said[0, 0, :3] = 7
+        said[1, 0, 0], said[1, 2, 2] = 1, 2
+        said[2, :2, :2] = 1  # IoU 4/8: not more than a half
+        found = Matches.of(said, true)
+        assert [found.matched.tolist(), found.said.tolist(), found.true.tolist()] == [[1, 0, 0], [1, 2, 1], [2, 0, 1]]
+        assert found.ap50() == 1 / (4 + 3 - 1)
+        assert found[:1].ap50() == 1 / 2
+        assert np.isnan(Matches.of(said[:1] * 0, true[:1] * 0).ap50())
+        assert Matches.of(said[:0], true[:0]).said.shape == (0,)
+
+    def test_what_touches_in_a_mask_is_one_object(self) -> None:
+        true = np.zeros((1, 2, 6), np.uint8)
+        true[0, :, :3], true[0, :, 3:] = 1, 2
+        assert Matches.of(true, true).ap50() == 1
+        touching = Matches.of_masks(true > 0, true)
+        assert (touching.matched.tolist(), touching.said.tolist(), touching.true.tolist()) == ([0], [1], [2])
+        true[0, :, 3] = 0
+        assert Matches.of_masks(true > 0, true).ap50() == 1
+
+    def test_refused(self) -> None:
+        for shapes in (((1, 2, 3), (1, 3, 2)), ((2, 3), (2, 3))):
+            with pytest.raises(ShapeError, match=r"Matches: numbered objects .* must have one shape \(N, H, W\)"):
+                Matches.of(*(np.zeros(shape, int) for shape in shapes))
 
 
 @given(st.integers(0, 99), st.integers(2, 40))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidil.array import Array
+from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.exponential import exp_of_minus, tanh_of
 from minidil.kernels.cpu.flat import mapped
 from minidil.kernels.cpu.gaussian import gelu_of, gelu_slope_of
@@ -15,6 +16,18 @@ from minidil.kernels.cpu.layout import compiled
 from minidil.kernels.reference.elementwise import SIGMOID_ENDS
 
 _ONE, _ENDS = np.float32(1), np.float32(SIGMOID_ENDS)  # beside a float64 they become one
+
+
+def add(a: Array | float, b: Array | float) -> Array:
+    """a + b; where b goes over a map of its own type, in memory that is used again."""
+    if (
+        isinstance(a, np.ndarray)
+        and isinstance(b, np.ndarray)
+        and a.dtype == b.dtype
+        and np.broadcast_shapes(a.shape, b.shape) == a.shape
+    ):
+        return np.add(a, b, out=memory.empty_like(a))
+    return np.add(a, b)
 
 
 def relu(x: Array) -> Array:

@@ -141,8 +141,9 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return array
 
 
-def empty_like(x: Array) -> Array:
-    """An array of the shape and the number type of x whose axes lie in memory in the same order."""
+def empty_like(x: Array, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Array:
+    """An array of the shape and the number type of x, unless others are given, whose axes lie in memory in the same order."""
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
-    ordered = empty([x.shape[axis] for axis in order], x.dtype)
+    shape = x.shape if shape is None else shape
+    ordered = empty([shape[axis] for axis in order], x.dtype if dtype is None else dtype)
     return ordered.transpose([order.index(axis) for axis in range(x.ndim)])
