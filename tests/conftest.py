@@ -34,10 +34,13 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on what another one drew, or on the width of a terminal."""
+def _seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test depends on what another one drew, or on the width of a terminal, and none leaves another backend behind."""
     md.seed(0)
     monkeypatch.delenv("COLUMNS", raising=False)
+    before = md.use.variable.get()
+    yield
+    assert md.use.variable.get() is before, "this test leaves another backend than it found"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

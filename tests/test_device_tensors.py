@@ -30,6 +30,7 @@ class OnDevice:
     """The reference, from device arrays to device arrays."""
 
     name = "device"
+    hold = None
 
     def __getattr__(self, name):
         kernel = getattr(reference, name)

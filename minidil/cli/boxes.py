@@ -11,10 +11,18 @@ from minidil.cli.images import Images, divided, in_words, part_of, read_image
 from minidil.cli.settings import Settings
 from minidil.cli.table import table
 from minidil.data import pictures
-from minidil.detect import Detections, FasterRCNN, average_precision, boxes_drawn, components_found
+from minidil.detect import (
+    Detections,
+    FasterRCNN,
+    average_precision,
+    boxes_drawn,
+    components_found,
+    faster_rcnn,
+)
 from minidil.errors import OptionError
 from minidil.graph import no_grad
 from minidil.nn import Module
+from minidil.random import default_rng
 from minidil.storage.files import atomic_write
 from minidil.tasks.segmentation import otsu_mask
 from minidil.tensor import tensor
@@ -38,6 +46,9 @@ class Boxes(Images):
     def testing(settings: Settings) -> data.Dataset:
         """The test set, which training never looks at."""
         return _part(settings, "test")
+
+    def _built(self, options: dict[str, Any]) -> Module:
+        return faster_rcnn(rng=default_rng(), **options)
 
     def goal(self, model: Module) -> dict[str, Any]:
         """Loss and metric are the network's own: its second stage is asked about what its first one proposes."""

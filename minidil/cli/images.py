@@ -151,11 +151,14 @@ class Images(Experiment):
             raise OptionError(f"--dilations: {self.settings.model} takes one number per stage, such as 1 1 2")
         return [stage[0] for stage in stages]
 
+    def _built(self, options: dict[str, Any]) -> Module:
+        return models.build(self.settings.model, rng=default_rng(), **options)
+
     def model(self) -> Module:
         """A freshly initialised model; restarts the process-wide generator from the seed."""
         settings, options = self.settings, self.options()
         seed(settings.seed)
-        model = self.task.models[settings.model](rng=default_rng(), **options)
+        model = self._built(options)
         if settings.output_stride is not None:
             try:
                 model = analysis.dilate(model, settings.output_stride, self.shape).model

@@ -138,7 +138,10 @@ def test_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             "--model c3d gives a class for every clip, and digits has a class for every image",
         ),
         ("--data digits --frames 4", "--frames is for a class for every clip, and vgg_small gives"),
-        ("--data clips --crop 2", "--crop is for a class for every image or a class for every pixel, and c3d gives"),
+        (
+            "--data clips --crop 2",
+            "--crop is for a class for every image or a class for every pixel or boxes around objects, and c3d gives",
+        ),
         ("--data clips --dilations 1,2 1 1 1", "--dilations: c3d takes one number per layer, such as 1 2 4 8"),
         ("--data clips --dilations 1 2", "c3d: every layer needs a width and a dilation, but there are 4 widths"),
     ],

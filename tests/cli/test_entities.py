@@ -129,7 +129,8 @@ def test_one_file_is_divided_by_the_seed() -> None:
         ("--data mine --model idcnn --dilations 1,2 1,2", "--dilations: idcnn has one block of dilated layers"),
         (
             "--data mine --model idcnn --crop 2",
-            "--crop is for a class for every image or a class for every pixel, and idcnn gives a tag for every word",
+            "--crop is for a class for every image or a class for every pixel or boxes around objects, "
+            "and idcnn gives a tag for every word",
         ),
         (
             "--data digits --vectors v.npz",

@@ -133,7 +133,10 @@ def test_a_vocabulary_that_does_not_go_with_the_weights(capsys: pytest.CaptureFi
     [
         ("--model kim_cnn --dilations 1 2", "--dilations: kim_cnn has no dilations; dilated_cnn has"),
         ("--model dilated_cnn --widths 4 4", "--widths: dilated_cnn takes vector, so 1 of them, not 2"),
-        ("--crop 2", "--crop is for a class for every image or a class for every pixel, and kim_cnn gives"),
+        (
+            "--crop 2",
+            "--crop is for a class for every image or a class for every pixel or boxes around objects, and kim_cnn gives",
+        ),
         ("--init vgg_small", "the weights of --init vgg_small:cifar10 are of vgg_small"),
         ("--model unet", "and rt_polarity has a class for every sentence; choose from bilstm, dilated_cnn, kim_cnn"),
     ],

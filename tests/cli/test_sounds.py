@@ -118,7 +118,7 @@ def test_a_folder_of_sounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         ),
         (
             "--data spoken_digits --flip",
-            "--flip is for a class for every image or a class for every pixel, and wavenet",
+            "--flip is for a class for every image or a class for every pixel or boxes around objects, and wavenet",
         ),
         (
             "--data spoken_digits --tta 1",

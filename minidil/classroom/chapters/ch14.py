@@ -150,7 +150,7 @@ EXERCISES = (
         ),
         points=2,
         minutes=15,
-        forbidden=("minidil.tasks.segmentation",),
+        forbidden=("minidil.tasks.segmentation.Overlap", "minidil.tasks.segmentation.iou"),
     ),
     Exercise(
         name="ex14_2",

@@ -104,8 +104,8 @@ EXHIBITS = (
         met_in="minidil.train.evaluate",
         replaces="minidil.train.metrics.Sums.add",
         right="""
-            self.loss += loss * targets.size
-            self.count += targets.size
+            self.loss += loss * count
+            self.count += count
         """,
         wrong="""
             self.loss += loss
