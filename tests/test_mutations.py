@@ -11,6 +11,16 @@ from minidil.kernels.cpu import memory
 
 pytestmark = pytest.mark.slow
 
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    """So that the parts of the work are as large as the cases are made for, on any machine."""
+    before = threads.num_threads()
+    threads.set_num_threads(min(before, 2))
+    yield
+    threads.set_num_threads(before)
+
+
 REFERENCE = [
     # module, the function or constant in it, what stands there, the mistake, and the check that notices it
     ("conv", "patches", "step * d", "step", "forward"),

@@ -65,7 +65,7 @@ def _elementwise() -> Iterator[KernelCall]:
         for kind in (_INT, _BOOL):
             yield _call("where", _numbers(_BOOL, 5, 33), _numbers(kind, 5, 33), _numbers(kind, *shape, seed=1))
         yield _call("power", np.abs(_numbers(_KINDS[0], 5, 33)), _numbers(_KINDS[0], *shape) % 3)
-        for name in ("relu_grad", "gelu_grad"):
+        for name in ("relu_grad", "gelu_grad", "silu_grad", "sigmoid_grad"):
             yield _call(name, _numbers(_KINDS[0], 5, 33), np.abs(_numbers(_KINDS[0], *shape)))
     yield _call("erf", _numbers(_KINDS[0], 257))
     for name in ("negative", "absolute"):

@@ -83,10 +83,14 @@ def _iou_cases(draw: Draw) -> dict[str, Any]:
 
 def _nms_cases(draw: Draw) -> dict[str, Any]:
     # Boxes in a row whose overlaps are known: moved by a, boxes of side 4 have an IoU of (4 - a) / (4 + a).
-    count = draw.integer(1, 5)
+    # Half of them are surer the further to the left: the first removes the second, which must not remove the third.
+    count = draw.integer(1, 6)
+    scores = draw.reals(count)
     starts = np.cumsum([draw.integer(0, 4) for _ in range(count)]).astype(np.float64)
     boxes = np.stack([starts, np.zeros(count), starts + 4, np.full(count, 4.0)], axis=1)
-    return {"boxes": boxes, "scores": draw.reals(count), "threshold": draw.choice((0.5, 0.6, 1 / 3, 0.1, 0.0))}
+    if draw.choice((True, False)):
+        scores = np.sort(scores)[::-1]
+    return {"boxes": boxes, "scores": scores, "threshold": draw.choice((0.5, 0.6, 1 / 3, 0.1, 0.0))}
 
 
 def _sample_cases(draw: Draw) -> dict[str, Any]:
