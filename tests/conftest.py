@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 import minidil as md
 
 matplotlib.use("Agg")
+USUAL = md.backend()
 settings.register_profile(
     "minidil",
     derandomize=True,
@@ -38,9 +39,9 @@ def _seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test depends on what another one drew, or on the width of a terminal, and none leaves another backend behind."""
     md.seed(0)
     monkeypatch.delenv("COLUMNS", raising=False)
-    before = md.use.variable.get()
+    assert md.backend() == USUAL, "a test before this one has left another backend"
     yield
-    assert md.use.variable.get() is before, "this test leaves another backend than it found"
+    assert md.backend() == USUAL, "this test leaves another backend than it found"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
