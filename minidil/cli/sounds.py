@@ -7,20 +7,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-import minidil.functional as F
 from minidil import data, models
 from minidil.array import Array
 from minidil.cli.experiment import Answer, Experiment, Wanted
+from minidil.cli.images import likeliest
 from minidil.cli.settings import Settings
 from minidil.cli.table import table
 from minidil.deploy.prune.widths import Widths
 from minidil.errors import CheckpointError, OptionError
-from minidil.graph import no_grad
 from minidil.nn import Module
 from minidil.random import default_rng, seed
 from minidil.tasks.sound.heard import NETWORK, heard
 from minidil.tasks.sound.shaken import Shaken
-from minidil.tensor import tensor
 from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate
 from minidil.train.folder import CONFIG
@@ -146,17 +144,13 @@ class Sounds(Experiment):
             raise OptionError("--invert is for images, and this network names sounds; leave it out")
         wave, length = data.wave_of(source, self.rate), self.settings.length
         clip = data.Recordings(source, [wave], np.zeros(1, np.int64), self.classes, self.rate)
-        with no_grad():
-            logits = model(tensor(heard(clip.fixed(length), self.rate, self.settings.hears)))
-        probabilities = F.softmax(logits).numpy()[0]
-        best = np.argsort(-probabilities, kind="stable")[: wanted.top]
-        classes = [{"class": self.classes[index], "probability": float(probabilities[index])} for index in best]
+        batch = heard(clip.fixed(length), self.rate, self.settings.hears)
+        words, classes = likeliest(self, model, batch, wanted.top)
         changes = []
         if len(wave) > length:
             changes.append(f"its middle {length / self.rate:.2f} of {len(wave) / self.rate:.2f} s")
         if not wave.any():
             changes.append("it is silent")
-        words = ", ".join(f"{each['class']} {each['probability']:.1%}" for each in classes)
         told = f"  ({', '.join(changes)})" if changes else ""
         return Answer(words + told, {"classes": classes, "changes": changes})
 
