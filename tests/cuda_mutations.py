@@ -70,6 +70,7 @@ def load(module: str, monkeypatch: Any, code: types.CodeType | None = None) -> l
     """Fresh copies of a module, from this code or its own, and of those that depend on it."""
     copies = []
     package = import_module(PACKAGE)
+    import_module(f"{PACKAGE}.namespace")  # now, since what is imported later would keep the copies for good
     for name in SUITES[module][0]:
         import_module(f"{PACKAGE}.{name}")
         copy = types.ModuleType(f"{PACKAGE}.{name}")

@@ -90,8 +90,9 @@ def load(suite, monkeypatch, mutant=None):
     monkeypatch.setattr(memory, "empty", nothing_yet)
     if suite in ("direct", "depthwise"):
         monkeypatch.setitem(sys.modules, CPU + "registers", plain_registers)
-    for name in SUITES[suite]:
-        original = import_module(name)
+    # All before the first copy, since what is imported later would keep that copy for good.
+    for original in [import_module(name) for name in SUITES[suite]]:
+        name = original.__name__
         tree = ast.parse(inspect.getsource(original))
         if mutant is not None and name.endswith("." + mutant.module):
             replace(tree, mutant.place, mutant.old, mutant.new)

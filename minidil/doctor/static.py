@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -93,12 +93,9 @@ def _row(launch: Launch, capability: Capability, binary: Binary) -> Row:
 
 def measure_all() -> list[Row]:
     """The rows of every kernel; one process for each processor. Takes a few minutes."""
-    count = len(every_launch())
-    # Small pieces, so that no process is left with all that takes long: the versions of a kernel stand next to each other.
-    pieces = [range(start, count, PIECES) for start in range(min(PIECES, count))]
     # Started afresh, not forked: a fork would copy the locks of a compiler that is already running.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _find_launches) as pool:
-        rows = [row for rows in pool.map(_measure_numbered, pieces) for row in rows]
+        rows = [row for rows in pool.map(_measure_piece, range(PIECES)) for row in rows]
     return sorted(rows, key=lambda row: (row.file, row.kernel, row.signature))
 
 
@@ -111,8 +108,9 @@ def _find_launches() -> None:
     _launches[:] = every_launch()
 
 
-def _measure_numbered(numbers: Iterable[int]) -> list[Row]:
-    return measure([_launches[number] for number in numbers])
+def _measure_piece(piece: int) -> list[Row]:
+    """Every PIECES-th kernel, so that no process is left with all that takes long: the versions of one stand together."""
+    return measure(_launches[piece::PIECES])
 
 
 def broken(row: Row) -> list[str]:

@@ -1,6 +1,9 @@
 """Without any one of its barriers or bound checks, a kernel gives a wrong result or the emulator reports it."""
 
 import ast
+import os
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -63,6 +66,21 @@ def test_without_one_it_is_noticed(site, monkeypatch):
     else:
         with pytest.raises((AssertionError, BackendError)):
             check(site, copies)
+
+
+def test_copies_leave_no_kernels_behind():
+    script = """
+import sys, pytest
+from cuda_mutations import load
+with pytest.MonkeyPatch.context() as patch:
+    load("tiles", patch)
+    from minidil.kernels.cuda import namespace
+from minidil.kernels.cuda import gemm
+assert namespace.gemm is gemm, "the backend multiplies by the copy"
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_there_are_barriers_and_bounds():
