@@ -234,16 +234,16 @@ def by_class(experiment: Experiment, model: Module, items: Any, content: dict[st
     """Print the accuracy of every class of items with one class each, and loss and accuracy of all; put them into content."""
     right = np.zeros(len(experiment.classes), dtype=int)
 
-    def count(logits: Array, labels: Array) -> None:
+    def collect(logits: Array, labels: Array) -> None:
         right[:] += np.bincount(labels[logits.argmax(axis=1) == labels], minlength=len(right))
 
-    metrics = evaluate(model, experiment.measuring(items), count)
+    metrics = evaluate(model, experiment.measuring(items), collect)
     total = np.bincount(items.labels, minlength=len(right))
     content |= {"loss": metrics.loss, "accuracy": metrics.accuracy, "classes": []}
     rows = []
-    for name, correct, number_ in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
-        content["classes"].append({"class": name, "right": correct, experiment.task.items: number_})
-        rows.append((name, f"{correct:5d} of {number_:5d} right", f"{correct / number_:7.2%}" if number_ else ""))
+    for name, correct, count in zip(experiment.classes, right.tolist(), total.tolist(), strict=True):
+        content["classes"].append({"class": name, "right": correct, experiment.task.items: count})
+        rows.append((name, f"{correct:5d} of {count:5d} right", f"{correct / count:7.2%}" if count else ""))
     print("\n".join(table(rows, "<<<", (1,))))
     print(
         fill(
@@ -336,4 +336,4 @@ def read_image(
 
 
 def _numbers(value: Any) -> list[int]:
-    return [number_ for each in value for number_ in _numbers(each)] if isinstance(value, tuple) else [value]
+    return [inner for each in value for inner in _numbers(each)] if isinstance(value, tuple) else [value]

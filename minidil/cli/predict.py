@@ -10,6 +10,7 @@ from minidil.cli.option import Option
 from minidil.cli.output import JSON_HELP, document
 from minidil.cli.refusal import one_line, refuse
 from minidil.cli.settings import options
+from minidil.cli.tasks import Task
 from minidil.cli.trained import FILE_HELP, RUN_HELP, converted, trained
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
@@ -53,7 +54,7 @@ def add(commands: "Commands") -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the answer for every image, one line each: the most probable classes, or what its mask shows.
 
-    Returns: 2 if one could not be read, else 0. Raises: OptionError for --out where nothing is drawn.
+    Returns: 2 if one could not be read, else 0. Raises: OptionError for an option that means nothing to this network.
     """
     top = _SHOWN if args.top is None else args.top
     _TOP.check("top", top)
@@ -62,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
         file = Path(args.trained)
         experiment, model = converted(file, args.tta) if file.is_file() else trained(args.trained, args.tta)
         task, out = experiment.task, args.out or Path()
-        if args.out and not task.draws:
-            raise OptionError(f"--out {args.out}: {args.trained} gives {task.answers}, of which nothing is drawn")
+        _check_use(args, task)
         if not out.is_dir():
             raise OptionError(f"--out {out}: there is no such folder")
         item = task.items.removesuffix("s")
@@ -78,3 +78,14 @@ def run(args: argparse.Namespace) -> int:
             content[task.items].append({item: source, **answer.content})
             print(fill(f"{source}: {answer.words}"))
     return code
+
+
+def _check_use(args: argparse.Namespace, task: Task) -> None:
+    """Raise OptionError for an option that means nothing to the task."""
+    for option, used, why in (
+        ("--out", bool(args.out) and not task.draws, "of which nothing is drawn"),
+        ("--invert", args.invert and not task.dark_and_bright, "in which nothing is dark or bright"),
+        ("--top", args.top is not None and not task.with_classes, "of which all is told"),
+    ):
+        if used:
+            raise OptionError(f"{option}: {args.trained} gives {task.answers}, {why}")

@@ -7,19 +7,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-import minidil.functional as F
 from minidil import data, models, text
 from minidil.array import Array
 from minidil.cli.experiment import Answer, Experiment, Wanted
+from minidil.cli.images import likeliest
 from minidil.cli.settings import Settings
 from minidil.cli.table import table
 from minidil.deploy.prune.widths import Widths
 from minidil.errors import CheckpointError, DataError, OptionError
-from minidil.graph import no_grad
 from minidil.nn import Module
 from minidil.random import default_rng, seed
 from minidil.tasks import sentiment
-from minidil.tensor import tensor
 from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate
 from minidil.train.folder import CONFIG
@@ -178,12 +176,8 @@ class Sentences(Experiment):
         return self._answer(model, self.vocabulary.encode(words), wanted, note, unknown)
 
     def _answer(self, model: Module, ids: Array, wanted: Wanted, note: str, unknown: list[str]) -> Answer:
-        with no_grad():
-            probabilities = F.softmax(model(tensor(ids[None])), axis=1).numpy()[0]
-        best = [int(at) for at in probabilities.argsort()[::-1][: wanted.top]]
-        named = [{"class": self.classes[at], "probability": float(probabilities[at])} for at in best]
-        said = ", ".join(f"{each['class']} {each['probability']:.1%}" for each in named)
-        return Answer(said + note, {"classes": named, "unknown": unknown})
+        said, classes = likeliest(self, model, ids[None], wanted.top)
+        return Answer(said + note, {"classes": classes, "unknown": unknown})
 
 
 def _divided(settings: Settings) -> tuple[data.TextDataset, data.TextDataset]:

@@ -46,8 +46,8 @@ class Sounds(Experiment):
     @staticmethod
     def training(settings: Settings) -> tuple[data.Recordings, data.Recordings | None]:
         """A seeded split of the sounds to train on, every class in the same proportion."""
-        clips = _part(settings, "train")
-        return data.split(clips, 1 - settings.validation, settings.seed) if settings.validation else (clips, None)
+        sounds = _part(settings, "train")
+        return data.split(sounds, 1 - settings.validation, settings.seed) if settings.validation else (sounds, None)
 
     @staticmethod
     def testing(settings: Settings) -> data.Recordings:
@@ -130,8 +130,8 @@ class Sounds(Experiment):
         if items.speakers is not None:
             kinds.append(("speaker", "speakers", items.speakers, items.speaker_names))
         for kind, place, numbers, names in kinds:
-            for number_, name in enumerate(names):
-                of_it = right[numbers == number_]
+            for at, name in enumerate(names):
+                of_it = right[numbers == at]
                 if of_it.size:
                     content[place].append({kind: name, "right": int(of_it.sum()), "sounds": of_it.size})
                     rows.append((name, f"{of_it.sum():5d} of {of_it.size:5d} right", f"{of_it.mean():7.2%}"))
@@ -140,11 +140,9 @@ class Sounds(Experiment):
 
     def answer(self, model: Module, source: str, wanted: Wanted) -> Answer:
         """The most probable classes of a WAV file."""
-        if wanted.invert:
-            raise OptionError("--invert is for images, and this network names sounds; leave it out")
         wave, length = data.wave_of(source, self.rate), self.settings.length
-        clip = data.Recordings(source, [wave], np.zeros(1, np.int64), self.classes, self.rate)
-        batch = heard(clip.fixed(length), self.rate, self.settings.hears)
+        sound = data.Recordings(source, [wave], np.zeros(1, np.int64), self.classes, self.rate)
+        batch = heard(sound.fixed(length), self.rate, self.settings.hears)
         words, classes = likeliest(self, model, batch, wanted.top)
         changes = []
         if len(wave) > length:
@@ -185,6 +183,6 @@ def _part(settings: Settings, part: str) -> data.Recordings:
     return first if part == "train" else second
 
 
-def _power(clips: data.Recordings) -> float:
+def _power(sounds: data.Recordings) -> float:
     """The mean square of all samples."""
-    return float(sum(np.square(wave, dtype=np.float64).sum() for wave in clips.waves) / sum(map(len, clips.waves)))
+    return float(sum(np.square(wave, dtype=np.float64).sum() for wave in sounds.waves) / sum(map(len, sounds.waves)))

@@ -39,6 +39,16 @@ class Task:
     uses: tuple[str, ...] = ()
 
     @property
+    def dark_and_bright(self) -> bool:
+        """Whether its items are pictures, for which `minidil predict` has --invert."""
+        return self.kind in (*_PICTURES, "clips")
+
+    @property
+    def with_classes(self) -> bool:
+        """Whether each of its items has one class, for which `minidil predict` has --top."""
+        return self.kind in _WITH_CLASSES
+
+    @property
     def idle(self) -> dict[str, Any]:
         """Settings that mean nothing to it, with the value that does nothing; another one is refused."""
         return {

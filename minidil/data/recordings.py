@@ -17,7 +17,7 @@ class Recordings:
     Shapes: waves, N float32 (n,) with n >= 1, from -1 to 1 unless somebody made them louder; labels int64 (N,), values
         0..len(classes)-1. rate: samples a second. speakers int64 (N,), values 0..len(speaker_names)-1, where they are known.
 
-    `clips[3]` is the wave and its label, `clips[:100]` are Recordings, as `subset` gives them.
+    `sounds[3]` is the wave and its label, `sounds[:100]` are Recordings, as `subset` gives them.
     Raises: ShapeError for a wave that is no row or lengths that differ; DataError for an empty wave, one that is not finite, or a
         label without a class, naming its number.
     """
@@ -75,7 +75,7 @@ class Recordings:
         return self.labels
 
     def subset(self, indices: Indices) -> Self:
-        """The clips that `indices` (integers, a slice or a boolean mask) picks, in that order, with the same classes.
+        """The sounds that `indices` (integers, a slice or a boolean mask) picks, in that order, with the same classes.
 
         Raises: OptionError if an index is outside the set or a mask has another length.
         """

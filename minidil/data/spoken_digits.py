@@ -16,9 +16,9 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str | None = None) -> Recordings:
     """Spoken digits 0..9, 50 times each from six speakers, at 8,000 samples a second, 0.14 to 2.3 seconds long.
 
-    The official split has takes 0 to 4 of every digit and speaker for "test", 300 clips, and the rest for "train": all six are in
-    both.
-    left_out: one of `SPEAKERS`, who is then all of "test", 500 clips, while "train" has the 2,500 of the others: what a network
+    The official split has takes 0 to 4 of every digit and speaker for "test", 300 sounds, and the rest for "train": all six are
+    in both.
+    left_out: one of `SPEAKERS`, who is then all of "test", 500 sounds, while "train" has the 2,500 of the others: what a network
         makes of a voice that it never heard.
 
     Looks for fsdd.npz below `root` (default: `data.root()`), which must be the one of the card to the byte.
@@ -35,5 +35,5 @@ def spoken_digits(split: str, root: str | Path | None = None, *, left_out: str |
         speakers, labels = arrays["speakers"].astype(np.int64), arrays["labels"].astype(np.int64)
         in_test = arrays["is_test"] if left_out is None else speakers == SPEAKERS.index(left_out)
     waves = np.split(samples, offsets[1:-1])
-    clips = Recordings("spoken_digits", waves, labels, tuple("0123456789"), 8000, speakers, SPEAKERS)
-    return clips.subset(in_test if split == "test" else ~in_test)
+    sounds = Recordings("spoken_digits", waves, labels, tuple("0123456789"), 8000, speakers, SPEAKERS)
+    return sounds.subset(in_test if split == "test" else ~in_test)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from minidil.data import archive, cache, registry
 from minidil.data.conll import parsed
+from minidil.data.dataset import check_split
 from minidil.data.tagged import TaggedDataset
-from minidil.errors import OptionError
 
 PARTS = ("train", "dev", "test")
 TYPES = ("corporation", "creative-work", "group", "location", "person", "product")
@@ -24,8 +24,7 @@ def wnut17(split: str, root: str | Path | None = None) -> TaggedDataset:
         recognition", doi:10.18653/v1/W17-4418, CC BY 4.0.
     Raises: OptionError for another split; DataError for a file that is missing or damaged.
     """
-    if split not in PARTS:
-        raise OptionError(f"wnut17: split must be one of {', '.join(map(repr, PARTS))}, got {split!r}")
+    check_split(split, "wnut17", PARTS)
     number = PARTS.index(split)
     path = cache.get("wnut17", root)[number]
     return parsed(archive.read_packed(path, registry.WNUT17.files[number]), path, scheme="BIO", types=TYPES)

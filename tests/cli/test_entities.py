@@ -74,6 +74,10 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
     assert "what an output sees is not known: bilstm_crf takes whole numbers" in " ".join(
         capsys.readouterr().out.split()
     )
+    for option, why in ((["--top", "1"], "of which all is told"), (["--invert"], "in which nothing is dark or bright")):
+        assert f"{option[0]}: run gives a tag for every word, {why}" in refused(
+            capsys, "predict", "run", "Ada", *option
+        )
     assert main(["predict", "run", "Ada likes Oslo.", " ", "--backend", "numpy", "--json", "said.json"]) == 2
     said = json.loads(Path("said.json").read_text())["sentences"]
     (tags,) = entities.tagged(experiment.trained(folder), experiment.features, [["Ada", "likes", "Oslo", "."]])

@@ -80,6 +80,9 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
         logits = experiment.trained(folder)(md.tensor(ids[None])).numpy()[0]
     assert answers[1]["classes"][0]["probability"] == pytest.approx(1 / (1 + np.exp(logits[1] - logits[0])), rel=1e-5)
 
+    assert "--invert: run gives a class for every sentence, in which nothing is dark" in refused(
+        capsys, "predict", "run", "good", "--invert"
+    )
     assert main(["predict", "run", " \t", "good", "--backend", "numpy"]) == 2
     captured = capsys.readouterr()
     assert "there is no word in it" in captured.err

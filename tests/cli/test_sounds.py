@@ -147,7 +147,9 @@ def test_refused_before_anything_is_written(
 def test_a_run_is_not_taken_for_another(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*DIGITS, "--epochs", "1", "--out", "run"]) == 0
     config = json.loads(Path("run/config.json").read_text())
-    assert "--invert is for images" in refused(capsys, "predict", "run", "fsdd.npz", "--invert")
+    assert "--invert: run gives a class for every sound, in which nothing is dark" in refused(
+        capsys, "predict", "run", "fsdd.npz", "--invert"
+    )
     for change, message in (
         ({"shape": [40, 9]}, "shape is [40, 9], and 400 samples at 8000 a second make (40, 3)"),
         ({"classes": list("012345678x")}, "classes is"),

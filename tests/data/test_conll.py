@@ -124,7 +124,7 @@ def test_a_tagged_set_is_checked_and_cut() -> None:
 def test_wnut17_is_read_from_the_files_of_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"datasets/wnut17\.md tells how"):
         wnut17("dev", tmp_path)
-    with pytest.raises(OptionError, match="wnut17: split must be one of 'train', 'dev', 'test', got 'all'"):
+    with pytest.raises(OptionError, match="wnut17: split must be 'train' or 'dev' or 'test', got 'all'"):
         load("wnut17", "all", tmp_path)
     (tmp_path / "wnut17").mkdir()
     files = []

@@ -1,6 +1,6 @@
 """Sound: waves come in, what was said or the next sample goes out; from a spectrogram, or from the wave itself.
 
-x = sound.log_mel(clips.fixed(5200), clips.rate)       # (N, 40, 63), for models.wavenet(10, in_channels=40)
+x = sound.log_mel(sounds.fixed(5200), sounds.rate)     # (N, 40, 63), for models.wavenet(10, in_channels=40)
 levels = sound.mu_law(wave)                            # 0..255; sound.from_mu_law(levels) is the wave again, nearly
 """
 

@@ -50,14 +50,14 @@ def mel_filters(bands: int, size: int, rate: int) -> Doubles:
 def log_mel(
     waves: Floats, rate: int, *, bands: int = BANDS, window: float = WINDOW, hop: float = HOP, range: float = RANGE
 ) -> Floats:
-    """Loudness by band and time, float32 (N, bands, frames), from 0 to 1: 1 the loudest of the clip, 0 silence.
+    """Loudness by band and time, float32 (N, bands, frames), from 0 to 1: 1 the loudest of the sound, 0 silence.
 
     A frame is `window` seconds under a Hann window, each `hop` seconds after the one before; none hangs over the end, so that
     there are 1 + (L - size) // step of them: a convolution with that stride, whose filters are sines and cosines. Its spectrum is
     taken over a power of two of samples, half as many again or more, the powers |X|^2 are summed by `mel_filters`, and of a sum P
         y = max(0, 1 + 10 log10(P / max P) / range),
-    with the maximum over the clip: how loud it was recorded is left out, and what is `range` decibels below the loudest is none.
-    A clip of zeros is silent all over.
+    with the maximum over the sound: how loud it was recorded is left out, and what is `range` decibels below the loudest is none.
+    A sound of zeros is silent all over.
     Shapes: waves (N, L) of `rate` samples a second.
     Raises: ShapeError if waves are no rows or shorter than a window; OptionError for bands that are too narrow.
     """
