@@ -103,7 +103,7 @@ class Sweep:
         }
 
     def _check(self) -> None:
-        """Raises: OptionError if an end of a space does not go with the first values of the others, or nothing can be compared."""
+        """Raises: OptionError if an end of a space does not go with the first values of the others, or nothing is compared."""
         metrics = {}
         for name, each in self.spaces.items():
             for value in each.ends():
