@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minidil import viz
 from minidil.cli.output import JSON_HELP, check_folder, document
 from minidil.cli.settings import as_typed
 from minidil.cli.sweep.config import Sweep
-from minidil.cli.sweep.pictures import draw, importances
+from minidil.cli.sweep.pictures import history, importance, parallel
 from minidil.cli.sweep.study import FOLDER, REASON, WORDS, Study, needed
 from minidil.cli.sweep.trial import prepared
 from minidil.cli.table import table
@@ -17,6 +18,8 @@ from minidil.kernels.backend import use
 from minidil.terminal import fill
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from minidil.cli.parser import Commands
 
 _RUNS, _SHOWN = Path("runs"), 5
@@ -73,8 +76,9 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(_best(content["found"], sweep.task.by)))
         for name, share in content["importances"].items():
             print(fill(f"{name}: {share:.0%} of what made a difference"))
-        names = draw(study.study, f"validation {sweep.task.by}", out)
-        print(fill(f"everything is in {out}{': ' * bool(names)}{', '.join(names)}; the test set was not looked at"))
+        for name, figure in _drawn(content["found"], content["importances"], sweep).items():
+            viz.save(figure, out / name)
+        print(fill(f"runs and pictures are in {out}; the test set was not looked at"))
 
 
 def _plan(sweep: Sweep) -> list[str]:
@@ -89,6 +93,7 @@ def _found(study: Study) -> dict[str, Any]:
     """The trials, the best ones first, and which settings mattered, for JSON."""
     trials = [
         {
+            "trial": trial.number,
             "folder": trial.user_attrs.get(FOLDER),
             "state": trial.state.name.lower(),
             "value": trial.value,
@@ -101,7 +106,7 @@ def _found(study: Study) -> dict[str, Any]:
         for trial in study.trials()
     ]
     trials.sort(key=lambda each: (each["state"] != "complete", -(each["value"] or 0)))
-    return {"found": trials, "importances": importances(study.study)}
+    return {"found": trials, "importances": study.importances()}
 
 
 def _best(trials: list[dict[str, Any]], by: str) -> list[str]:
@@ -116,3 +121,12 @@ def _best(trials: list[dict[str, Any]], by: str) -> list[str]:
         if rows
         else [fill(f"{len(trials)} trials: {said}")]
     )
+
+
+def _drawn(trials: list[dict[str, Any]], shares: dict[str, float], sweep: Sweep) -> dict[str, "Figure"]:
+    """The pictures by the names of their files, as far as there is something to show."""
+    if not any(each["state"] == "complete" for each in trials):
+        return {}
+    by = sweep.task.by
+    figures = {"history.png": history(trials, by), "parallel.png": parallel(trials, sweep.spaces, by)}
+    return figures | ({"importance.png": importance(shares)} if shares else {})

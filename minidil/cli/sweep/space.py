@@ -35,10 +35,14 @@ class Choice:
 
     def draw(self, trial: Trial, name: str) -> Any:
         """The value for a trial."""
-        stored = {
+        stored = self.stored()
+        return stored[trial.suggest_categorical(name, list(stored))]
+
+    def stored(self) -> dict[Any, Any]:
+        """The values, by what a study knows them as."""
+        return {
             value if isinstance(value, int | float | str) else self.option.typed(value): value for value in self.values
         }
-        return stored[trial.suggest_categorical(name, list(stored))]
 
     def ends(self) -> Sequence[Any]:
         """What stands for all in a check."""

@@ -74,6 +74,15 @@ class Study:
         """The trials that ended with an answer, or with a reason why there is none."""
         return [trial for trial in self.study.get_trials() if self._ended(trial)]
 
+    def importances(self) -> dict[str, float]:
+        """The share of each setting in how the completed trials differ (PED-ANOVA, arXiv:2304.10255); empty if none do."""
+        if len({trial.value for trial in self.trials() if trial.state.name == "COMPLETE"}) < 2:
+            return {}
+        importance = self.optuna.importance
+        with warnings.catch_warnings(action="ignore", category=self.optuna.exceptions.ExperimentalWarning):
+            shares = importance.get_param_importances(self.study, evaluator=importance.PedAnovaImportanceEvaluator())
+        return {name: float(share) for name, share in shares.items()}
+
     def work(self) -> None:
         """Take trials until as many as were asked for have ended, here and elsewhere."""
         while self._turn():

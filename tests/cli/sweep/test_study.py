@@ -48,7 +48,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures out, which take longer than the trials."""
-    monkeypatch.setattr(command, "draw", lambda study, metric, folder: [])
+    monkeypatch.setattr(command, "_drawn", lambda trials, shares, sweep: {})
 
 
 def written(trials: int = 2, epochs: int = 1, more: str = "") -> Path:
