@@ -1,6 +1,7 @@
 """The file of a sweep: what it means, and how it is refused. No trial runs, and Optuna is not needed."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 from command_line import refused
 
+import minidil
 from minidil.analysis import has_holes
 from minidil.cli.option import Option
-from minidil.cli.sweep.config import Sweep
+from minidil.cli.sweep.config import Search, Sweep
 from minidil.cli.sweep.space import Choice, Range
 from minidil.errors import OptionError
 
@@ -159,6 +161,16 @@ def test_networks_measured_differently_are_not_compared(tmp_path: Path) -> None:
     text = f"[settings]\ndata = '{tmp_path / 'pictures'}'\n[space]\nmodel = ['vgg_small', 'unet']"
     with pytest.raises(OptionError, match="vgg_small and unet are measured by accuracy and iou, which cannot be"):
         Sweep.read(written(tmp_path, text))
+
+
+def test_the_example_of_the_page_is_read(tmp_path: Path) -> None:
+    page = Path(minidil.__file__).parents[1] / "docs" / "sweep.md"
+    if not page.exists():
+        pytest.skip("this is an installed package, without its documents")
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    sweep = Sweep.read(written(tmp_path, example))
+    assert list(sweep.spaces) == ["optimizer", "lr", "batch_size", "widths", "dilations"]
+    assert sweep.search == Search(trials=40, sampler="tpe", pruner="median", seed=0)
 
 
 def test_spaces_in_words() -> None:

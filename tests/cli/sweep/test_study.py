@@ -131,6 +131,15 @@ def test_who_is_at_work_keeps_its_trial_and_who_is_gone_does_not() -> None:
     assert study.trials() == []
 
 
+def test_with_a_database_a_trial_that_other_machines_have_is_left_to_its_heartbeat(tmp_path: Path) -> None:
+    sweep = Sweep.read(written(more=f"storage = 'sqlite:///{tmp_path}/study.db'"))
+    here, there = (Study(sweep, Path(name)) for name in ("here", "there"))
+    with pytest.warns(UserWarning, match="Heartbeat"):  # there is none, and none is due yet
+        there.study.ask()
+    here._replace_lost()
+    assert states(here) == ["RUNNING"]
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_a_trial_that_is_lost_again_and_again_is_given_up() -> None:
     study = Study(Sweep.read(written(trials=1)), Path("out"))
@@ -158,7 +167,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("storage", ["", "storage = 'sqlite:///{}/study.db'"])
+@pytest.mark.parametrize("storage", ["", pytest.param("storage = 'sqlite:///{}/study.db'", marks=pytest.mark.long)])
 def test_a_killed_process_costs_no_trial(tmp_path: Path, storage: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(trials=6, epochs=4, more=storage.format(tmp_path))
     words = ["sweep", str(path), "--out", "out"]
