@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> None:
         try:
             study.work()
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"{stop}; go on with: minidil sweep {args.config} --out {out}") from None
+            how = f"go on with: minidil sweep {args.config} --out {out}"
+            raise KeyboardInterrupt("; ".join(filter(None, [str(stop), how]))) from None
         content |= _found(study)
         print("\n".join(_best(content["found"], sweep.task.by)))
         for name, share in content["importances"].items():

@@ -56,12 +56,14 @@ class Study:
             self.study: optuna.Study = self.optuna.create_study(
                 storage=self._storage(),
                 pruner=self._pruner(),
-                study_name=sweep.path.stem,
+                study_name=sweep.path.stem if sweep.search.storage else "sweep",
                 direction="maximize",
                 load_if_exists=True,
             )
             before, now = self.study.user_attrs.get("sweep"), sweep.described()
             if before is None:
+                if there := sorted(path.name for path in out.glob("trial-*")):
+                    raise OptionError(f"{out} holds {there[0]}, which is of no study that is known; choose another --out")
                 self.study.set_user_attr("sweep", now)
         if before not in (None, now):
             other = sorted(key for key in now if before.get(key) != now[key])

@@ -206,6 +206,12 @@ def test_ctrl_c_says_how_to_go_on_and_loses_nothing(monkeypatch: pytest.MonkeyPa
     assert "trial-0 again: " in capsys.readouterr().out
 
 
+def test_a_folder_with_trials_of_another_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out/trial-3").mkdir(parents=True)
+    line = refused(capsys, "sweep", str(written()), "--out", "out")
+    assert line == "minidil: out holds trial-3, which is of no study that is known; choose another --out\n"
+
+
 def test_a_database_that_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "sweep", str(written(more="storage = 'nothing'")))
     assert "tiny.toml: storage: nothing cannot be used: " in line
