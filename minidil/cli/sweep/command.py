@@ -117,11 +117,7 @@ def _best(trials: list[dict[str, Any]], by: str) -> list[str]:
     states = [each["state"] for each in trials]
     counts = {"complete": "complete", "pruned": "ended early", "fail": "failed"}
     said = ", ".join(f"{states.count(state)} {words}" for state, words in counts.items() if state in states)
-    return (
-        [*table(rows, "<<<"), fill(f"{len(trials)} trials: {said}")]
-        if rows
-        else [fill(f"{len(trials)} trials: {said}")]
-    )
+    return [*(table(rows, "<<<") if rows else []), fill(f"{len(trials)} trials: {said}")]
 
 
 def _drawn(trials: list[dict[str, Any]], shares: dict[str, float], sweep: Sweep) -> dict[str, "Figure"]:

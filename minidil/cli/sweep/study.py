@@ -19,7 +19,7 @@ from minidil.cli.settings import as_typed
 from minidil.cli.sweep.config import Sweep
 from minidil.cli.sweep.trial import tried
 from minidil.cli.tasks import shown
-from minidil.errors import BackendError, BusyError, OptionError, ShapeError, TrainingError
+from minidil.errors import BackendError, BusyError, CheckpointError, OptionError, ShapeError, TrainingError
 from minidil.storage.locks import locked
 from minidil.terminal import fill
 
@@ -63,7 +63,9 @@ class Study:
             before, now = self.study.user_attrs.get("sweep"), sweep.described()
             if before is None:
                 if there := sorted(path.name for path in out.glob("trial-*")):
-                    raise OptionError(f"{out} holds {there[0]}, which is of no study that is known; choose another --out")
+                    raise OptionError(
+                        f"{out} holds {there[0]}, which is of no study that is known; choose another --out"
+                    )
                 self.study.set_user_attr("sweep", now)
         if before not in (None, now):
             other = sorted(key for key in now if before.get(key) != now[key])
@@ -123,8 +125,8 @@ class Study:
             print(fill(f"{name}: {error}"))
             trial.set_user_attr(REASON, str(error))
             raise self.optuna.TrialPruned from error
-        except (OptionError, ShapeError) as error:
-            print(fill(f"{name}: these settings do not go together: {error}"))
+        except (OptionError, ShapeError, CheckpointError) as error:  # settings that do not go together, or with --init
+            print(fill(f"{name}: failed: {error}"))
             trial.set_user_attr(REASON, str(error))
             return float("nan")
         if value is None:

@@ -61,7 +61,8 @@ def tried(settings: Settings, folder: Path, judge: Judge, resume: bool) -> float
     """Train in `folder`; the metric of the best epoch, or None if the judge ended the run.
 
     resume: go on with the run in it, if it was begun.
-    Raises: TrainingError if the loss or the metric is not finite; OptionError or ShapeError if the settings make no run.
+    Raises: TrainingError if the loss or the metric is not finite; OptionError, ShapeError or CheckpointError if
+        the settings make no run, or not with the weights to begin with.
     """
     with use(settings.backend):
         experiment, validate, lesson = prepared(settings)
