@@ -102,10 +102,8 @@ def run(args: argparse.Namespace) -> None:
         settings = Settings.of({"backend": given.get("backend", backend())} | given, network_of(start, given))
         check_new(out)
     settings = experiment.settings if experiment else settings
-    if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
-        raise DataError(
-            f"--dry-run writes nothing, and {settings.data} is not here yet: minidil data get {settings.data}"
-        )
+    if dry:
+        check_here(settings.data)
     folder = RunFolder(resume) if resume else None
     with blaming(folder):
         learn, validate = training_set(settings)
@@ -169,6 +167,12 @@ def carry_out(
         )
     figures = ", ".join(f"test {shown(name, value)}" for name, value in test._asdict().items())
     print(fill(f"{figures}; everything is in {folder}"))
+
+
+def check_here(name: str) -> None:
+    """Raises: DataError if reading the set would fetch it, which --dry-run does not."""
+    if name in data.NAMES and any(file.state == "missing" for file in data.check(name)):
+        raise DataError(f"--dry-run writes nothing, and {name} is not here yet: minidil data get {name}")
 
 
 def check_new(out: Path | None) -> None:

@@ -13,7 +13,7 @@ from minidil.cli.sweep.study import FOLDER, REASON, WORDS, Study, needed
 from minidil.cli.sweep.trial import prepared
 from minidil.cli.table import table
 from minidil.cli.tasks import shown
-from minidil.cli.train import output_may_end
+from minidil.cli.train import check_here, output_may_end
 from minidil.kernels.backend import use
 from minidil.terminal import fill
 
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> None:
     needed()
     check_folder("--out", out)
     first = sweep.settings(sweep.first())
+    if args.dry_run:
+        check_here(first.data)
     with use(first.backend):
         prepared(first)
     with document(args.json) as content, output_may_end():

@@ -100,6 +100,15 @@ def test_nothing_is_written_on_request(capsys: pytest.CaptureFixture[str]) -> No
     assert os.listdir() == ["tiny.toml"]
 
 
+def test_nothing_is_fetched_on_request(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MINIDIL_DATA", "nowhere")
+    path = written()
+    path.write_text(path.read_text().replace("[settings]", "[settings]\ndata = 'cifar10'"))
+    line = refused(capsys, "sweep", str(path), "--dry-run")
+    assert line == "minidil: --dry-run writes nothing, and cifar10 is not here yet: minidil data get cifar10\n"
+    assert os.listdir() == ["tiny.toml"]
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_settings_that_make_no_run_and_losses_that_explode_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
     path = written(trials=4, epochs=9)
