@@ -23,6 +23,7 @@ from minidil.cli import (
     plot,
     predict,
     prune,
+    sweep,
     train,
     weights,
 )
@@ -42,6 +43,7 @@ _COMMANDS = (
     weights,
     deploy,
     prune,
+    sweep,
     plot,
     bench,
     doctor,

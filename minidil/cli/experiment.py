@@ -243,6 +243,23 @@ class Experiment(ABC):
             *(FreezeAfter(model, pattern, epochs) for pattern, epochs in settings.freeze if epochs),
         ]
 
+    def lesson(self, model: Module, learn: Any) -> dict[str, Any]:
+        """The arguments of `train.fit` that follow from the settings: all but what to validate on and where to keep the run."""
+        settings, batches, optimizer = self.settings, self.learning(learn), self.optimizer(model)
+        return {
+            "model": model,
+            "train": batches,
+            "optimizer": optimizer,
+            "schedule": self.schedule(optimizer, len(batches)),
+            "epochs": settings.epochs,
+            "callbacks": self.callbacks(model),
+            "config": self.config(),
+            "clip_norm": settings.clip_norm,
+            "patience": settings.patience,
+            "label_smoothing": settings.label_smoothing,
+            **self.goal(model),
+        }
+
     def schedule(self, optimizer: optim.Optimizer, batches: int) -> Schedule:
         """The learning-rate schedule over all planned steps; batches: in an epoch."""
         steps = self.settings.epochs * batches

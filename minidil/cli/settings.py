@@ -205,7 +205,7 @@ class Settings:
             values = {name: getattr(cls, name) for name in _LATER} | values
         if not isinstance(values, dict) or values.keys() != known:
             raise CheckpointError(f"config.json: 'settings' must hold exactly {', '.join(sorted(known))}")
-        settings = cls(**{key: _tuples(value) for key, value in values.items()})
+        settings = cls(**{key: tuples(value) for key, value in values.items()})
         try:
             settings.check()
         except (OptionError, TypeError) as error:
@@ -286,6 +286,6 @@ def _for_model(model: str, defaults: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in defaults.items() if field not in ("widths", "dilations", "freeze")}
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
     """JSON has lists only; settings are values that nobody changes."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return tuple(map(tuples, value)) if isinstance(value, list) else value

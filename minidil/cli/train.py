@@ -102,10 +102,8 @@ def run(args: argparse.Namespace) -> None:
         settings = Settings.of({"backend": given.get("backend", backend())} | given, network_of(start, given))
         check_new(out)
     settings = experiment.settings if experiment else settings
-    if dry and settings.data in data.NAMES and any(file.state == "missing" for file in data.check(settings.data)):
-        raise DataError(
-            f"--dry-run writes nothing, and {settings.data} is not here yet: minidil data get {settings.data}"
-        )
+    if dry:
+        check_here(settings.data)
     folder = RunFolder(resume) if resume else None
     with blaming(folder):
         learn, validate = training_set(settings)
@@ -131,8 +129,7 @@ def carry_out(
     settings = experiment.settings
     with blaming(RunFolder(resume) if resume else None):
         model, notes = experiment.untrained(learn, start)
-        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-        callbacks, schedule = experiment.callbacks(model), experiment.schedule(optimizer, len(batches))
+        lesson = experiment.lesson(model, learn)
     number = f"{len(validate):,}" if validate else "none"
     if dry:
         print("\n".join(chosen(settings)))
@@ -146,28 +143,19 @@ def carry_out(
     with waiting_explained("the forward kernels"):
         print(summarised(experiment.summary(model)))
     if dry:
-        steps = f"{len(batches):,} steps an epoch, {settings.epochs * len(batches):,} in all"
+        batches = len(lesson["train"])
+        steps = f"{batches:,} steps an epoch, {settings.epochs * batches:,} in all"
         print(fill(f"{steps}; nothing was trained or written"))
         return
     folder = resume or out or _new_folder(settings)
     print(fill(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}"), flush=True)
     try:
         history = fit(
-            model,
-            batches,
-            experiment.measuring(validate) if validate else None,
-            optimizer,
-            schedule,
-            settings.epochs,
-            callbacks,
+            val=experiment.measuring(validate) if validate else None,
             out=folder,
             resume=resume is not None,
-            config=experiment.config(),
-            **experiment.goal(model),
-            clip_norm=settings.clip_norm,
-            patience=settings.patience,
-            label_smoothing=settings.label_smoothing,
             save_every=save_every,
+            **lesson,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
@@ -179,6 +167,12 @@ def carry_out(
         )
     figures = ", ".join(f"test {shown(name, value)}" for name, value in test._asdict().items())
     print(fill(f"{figures}; everything is in {folder}"))
+
+
+def check_here(name: str) -> None:
+    """Raises: DataError if reading the set would fetch it, which --dry-run does not."""
+    if name in data.NAMES and any(file.state == "missing" for file in data.check(name)):
+        raise DataError(f"--dry-run writes nothing, and {name} is not here yet: minidil data get {name}")
 
 
 def check_new(out: Path | None) -> None:
