@@ -20,5 +20,6 @@ def log_matmul(a: Array, b: Array) -> Array:
 
 def path_pairs(before: Array, between: Array, behind: Array, weight: Array) -> Array:
     """sum_m weight[m] e^(before[m, i] + between[i, j] + behind[m, j])."""
-    scores = add(add(reshape(before, (*before.shape, 1)), between), reshape(behind, (len(behind), 1, behind.shape[1])))
+    rows, columns = behind.shape
+    scores = add(add(reshape(before, (*before.shape, 1)), between), reshape(behind, (rows, 1, columns)))
     return total(multiply(exp(scores), reshape(weight, (-1, 1, 1))), axis=0)
