@@ -136,11 +136,9 @@ def tune(vectors: str, out: Path, network: str) -> None:
     """F1 on the dev part, after each epoch of every setting of the grid."""
     trials = list[dict[str, Any]]()
     for lr, dropout in itertools.product(*GRID.values()):
-        started, chosen = (
-            time.process_time(),
-            {"data": "wnut17", "model": network, "epochs": EPOCHS, "vectors": vectors},
-        )
-        settings = Settings.of(chosen | {"widths": (WIDTHS[network],), "lr": lr})
+        started = time.process_time()
+        chosen = {"model": network, "widths": (WIDTHS[network],), "epochs": EPOCHS, "lr": lr, "vectors": vectors}
+        settings = Settings.of({"data": "wnut17"} | chosen)
         learn, validate = Entities.training(settings)
         experiment = Entities.on(settings, learn)
         model = experiment.model()
