@@ -47,7 +47,7 @@ ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, a
 
 
 WIDTHS = {"bilstm_crf": 100, "idcnn": 114}  # of 257,098 and 257,427 parameters
-GRID = {"lr": (2e-3, 4e-3, 8e-3), "dropout": (0.3, 0.5)}
+GRID = {"lr": (2e-3, 4e-3), "dropout": (0.3, 0.5)}
 
 
 def figures(said: list[tuple[str, ...]], part: data.TaggedDataset) -> dict[str, Any]:

@@ -174,18 +174,18 @@ def viterbi(
     Shapes as in `crf_loss`; everything is on the host, since a path has no gradient.
     Source: Viterbi 1967, "Error bounds for convolutional codes".
     """
-    data = check_chain("viterbi", emissions, transitions, start, end, mask)
+    data = check_chain("viterbi", emissions, transitions, start, end, mask)[:, :, None]
     steps, batch, tags = emissions.shape
-    emissions = np.where(data[:, :, None], emissions, emissions.dtype.type(0))
+    emissions = np.where(data, emissions, emissions.dtype.type(0))
     score = np.zeros((batch, tags), emissions.dtype)
     came_from = np.broadcast_to(np.arange(tags), (steps, batch, tags)).copy()
     first = data & (np.cumsum(data, axis=0) == 1)
+    later = data & ~first
     for t in range(steps):
         paths = score[:, :, None] + transitions
-        best = paths.argmax(axis=1)
-        came_from[t] = np.where((data & ~first)[t][:, None], best, came_from[t])
-        before = np.where(first[t][:, None], start, np.take_along_axis(paths, best[:, None], 1)[:, 0])
-        score = np.where(data[t][:, None], before + emissions[t], score)
+        np.copyto(came_from[t], paths.argmax(axis=1), where=later[t])
+        before = np.where(first[t], start, paths.max(axis=1))
+        score = np.where(data[t], before + emissions[t], score)
     found: list[list[int]] = []
     for n, tag in enumerate((score + end).argmax(axis=1)):
         path = []
