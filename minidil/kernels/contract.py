@@ -200,13 +200,16 @@ class Shapes(Protocol):
 
 
 class Products(Protocol):
-    """The matrix product, of which linear layers and `einsum` are made, and that of sums over paths."""
+    """The matrix product, of which linear layers and `einsum` are made, and what sums over paths are made of."""
 
     def matmul(self, a: Array, b: Array, /) -> Array:
         """(*B, M, K) times (*B, K, N) -> (*B, M, N); the leading axes broadcast."""
 
     def log_matmul(self, a: Array, b: Array) -> Array:
         """log(e^a e^b) for a (M, K) and b (K, N), without overflow; minus infinity stands for 0."""
+
+    def path_pairs(self, before: Array, between: Array, behind: Array, weight: Array) -> Array:
+        """sum_m weight[m] e^(before[m, i] + between[i, j] + behind[m, j]), (I, J): the sums in the exponents are at most 0."""
 
 
 class Convolution(Protocol):

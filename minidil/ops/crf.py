@@ -11,8 +11,6 @@ padding alone has one path, without a tag, and so the loss 0.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,40 +128,42 @@ class _Chain:
         k = self.k
         alphas = [k.constant(np.zeros(self.emissions.shape[1:]), like=self.emissions)]
         for t in range(self.emissions.shape[0]):
-            before = k.where(self.first[t], start, k.log_matmul(alphas[-1], self.transitions))
-            alphas.append(k.where(self.data[t], k.add(before, k.take(self.emissions, t)), alphas[-1]))
+            before = self._either(self.first[t], start, k.log_matmul(alphas[-1], self.transitions))
+            alphas.append(self._either(self.data[t], k.add(before, k.take(self.emissions, t)), alphas[-1]))
         ends = k.log_matmul(alphas[-1], k.reshape(end, (-1, 1)))
         return k.where(self.some, k.reshape(ends, (-1,)), k.constant(0, like=end)), alphas
 
     def expected(self, grad: Array, alphas: list[Array], log_z: Array, end: Array) -> tuple[Array, Array, Array, Array]:
         """sum_n grad[n] times the expected number of occurrences, of emissions, transitions, start and end."""
         k = self.k
-        batch, tags = self.emissions.shape[1:]
-        impossible = k.constant(-np.inf, like=end)
+        steps, batch, tags = self.emissions.shape
+        impossible, nothing = k.constant(-np.inf, like=end), k.constant(0, like=end)
         turned, weight, log_z = k.transpose(self.transitions), k.reshape(grad, (-1, 1)), k.reshape(log_z, (-1, 1))
 
         def chances(where: Bools, score: Array, behind: Array) -> Array:
-            """e^(score + behind) / Z, or 0."""
-            return k.exp(k.where(where, k.subtract(k.add(score, behind), log_z), impossible))
+            """e^(score + behind) / Z, or 0, times the weight."""
+            score = k.where(where, k.subtract(k.add(score, behind), log_z), impossible)
+            return k.multiply(k.exp(score), weight)
 
         beta = k.broadcast_to(end, (batch, tags))
-        ends = k.sum(k.multiply(chances(self.some[:, None], alphas[-1], beta), weight), axis=0)
-        starts = pairs = None
-        marginals: list[Any] = [None] * self.emissions.shape[0]
-        for t in reversed(range(len(marginals))):
-            marginals[t] = k.multiply(chances(self.data[t], alphas[t + 1], beta), weight)
-            opening = k.sum(k.where(self.first[t], marginals[t], k.constant(0, like=end)), axis=0)
-            starts = opening if starts is None else k.add(starts, opening)
-            behind = k.add(k.take(self.emissions, t), beta)
-            onwards = k.add(k.reshape(behind, (batch, 1, tags)), self.transitions)
-            before = k.where(self.later[t], k.subtract(alphas[t], log_z), impossible)
-            chance = k.exp(k.add(k.reshape(before, (batch, tags, 1)), onwards))
-            step = k.sum(k.multiply(chance, k.reshape(weight, (batch, 1, 1))), axis=0)
-            pairs = step if pairs is None else k.add(pairs, step)
-            beta = k.where(self.later[t], k.log_matmul(behind, turned), beta)
-        if starts is None or pairs is None:  # no steps
+        ends = k.sum(chances(self.some[:, None], alphas[-1], beta), axis=0)
+        if not steps:
             return self.emissions, k.zeros_like(turned), k.zeros_like(end), ends
-        return k.stack(marginals), pairs, starts, ends
+        betas, behinds = list[Array](), list[Array]()  # from the last step to the first
+        for t in reversed(range(steps)):
+            betas.append(beta)
+            behinds.append(k.add(k.take(self.emissions, t), beta))
+            beta = self._either(self.later[t], k.log_matmul(behinds[-1], turned), beta)
+        marginals = chances(self.data, k.stack(alphas[1:]), k.stack(betas[::-1]))
+        starts = k.sum(k.where(self.first, marginals, nothing), axis=(0, 1))
+        befores = k.where(self.later, k.subtract(k.stack(alphas[:-1]), log_z), impossible)
+        before, behind = (k.reshape(each, (-1, tags)) for each in (befores, k.stack(behinds[::-1])))
+        weights = k.reshape(k.broadcast_to(grad, (steps, batch)), (-1,))
+        return marginals, k.path_pairs(before, self.transitions, behind, weights), starts, ends
+
+    def _either(self, where: Bools, a: Array, b: Array) -> Array:
+        """a where it is true and b elsewhere, without looking at each where it is the same for all."""
+        return a if where.all() else self.k.where(where, a, b) if where.any() else b
 
 
 def viterbi(
@@ -174,18 +174,18 @@ def viterbi(
     Shapes as in `crf_loss`; everything is on the host, since a path has no gradient.
     Source: Viterbi 1967, "Error bounds for convolutional codes".
     """
-    data = check_chain("viterbi", emissions, transitions, start, end, mask)
+    data = check_chain("viterbi", emissions, transitions, start, end, mask)[:, :, None]
     steps, batch, tags = emissions.shape
-    emissions = np.where(data[:, :, None], emissions, emissions.dtype.type(0))
+    emissions = np.where(data, emissions, emissions.dtype.type(0))
     score = np.zeros((batch, tags), emissions.dtype)
     came_from = np.broadcast_to(np.arange(tags), (steps, batch, tags)).copy()
     first = data & (np.cumsum(data, axis=0) == 1)
+    later = data & ~first
     for t in range(steps):
         paths = score[:, :, None] + transitions
-        best = paths.argmax(axis=1)
-        came_from[t] = np.where((data & ~first)[t][:, None], best, came_from[t])
-        before = np.where(first[t][:, None], start, np.take_along_axis(paths, best[:, None], 1)[:, 0])
-        score = np.where(data[t][:, None], before + emissions[t], score)
+        np.copyto(came_from[t], paths.argmax(axis=1), where=later[t])
+        before = np.where(first[t], start, paths.max(axis=1))
+        score = np.where(data[t], before + emissions[t], score)
     found: list[list[int]] = []
     for n, tag in enumerate((score + end).argmax(axis=1)):
         path = []

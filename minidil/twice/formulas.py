@@ -150,6 +150,11 @@ def _log_matmul(a: Any, b: Any) -> Any:
     return F.logsumexp(F.unsqueeze(a, -1) + b, axis=1)
 
 
+def _path_pairs(before: Any, between: Any, behind: Any, weight: Any) -> Any:
+    chances = F.exp(F.unsqueeze(before, 2) + between + F.unsqueeze(behind, 1))
+    return F.sum(chances * F.reshape(weight, shape=(-1, 1, 1)), axis=0)
+
+
 def _wanted(logits: Any, target: Any, weight: Any, label_smoothing: float) -> Any:
     classes = logits.shape[1]
     exact = active().one_hot(np.asarray(target), classes, logits.dtype)
@@ -208,6 +213,7 @@ KERNELS_OF_TENSORS: dict[str, Callable[..., Any]] = {
     "stack": lambda arrays, axis=0: F.stack(arrays, axis),
     "pad": lambda x, width, *, constant_values=0: F.pad(x, width=width, value=constant_values),
     "log_matmul": _log_matmul,
+    "path_pairs": _path_pairs,
     "conv_forward": _conv_forward,
     "conv_grad_input": lambda grad, weight, window, groups=1, forward=False: ops.conv_grad_input(
         grad, weight, window=window, groups=groups, forward=forward

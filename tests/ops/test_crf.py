@@ -144,6 +144,23 @@ def test_the_product_of_logarithms(dtype) -> None:
         assert_allclose(found, wanted, rtol=2e-6 if dtype == np.float32 else 1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_expected_steps_of_paths(dtype) -> None:
+    """One by one, with steps that are impossible and a number that is none; the weights have both signs."""
+    rng = np.random.default_rng(0)
+    before, between, behind = (rng.standard_normal(shape).astype(dtype) - 4 for shape in ((6, 3), (3, 9), (6, 9)))
+    weight = rng.standard_normal(6).astype(dtype)
+    before[0], between[:, 1], behind[2, 3] = -np.inf, -np.inf, np.nan
+    wanted = [
+        [sum(weight[m] * np.exp(before[m, i] + between[i, j] + behind[m, j]) for m in range(6)) for j in range(9)]
+        for i in range(3)
+    ]
+    for kernels in (cpu, reference):
+        found = kernels.path_pairs(before, between, behind, weight)
+        assert found.dtype == dtype
+        assert_allclose(found, wanted, rtol=3e-5 if dtype == np.float32 else 1e-12)
+
+
 class TestLayer:
     def test_batch_first_and_reductions(self, backend):
         layer, turned = nn.CRF(3), nn.CRF(3, batch_first=True)

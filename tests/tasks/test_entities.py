@@ -83,6 +83,28 @@ def test_scores_count_equal_stretches(sentences, strict: bool) -> None:
         assert sum(getattr(score, name) for score in scores.types.values()) == getattr(scores.all, name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.filterwarnings("ignore")
+def test_scores_are_those_of_seqeval(strict: bool) -> None:
+    metrics, scheme = (
+        pytest.importorskip(f"seqeval.{name}", reason="seqeval, the oracle of F1 over entities, is not installed")
+        for name in ("metrics", "scheme")
+    )
+    options = {"mode": "strict", "scheme": scheme.IOB2} if strict else {}
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        lengths = rng.integers(1, 8, rng.integers(1, 5))
+        true = [rng.choice(TAGS, n, p=(0.4, 0.2, 0.2, 0.1, 0.1)).tolist() for n in lengths]
+        said = [[str(rng.choice(TAGS)) if rng.random() < 0.3 else tag for tag in tags] for tags in true]
+        wanted = metrics.classification_report(true, said, output_dict=True, zero_division=0, **options)
+        found = entities.Scores.of(said, true, strict=strict)
+        for name, score in {**found.types, "micro avg": found.all}.items():
+            figures = wanted.get(name, {"precision": 0, "recall": 0, "f1-score": 0})
+            values = (score.precision, score.recall, score.f1)
+            assert values == pytest.approx((figures["precision"], figures["recall"], figures["f1-score"])), (said, true)
+
+
 def test_scores_refuse_what_does_not_go_together() -> None:
     with pytest.raises(ShapeError, match="1 sentences with tags that were said and 2 with true ones"):
         entities.Scores.of([["O"]], [["O"], ["O"]])

@@ -56,3 +56,22 @@ def _log_matmul(a: Array, b: Array, y: Array, total: Array) -> None:
                 sums[j] += exp_of_minus(top[j] - (a[m, i] + b[i, j]))
         for j in range(len(top)):
             top[j] = top[j] if top[j] == -np.inf else top[j] + math.log(sums[j])
+
+
+def path_pairs(before: Array, between: Array, behind: Array, weight: Array) -> Array:
+    """sum_m weight[m] e^(before[m, i] + between[i, j] + behind[m, j])."""
+    y = np.zeros(between.shape, between.dtype)
+    given = (writable(np.ascontiguousarray(x)) for x in (before, between, behind, weight))
+    _path_pairs(*given, y.reshape(-1), np.empty(between.size, between.dtype))
+    return y
+
+
+@compiled
+def _path_pairs(before: Array, between: Array, behind: Array, weight: Array, y: Array, scores: Array) -> None:
+    columns = between.shape[1]
+    for m in range(len(before)):
+        for i in range(between.shape[0]):
+            for j in range(columns):
+                scores[i * columns + j] = -(before[m, i] + between[i, j] + behind[m, j])
+        for at in range(len(scores)):  # one long loop: the compiler makes whole vectors of it, however few the columns
+            y[at] += weight[m] * exp_of_minus(scores[at])
