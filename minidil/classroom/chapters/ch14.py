@@ -132,6 +132,11 @@ EXERCISES = (
                 "A picture without an object has no IoU. Counted as 1, empty pictures make any method look good: leave it out.",
             ),
             Mistake(
+                "0/0 stays in the mean",
+                _undefined_as(np.nan),
+                "0/0 is nan, and so is the mean with it. Which pictures have no IoU? Leave them out.",
+            ),
+            Mistake(
                 "pooled over all pictures",
                 _pooled,
                 "That is the IoU over the pixels of all pictures together. Asked for is the mean of each picture's own.",
@@ -179,6 +184,11 @@ EXERCISES = (
                 "the 2 is forgotten",
                 lambda p, t, e: (_dice(p, t, e) - t) / (p.sum() + t.sum() + e),
                 "The numerator of D is 2 sum p t + e: its slope is 2 t.",
+            ),
+            Mistake(
+                "the product of the sums",
+                lambda p, t, e: ((2 * p.sum() * t.sum() + e) / (p.sum() + t.sum() + e) - 2 * t) / (p.sum() + t.sum() + e),
+                "The numerator of D sums the products p_i t_i; yours is the product of the two sums.",
             ),
             Mistake(
                 "e only below",
