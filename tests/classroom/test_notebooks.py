@@ -65,6 +65,7 @@ def test_each_exercise_has_its_cell_and_after_it_its_check(name: str) -> None:
     cells = _cells(EXERCISES / "source" / name)
     ids = [_grade_id(cell) for cell in cells]
     for each in exercises(name[:2]):
+        assert each.name in ids, f"source/{name} has no cell whose grade_id is {each.name}"
         place = ids.index(each.name)
         solution, check = cells[place : place + 2]
         first = next(line for line in notebooks.text(solution).splitlines() if line.startswith("def "))
@@ -109,7 +110,8 @@ def test_each_chapter_with_exercises_leads_to_them() -> None:
     for name in NAMES:
         texts = [notebooks.text(cell) for cell in _cells(chapters / name) if cell["cell_type"] == "markdown"]
         for each in exercises(name[:2]):
-            assert [text for text in texts if f"[exercise {each.name}](exercises/{name})" in text], each.name
+            link = f"[exercise {each.name}](exercises/{name})"
+            assert any(link in text for text in texts), f"chapters/{name} does not lead to it: {link}"
 
 
 def _notebook(source: str) -> dict[str, Any]:
