@@ -90,6 +90,11 @@ def _union_as_sum(said: Array, true: Array) -> float:
     return float((both[either > 0] / (both + either)[either > 0]).mean())
 
 
+def _product_of_sums(p: Array, t: Array, e: float) -> Array:
+    total = p.sum() + t.sum() + e
+    return ((2 * p.sum() * t.sum() + e) / total - 2 * t) / total
+
+
 def _one_at_every_pair(channels: int, kernel_size: int) -> Array:
     weight = np.zeros((channels, channels, kernel_size, kernel_size))
     weight[:, :, kernel_size // 2, kernel_size // 2] = 1
@@ -187,7 +192,7 @@ EXERCISES = (
             ),
             Mistake(
                 "the product of the sums",
-                lambda p, t, e: ((2 * p.sum() * t.sum() + e) / (p.sum() + t.sum() + e) - 2 * t) / (p.sum() + t.sum() + e),
+                _product_of_sums,
                 "The numerator of D sums the products p_i t_i; yours is the product of the two sums.",
             ),
             Mistake(

@@ -147,7 +147,9 @@ def _around(clip: Array, taps: Array, dilation: int) -> Array:
 
 def _from_the_end(clip: Array, taps: Array, dilation: int) -> Array:
     last = len(taps) - 1
-    return np.array([sum(tap * clip[t - (last - k) * dilation] for k, tap in enumerate(taps)) for t in range(len(clip))])
+    return np.array(
+        [sum(tap * clip[t - (last - k) * dilation] for k, tap in enumerate(taps)) for t in range(len(clip))]
+    )
 
 
 def _repeated(clip: Array, taps: Array, dilation: int) -> Array:
