@@ -105,6 +105,11 @@ def test_every_notebook_travels_with_the_package() -> None:
     assert not [place for place in included if "source" in place]
 
 
+def test_who_installs_the_notebooks_can_visit_the_museum_and_grade() -> None:
+    extras = tomllib.loads((EXERCISES.parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert "minidil[classroom]" in extras["notebooks"]
+
+
 def test_each_chapter_with_exercises_leads_to_them() -> None:
     chapters = EXERCISES.parent
     for name in NAMES:
