@@ -78,6 +78,12 @@ def _intensity_times(factor: float) -> Callable[..., Roof]:
     return wrong
 
 
+def _taps_along_one_axis(
+    images: int, channels: int, filters: int, kernel_size: int, side: int, peak: float, bandwidth: float
+) -> Roof:
+    return _intensity_times(1 / kernel_size)(images, channels, filters, kernel_size, side, peak, bandwidth)
+
+
 def _without_the_output(
     images: int, channels: int, filters: int, kernel_size: int, side: int, peak: float, bandwidth: float
 ) -> Roof:
@@ -153,6 +159,11 @@ EXERCISES = (
                 "numbers in place of bytes",
                 _intensity_times(4),
                 "You divide by numbers that are moved. How many bytes has each?",
+            ),
+            Mistake(
+                "taps along one axis",
+                _taps_along_one_axis,
+                "The kernel is kernel_size times kernel_size, and each of its taps is multiplied.",
             ),
             Mistake(
                 "the output is not moved",
