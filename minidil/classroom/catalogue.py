@@ -1,7 +1,8 @@
 """Recognising a typical mistake: it is named only if it explains every case that is compared."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,10 +30,25 @@ def recognised(exercise: Exercise, smallest: _Tried, tried: Sequence[_Tried]) ->
     failures = [each for each in tried if each.difference and each is not smallest]
     others = [each for each in tried if not each.difference]
     compared = [smallest, *_spread(failures, COMPARED // 2), *_spread(others, COMPARED // 2)]
-    for mistake in exercise.mistakes:
+    for mistake in (*exercise.mistakes, *_turned(exercise)):
         if all(_explains(mistake, each, exercise) for each in compared):
             return mistake
     return None
+
+
+def _turned(exercise: Exercise) -> Iterator[Mistake]:
+    """All that is asked for, but returned in another order."""
+    names = exercise.returns
+    for order in permutations(range(len(names))):
+        if list(order) != sorted(order):
+
+            def wrong(_order: tuple[int, ...] = order, **case: Any) -> tuple[Any, ...]:
+                right = exercise.expected(**case)
+                return tuple(right[place] for place in _order)
+
+            given = ", ".join(names[place] for place in order)
+            says = f"You return {given} where {', '.join(names)} are asked for."
+            yield Mistake("the right things in another order", wrong, says)
 
 
 def _spread(tried: Sequence[_Tried], count: int) -> Sequence[_Tried]:

@@ -62,7 +62,11 @@ def _of_arrays(expected: NDArray[Any], actual: NDArray[Any], wrong: NDArray[np.b
     if nonzero.sum() > 1:
         ratios = actual[nonzero] / expected[nonzero]
         if np.allclose(ratios, ratios.flat[0], rtol=1e-6) and not np.asarray(actual[~nonzero]).any():
-            return f"Every entry is {number(float(ratios.flat[0]))} times what is expected: a sum against a mean?"
+            factor = float(ratios.flat[0])
+            whole = abs(factor) > 1e-9 and any(abs(each - round(each)) < 1e-6 for each in (factor, 1 / factor))
+            return (
+                f"Every entry is {number(factor)} times what is expected{': a sum against a mean?' if whole else '.'}"
+            )
     apart = actual - expected
     if np.allclose(apart, apart.flat[0], rtol=1e-6, atol=1e-9):
         return f"Every entry is {number(float(abs(apart.flat[0])))} too {'large' if apart.flat[0] > 0 else 'small'}."

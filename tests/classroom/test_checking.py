@@ -208,6 +208,15 @@ def test_parts_of_a_result_are_named() -> None:
     assert "returns 2 things" in md.check("ex04_2", lambda x, w, u: (u @ w, u)).message
 
 
+def test_parts_in_another_order_than_asked_for_are_recognised() -> None:
+    def turned(x: Any, weight: Any, upstream: Any) -> Any:
+        return upstream.sum(axis=0), upstream @ weight, upstream.T @ x
+
+    result = md.check("ex04_2", turned)
+    assert result.mistake == "the right things in another order"
+    assert "You return db, dx, dw where dx, dw, db are asked for." in result.message
+
+
 def test_a_mistake_that_does_not_explain_all_cases_is_not_named() -> None:
     def sometimes(kernel_size: int, dilation: int) -> int:
         return kernel_size * dilation if kernel_size < 4 else dilation * (kernel_size - 1) + 1

@@ -23,7 +23,7 @@ CHAPTERS = Path(__file__).parents[2] / "chapters"
 MUSEUM = CHAPTERS / "exercises" / "museum"
 SOURCE = (
     r"github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+|github\.com/[\w.-]+/[\w.-]+, [\w/.]+\.py|arXiv:\d{4}\.\d{5}"
-    r"|The article that this library grew from, section|A common mistake; no single source"
+    r"|The article that this library grew from, section"
 )
 WORDS = {
     "causal-halved",
@@ -55,7 +55,7 @@ def test_an_exhibit_changes_its_number_and_leaves_the_library_as_it_was(name):
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_an_exhibit_says_in_a_few_sentences_what_goes_wrong_and_where_it_comes_from(name):
-    """With a number, and with a source that can be looked up or the admission that there is none."""
+    """With a number, and with a source that can be looked up."""
     mutant = BY_NAME[name]
     assert re.fullmatch(r"[a-z0-9-]{4,18}", name), "longer names leave no room in 30 columns"
     assert 2 <= len(re.findall(r"[.?!](?: |$)", mutant.says)) <= 4
@@ -72,11 +72,6 @@ def test_an_exhibit_is_met_in_something_public(name):
         assert not part.startswith("_") or part == "__getitem__"
         found = getattr(found, part)
     assert callable(found)
-
-
-def test_most_exhibits_have_a_source_of_their_own():
-    """Few are admitted to have none."""
-    assert sum("no single source" in mutant.origin for mutant in EXHIBITS) <= 2
 
 
 def test_the_numbers_in_what_an_exhibit_says_are_those_that_it_shows():

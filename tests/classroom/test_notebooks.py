@@ -65,6 +65,7 @@ def test_each_exercise_has_its_cell_and_after_it_its_check(name: str) -> None:
     cells = _cells(EXERCISES / "source" / name)
     ids = [_grade_id(cell) for cell in cells]
     for each in exercises(name[:2]):
+        assert each.name in ids, f"source/{name} has no cell whose grade_id is {each.name}"
         place = ids.index(each.name)
         solution, check = cells[place : place + 2]
         first = next(line for line in notebooks.text(solution).splitlines() if line.startswith("def "))
@@ -104,12 +105,18 @@ def test_every_notebook_travels_with_the_package() -> None:
     assert not [place for place in included if "source" in place]
 
 
+def test_who_installs_the_notebooks_can_visit_the_museum_and_grade() -> None:
+    extras = tomllib.loads((EXERCISES.parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert "minidil[classroom]" in extras["notebooks"]
+
+
 def test_each_chapter_with_exercises_leads_to_them() -> None:
     chapters = EXERCISES.parent
     for name in NAMES:
         texts = [notebooks.text(cell) for cell in _cells(chapters / name) if cell["cell_type"] == "markdown"]
         for each in exercises(name[:2]):
-            assert [text for text in texts if f"[exercise {each.name}](exercises/{name})" in text], each.name
+            link = f"[exercise {each.name}](exercises/{name})"
+            assert any(link in text for text in texts), f"chapters/{name} does not lead to it: {link}"
 
 
 def _notebook(source: str) -> dict[str, Any]:

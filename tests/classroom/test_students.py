@@ -12,6 +12,7 @@ import pytest
 
 import minidil as md
 from minidil.classroom.register import exercise
+from minidil.detect import box_iou
 
 
 def im2col_appending(x, kernel_size, stride, dilation):
@@ -125,12 +126,62 @@ def entropy_in_place(logits, labels):
     return -logp[rows, labels].mean(), (np.exp(logp) - np.eye(logits.shape[1])[labels]) / len(labels)
 
 
+def causal_before_the_beginning(x, w, dilation):
+    """Python counts an index below 0 from the end, and has none below -len(x)."""
+    y = np.zeros(len(x))
+    for t in range(len(x)):
+        for k in range(len(w)):
+            y[t] += w[k] * x[t - (len(w) - 1 - k) * dilation]
+    return y
+
+
+def mean_iou_with_its_nan(said, true):
+    return np.mean((said & true).sum(axis=(1, 2)) / (said | true).sum(axis=(1, 2)))
+
+
+def dice_slope_of_sums(p, t, e):
+    total = p.sum() + t.sum() + e
+    dice = (2 * p.sum() * t.sum() + e) / total
+    return (dice - 2 * t) / total
+
+
+def clip_before_the_beginning(clip, taps, dilation):
+    y = np.zeros_like(clip)
+    for t in range(len(clip)):
+        for k in range(len(taps)):
+            y[t] += taps[k] * clip[t - (len(taps) - 1 - k) * dilation]
+    return y
+
+
+def nms_in_one_round(boxes, scores, threshold):
+    """Each is compared with the surest alone."""
+    best = np.argmax(scores)
+    overlap = box_iou(boxes, boxes)[best]
+    return np.array([i for i in np.argsort(-scores) if i == best or overlap[i] <= threshold])
+
+
+def attention_of_the_queries(q, k, v, counts):
+    z = q @ k.T / np.sqrt(q.shape[1])
+    z[~counts] = -np.inf
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True) @ v
+
+
+def attention_gradients_from_the_end(q, k, v, grad):
+    p = np.exp(q @ k.T / np.sqrt(q.shape[1]))
+    p /= p.sum(axis=1, keepdims=True)
+    dp = grad @ v.T
+    d = p * (dp - (p * dp).sum(axis=1, keepdims=True)) / np.sqrt(q.shape[1])
+    return p.T @ grad, d @ k, d.T @ q
+
+
 TOLD: list[tuple[str, Callable[..., Any], str]] = [
     ("ex01_2", correlate_with_convolve, "kernel flipped"),
     ("ex01_2", correlate_one_short, "the last output is missing"),
     ("ex01_3", conv_overwriting_channels, "only the last channel counts"),
     ("ex02_3", causal_backwards, "kernel flipped"),
     ("ex02_3", causal_with_little_padding, "k - 1 zeros, and windows beyond the end"),
+    ("ex02_3", causal_before_the_beginning, "an index below 0"),
     ("ex02_4", field_of_the_last, "only the largest dilation counts"),
     ("ex03_2", im2col_appending, "the dilation is ignored"),
     ("ex03_2", im2col_of_rows, "transposed: one row per output"),
@@ -139,6 +190,12 @@ TOLD: list[tuple[str, Callable[..., Any], str]] = [
     ("ex04_2", gradients_of_a_mean, "mean for sum in db"),
     ("ex04_3", norm_without_statistics, "mean and variance taken for constants"),
     ("ex04_4", entropy_of_softmax, "overflow: exp of the logits as they are"),
+    ("ex14_1", mean_iou_with_its_nan, "0/0 stays in the mean"),
+    ("ex14_2", dice_slope_of_sums, "the product of the sums"),
+    ("ex17_3", clip_before_the_beginning, "an index below 0"),
+    ("ex18_2", nms_in_one_round, "only the surest removes"),
+    ("ex19_2", attention_of_the_queries, "queries are taken out in place of keys"),
+    ("ex19_3", attention_gradients_from_the_end, "the right things in another order"),
 ]
 
 

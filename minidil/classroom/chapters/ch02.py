@@ -129,6 +129,11 @@ def _causal_uncut(x: Array, w: Array, dilation: int) -> Array:
     return dilated(np.pad(x, (total, total)), w, dilation)
 
 
+def _causal_from_the_end(x: Array, w: Array, dilation: int) -> Array:
+    last = len(w) - 1
+    return np.array([sum(w[k] * x[t - (last - k) * dilation] for k in range(len(w))) for t in range(len(x))])
+
+
 def _causal_flipped(x: Array, w: Array, dilation: int) -> Array:
     return causal_conv(x, w[::-1], dilation)
 
@@ -268,6 +273,11 @@ EXERCISES = (
                 _causal_uncut,
                 "There are more outputs than inputs: those at the end read the padding after x. One output per input "
                 "is asked for.",
+            ),
+            Mistake(
+                "an index below 0",
+                _causal_from_the_end,
+                "x[-1] is the last entry of x, and not a zero before the first. What should be read where the index is below 0?",
             ),
             Mistake(
                 "kernel flipped",

@@ -90,6 +90,11 @@ def _union_as_sum(said: Array, true: Array) -> float:
     return float((both[either > 0] / (both + either)[either > 0]).mean())
 
 
+def _product_of_sums(p: Array, t: Array, e: float) -> Array:
+    total = p.sum() + t.sum() + e
+    return ((2 * p.sum() * t.sum() + e) / total - 2 * t) / total
+
+
 def _one_at_every_pair(channels: int, kernel_size: int) -> Array:
     weight = np.zeros((channels, channels, kernel_size, kernel_size))
     weight[:, :, kernel_size // 2, kernel_size // 2] = 1
@@ -130,6 +135,11 @@ EXERCISES = (
                 "0/0 counts as 1",
                 _undefined_as(1.0),
                 "A picture without an object has no IoU. Counted as 1, empty pictures make any method look good: leave it out.",
+            ),
+            Mistake(
+                "0/0 stays in the mean",
+                _undefined_as(np.nan),
+                "0/0 is nan, and so is the mean with it. Which pictures have no IoU? Leave them out.",
             ),
             Mistake(
                 "pooled over all pictures",
@@ -179,6 +189,11 @@ EXERCISES = (
                 "the 2 is forgotten",
                 lambda p, t, e: (_dice(p, t, e) - t) / (p.sum() + t.sum() + e),
                 "The numerator of D is 2 sum p t + e: its slope is 2 t.",
+            ),
+            Mistake(
+                "the product of the sums",
+                _product_of_sums,
+                "The numerator of D sums the products p_i t_i; yours is the product of the two sums.",
             ),
             Mistake(
                 "e only below",

@@ -145,6 +145,13 @@ def _around(clip: Array, taps: Array, dilation: int) -> Array:
     return np.sum([tap * np.roll(clip, (last - k) * dilation, axis=0) for k, tap in enumerate(taps)], axis=0)
 
 
+def _from_the_end(clip: Array, taps: Array, dilation: int) -> Array:
+    last = len(taps) - 1
+    return np.array(
+        [sum(tap * clip[t - (last - k) * dilation] for k, tap in enumerate(taps)) for t in range(len(clip))]
+    )
+
+
 def _repeated(clip: Array, taps: Array, dilation: int) -> Array:
     before = (len(taps) - 1) * dilation
     wide = np.concatenate([np.repeat(clip[:1], before, axis=0), clip])
@@ -269,6 +276,11 @@ EXERCISES = (
                 "the end comes before the beginning",
                 _around,
                 "np.roll brings the last frames to the front. Before the clip there are zeros.",
+            ),
+            Mistake(
+                "an index below 0",
+                _from_the_end,
+                "clip[-1] is the last frame, and not a frame of zeros before the first. What is read where the index is below 0?",
             ),
             Mistake(
                 "the first frame is repeated",

@@ -148,6 +148,12 @@ def _kept_of_worst(boxes: Array, scores: Array, threshold: float) -> Array:
     return _suppressed(boxes, np.argsort(scores, kind="stable"), lambda value: value > threshold)
 
 
+def _kept_beside_surest(boxes: Array, scores: Array, threshold: float) -> Array:
+    order = np.argsort(-scores, kind="stable")
+    overlap = iou(boxes, boxes)[order[0]]
+    return np.array([number for number in order if number == order[0] or overlap[number] <= threshold], np.int64)
+
+
 def _kept_by_number(boxes: Array, scores: Array, threshold: float) -> Array:
     return np.sort(kept(boxes, scores, threshold))
 
@@ -218,6 +224,11 @@ EXERCISES = (
                 "the removed remove",
                 _kept_by_removed,
                 "A box that was removed says nothing any more: what only it overlaps stays.",
+            ),
+            Mistake(
+                "only the surest removes",
+                _kept_beside_surest,
+                "The surest box has removed what it overlaps; now the surest of those that are left does, and so on.",
             ),
             Mistake(
                 "in the order of the boxes",

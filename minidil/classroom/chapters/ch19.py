@@ -140,6 +140,10 @@ def _masked_afterwards(q: Array, k: Array, v: Array, counts: Array) -> Array:
     return np.where(counts, _softmax(q @ k.T / np.sqrt(q.shape[1])), 0.0) @ v
 
 
+def _queries_masked(q: Array, k: Array, v: Array, counts: Array) -> Array:
+    return _softmax(np.where(counts[:, None], q @ k.T / np.sqrt(q.shape[1]), -np.inf)) @ v
+
+
 def _unmasked(q: Array, k: Array, v: Array, counts: Array) -> Array:
     return attention(q, k, v, np.ones_like(counts))
 
@@ -241,6 +245,12 @@ EXERCISES = (
                 "the score 0 in place of none",
                 _masked_by_zero,
                 "A score of 0 is a score like others: e^0 = 1 still takes its share. Only -inf gives the weight 0.",
+            ),
+            Mistake(
+                "queries are taken out in place of keys",
+                _queries_masked,
+                "counts is about keys: whoever asks, a key that does not count weighs 0. That is a column of q @ k.T; you take "
+                "out rows, and the softmax of nothing is nan.",
             ),
             Mistake(
                 "padding is taken out behind the softmax",

@@ -96,7 +96,9 @@ EXHIBITS = (
         wrong="abs(expected - found) > allowed",
         says="No comparison with NaN is true, so the check that asks 'is the error too large?' finds nothing wrong "
         "with a gradient of NaN. The question has to be whether the error is small.",
-        origin="A common mistake; no single source.",
+        origin="nGraph's comparison of arrays let NaN pass; with a look for it eight tests failed, among them that of a "
+        "gradient, github.com/NervanaSystems/ngraph/pull/2028. Liger Kernel's, "
+        "github.com/linkedin/Liger-Kernel/issues/259, asks whether the error is larger, as here.",
     ),
     Mutant(
         name="gradcheck-unseeded",
