@@ -59,10 +59,13 @@ class Boxes(Images):
         """The model. Raises: OptionError for views of an image, whose boxes have no mean."""
         return Experiment.viewed(self, model, tta)
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
-        if len(stages) > 1:
-            raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 2,4")
-        return stages[0]
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
+        if len(stages) > 2:
+            raise OptionError(
+                f"--dilations: {self.settings.model} has blocks one after another, as in 2,4, and perhaps branches side by side "
+                "behind them, as in 2 2,4,6"
+            )
+        return dict(zip(("dilations", "trident"), stages, strict=False))
 
     def measuring(self, items: data.Dataset) -> data.DataLoader:
         """All images in their order, as they are."""

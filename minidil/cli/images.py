@@ -137,19 +137,19 @@ class Images(Experiment):
         if settings.widths is not None:
             options |= self._widths(settings.widths)
         if settings.dilations is not None:
-            options["dilations"] = self._dilations(settings.dilations)
+            options |= self._dilations(settings.dilations)
         return options
 
     def _widths(self, widths: tuple[int, ...]) -> dict[str, Any]:
         return {"widths": widths}
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
         """As the network takes them: one a stage of a residual network, one a layer of a VGG."""
         if self.settings.model != "resnet_small":
-            return stages
+            return {"dilations": stages}
         if any(len(stage) > 1 for stage in stages):
             raise OptionError(f"--dilations: {self.settings.model} takes one number per stage, such as 1 1 2")
-        return [stage[0] for stage in stages]
+        return {"dilations": [stage[0] for stage in stages]}
 
     def _built(self, options: dict[str, Any]) -> Module:
         return models.build(self.settings.model, rng=default_rng(), **options)

@@ -74,10 +74,10 @@ class Masks(Images):
             raise OptionError(f"--widths: {self.settings.model} has one for all of its layers, such as 16")
         return {"width": widths[0]}
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
         if len(stages) > 1:
             raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 1,2,4")
-        return stages[0]
+        return {"dilations": stages[0]}
 
     def measuring(self, items: data.Dataset) -> data.DataLoader:
         """All images in their order, as they are."""

@@ -77,6 +77,14 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
     assert "--tta 1: faster_rcnn gives boxes around objects, of which" in refused(capsys, "eval", "run", "--tta", "1")
 
 
+def test_branches_side_by_side_are_trained_and_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*TINY, "--dilations", "2", "1,2,3", "--epochs", "1", "--validation", "0.3"]
+    assert main(["train", "--data", "nuclei", *words, "--out", "run"]) == 0
+    model = Experiment.of(RunFolder("run")).trained(RunFolder("run"))
+    assert (model.branches, model.backbone[-1].dilations) == (3, (1, 2, 3))
+    assert "test loss" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_in_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of an epoch, too: which anchors and proposals are drawn is part of the checkpoint."""
@@ -131,7 +139,10 @@ def test_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             "--data nuclei --model faster_rcnn --crop-fill reflect",
             "--crop-fill is for a class for every image or a class",
         ),
-        ("--data nuclei --model faster_rcnn --dilations 1 2", "--dilations: faster_rcnn dilates one stage, as in 2,4"),
+        (
+            "--data nuclei --model faster_rcnn --dilations 1 2 3",
+            "--dilations: faster_rcnn has blocks one after another, as in 2,4, and perhaps branches side by side",
+        ),
         ("--data nuclei --model faster_rcnn --widths 4", "faster_rcnn: there are three convolutions, and widths has 1"),
     ],
 )
