@@ -291,7 +291,13 @@ def part_of(settings: Settings, part: str, read: Callable[..., Any]) -> Any:
     path, size = Path(settings.data), settings.size
     if not path.is_dir():
         raise OptionError(f"--data {path}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images")
-    parts = (path / "train").is_dir() and (path / "test").is_dir()
+    halves = [half for half in ("train", "test") if (path / half).is_dir()]
+    if len(halves) == 1 and read in (data.masked_folder, data.boxed_folder) and not (path / PARTS[0]).is_dir():
+        raise OptionError(
+            f"--data {path}: holds {halves[0]}/ alone of train/ and test/; make both, or put {PARTS[0]}/ into it, and it is "
+            "divided"
+        )
+    parts = len(halves) == 2
     whole_set = path / "train" if parts else path
     if read is data.folder and all((whole_set / name).is_dir() for name in PARTS):
         raise OptionError(

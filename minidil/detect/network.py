@@ -82,6 +82,11 @@ class FasterRCNN(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank("FasterRCNN", x.shape, 2)
+        height, width = x.shape[2:]
+        if min(height, width) < STRIDE:
+            raise ShapeError(
+                f"FasterRCNN: x {x.shape} has {height}x{width} pixels, and a cell of the map stands for {STRIDE}x{STRIDE}"
+            )
         features = self.backbone(x)
         return F.concatenate([features, self.rpn(features)], axis=1)
 

@@ -143,6 +143,7 @@ def test_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             "--data nuclei --model faster_rcnn --dilations 1 2 3",
             "--dilations: faster_rcnn has blocks one after another, as in 2,4, and perhaps branches side by side",
         ),
+        ("--data half --model faster_rcnn", "half: holds train/ alone of train/ and test/"),
         ("--data nuclei --model faster_rcnn --widths 4", "faster_rcnn: there are three convolutions, and widths has 1"),
     ],
 )
@@ -151,5 +152,6 @@ def test_refused_before_anything_is_written(
 ) -> None:
     own(tmp_path / "squares")
     own(tmp_path / "wrong", bbox=[3, 4, 6, -3])
+    own(tmp_path / "half" / "train")
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")
     assert not Path("run").exists()
