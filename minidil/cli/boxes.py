@@ -39,8 +39,13 @@ class Boxes(Images):
 
     @staticmethod
     def training(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
-        """A seeded split of the training set."""
-        return divided(_part(settings, "train"), settings)
+        """A seeded split of the training set. Raises: OptionError if there is nothing to find."""
+        images = _part(settings, "train")
+        if all((truth.crowd | truth.ignore).all() for truth in images.labels):
+            raise OptionError(
+                f"--data {settings.data}: of {len(images)} images to learn from, none has a box that counts"
+            )
+        return divided(images, settings)
 
     @staticmethod
     def testing(settings: Settings) -> data.Dataset:

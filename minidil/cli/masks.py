@@ -55,8 +55,13 @@ class Masks(Images):
 
     @staticmethod
     def training(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
-        """A seeded split of the training set."""
-        return divided(part_of(settings, "train", data.masked_folder), settings)
+        """A seeded split of the training set. Raises: OptionError if there is background alone."""
+        images = part_of(settings, "train", data.masked_folder)
+        if not images.masks.any():
+            raise OptionError(
+                f"--data {settings.data}: of {len(images)} images to learn from, none has a pixel that is no background"
+            )
+        return divided(images, settings)
 
     @staticmethod
     def testing(settings: Settings) -> data.Dataset:

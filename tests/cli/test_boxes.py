@@ -143,6 +143,7 @@ def test_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             "--data nuclei --model faster_rcnn --dilations 1 2 3",
             "--dilations: faster_rcnn has blocks one after another, as in 2,4, and perhaps branches side by side",
         ),
+        ("--data crowds --model faster_rcnn", "crowds: of 4 images to learn from, none has a box that counts"),
         ("--data half --model faster_rcnn", "half: holds train/ alone of train/ and test/"),
         ("--data nuclei --model faster_rcnn --widths 4", "faster_rcnn: there are three convolutions, and widths has 1"),
     ],
@@ -153,5 +154,9 @@ def test_refused_before_anything_is_written(
     own(tmp_path / "squares")
     own(tmp_path / "wrong", bbox=[3, 4, 6, -3])
     own(tmp_path / "half" / "train")
+    own(tmp_path / "crowds", iscrowd=1)
+    document = json.loads((tmp_path / "crowds" / "annotations.json").read_text())
+    document["annotations"] = document["annotations"][3:4]
+    (tmp_path / "crowds" / "annotations.json").write_text(json.dumps(document))
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")
     assert not Path("run").exists()
