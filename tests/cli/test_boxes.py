@@ -77,6 +77,7 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
     assert "--tta 1: faster_rcnn gives boxes around objects, of which" in refused(capsys, "eval", "run", "--tta", "1")
 
 
+@pytest.mark.slow
 def test_branches_side_by_side_are_trained_and_measured(capsys: pytest.CaptureFixture[str]) -> None:
     words = [*TINY, "--dilations", "2", "1,2,3", "--epochs", "1", "--validation", "0.3"]
     assert main(["train", "--data", "nuclei", *words, "--out", "run"]) == 0
