@@ -1,9 +1,11 @@
 """Nuclei found as boxes: `python chapters/measured/detection.py RUNS` writes detection.json from the runs in a folder.
 
-It needs the nuclei (datasets/nuclei.md), and runs that were made with one thread, such as
+It needs the nuclei (datasets/nuclei.md), and runs that were made with one thread, such as, for the seeds N = 0, 1 and 2,
+`minidil train --data nuclei --model faster_rcnn --validation 0 --seed N` with
 
-    minidil train --data nuclei --model faster_rcnn --validation 0 --seed 0 --out RUNS/dilated-0
-    minidil train --data nuclei --model faster_rcnn --validation 0 --seed 0 --dilations 1,1 --out RUNS/undilated-0
+    --out RUNS/dilated-N
+    --dilations 1,1 --out RUNS/undilated-N
+    --dilations 2 2,4,6 --out RUNS/trident-N
 
 Of each, in the file with its command: average precision and recall of the boxes found in the test images, and of what its first
 stage proposes. Beside them the parts of Otsu's mask and of the mask of the U-Net that comes with minidil. detection.png shows

@@ -12,6 +12,8 @@ and, to compare with twins, for the seeds N = 0, 1 and 2, `minidil train --data 
     --dilations 1,1,1 --out unet-undilated-N
     --model context --out context-N
     --model context --dilations 1,1,1,1,1,1,1 --out context-undilated-N
+    --model context --dilations 1,2,3,1,2,4,1 --out context-hybrid-N
+    --model context --dilations 2,2,2,2,2,2,2 --out context-even-N
     --model aspp --out aspp-N
     --model aspp --dilations 1,1,1 --out aspp-undilated-N
 

@@ -39,8 +39,13 @@ class Boxes(Images):
 
     @staticmethod
     def training(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
-        """A seeded split of the training set."""
-        return divided(_part(settings, "train"), settings)
+        """A seeded split of the training set. Raises: OptionError if there is nothing to find."""
+        images = _part(settings, "train")
+        if all((truth.crowd | truth.ignore).all() for truth in images.labels):
+            raise OptionError(
+                f"--data {settings.data}: of {len(images)} images to learn from, none has a box that counts"
+            )
+        return divided(images, settings)
 
     @staticmethod
     def testing(settings: Settings) -> data.Dataset:
@@ -59,10 +64,13 @@ class Boxes(Images):
         """The model. Raises: OptionError for views of an image, whose boxes have no mean."""
         return Experiment.viewed(self, model, tta)
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
-        if len(stages) > 1:
-            raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 2,4")
-        return stages[0]
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
+        if len(stages) > 2:
+            raise OptionError(
+                f"--dilations: {self.settings.model} has blocks one after another, as in 2,4, and perhaps branches side by side "
+                "behind them, as in 2 2,4,6"
+            )
+        return dict(zip(("dilations", "trident"), stages, strict=False))
 
     def measuring(self, items: data.Dataset) -> data.DataLoader:
         """All images in their order, as they are."""

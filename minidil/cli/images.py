@@ -137,19 +137,19 @@ class Images(Experiment):
         if settings.widths is not None:
             options |= self._widths(settings.widths)
         if settings.dilations is not None:
-            options["dilations"] = self._dilations(settings.dilations)
+            options |= self._dilations(settings.dilations)
         return options
 
     def _widths(self, widths: tuple[int, ...]) -> dict[str, Any]:
         return {"widths": widths}
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
         """As the network takes them: one a stage of a residual network, one a layer of a VGG."""
         if self.settings.model != "resnet_small":
-            return stages
+            return {"dilations": stages}
         if any(len(stage) > 1 for stage in stages):
             raise OptionError(f"--dilations: {self.settings.model} takes one number per stage, such as 1 1 2")
-        return [stage[0] for stage in stages]
+        return {"dilations": [stage[0] for stage in stages]}
 
     def _built(self, options: dict[str, Any]) -> Module:
         return models.build(self.settings.model, rng=default_rng(), **options)
@@ -291,7 +291,13 @@ def part_of(settings: Settings, part: str, read: Callable[..., Any]) -> Any:
     path, size = Path(settings.data), settings.size
     if not path.is_dir():
         raise OptionError(f"--data {path}: neither a known set ({', '.join(data.NAMES)}) nor a folder of images")
-    parts = (path / "train").is_dir() and (path / "test").is_dir()
+    halves = [half for half in ("train", "test") if (path / half).is_dir()]
+    if len(halves) == 1 and read in (data.masked_folder, data.boxed_folder) and not (path / PARTS[0]).is_dir():
+        raise OptionError(
+            f"--data {path}: holds {halves[0]}/ alone of train/ and test/; make both, or put {PARTS[0]}/ into it, and it is "
+            "divided"
+        )
+    parts = len(halves) == 2
     whole_set = path / "train" if parts else path
     if read is data.folder and all((whole_set / name).is_dir() for name in PARTS):
         raise OptionError(

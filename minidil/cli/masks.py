@@ -55,8 +55,13 @@ class Masks(Images):
 
     @staticmethod
     def training(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
-        """A seeded split of the training set."""
-        return divided(part_of(settings, "train", data.masked_folder), settings)
+        """A seeded split of the training set. Raises: OptionError if there is background alone."""
+        images = part_of(settings, "train", data.masked_folder)
+        if not images.masks.any():
+            raise OptionError(
+                f"--data {settings.data}: of {len(images)} images to learn from, none has a pixel that is no background"
+            )
+        return divided(images, settings)
 
     @staticmethod
     def testing(settings: Settings) -> data.Dataset:
@@ -74,10 +79,10 @@ class Masks(Images):
             raise OptionError(f"--widths: {self.settings.model} has one for all of its layers, such as 16")
         return {"width": widths[0]}
 
-    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> Any:
+    def _dilations(self, stages: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
         if len(stages) > 1:
             raise OptionError(f"--dilations: {self.settings.model} dilates one stage, as in 1,2,4")
-        return stages[0]
+        return {"dilations": stages[0]}
 
     def measuring(self, items: data.Dataset) -> data.DataLoader:
         """All images in their order, as they are."""

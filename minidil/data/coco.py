@@ -36,8 +36,8 @@ def boxed_folder(
             this cuts off more than three quarters is to be ignored. None: leave them; all must then have one size.
         classes: the names of the classes in the order of their labels, such as those of the training set. None: all categories.
     Raises: OptionError for a size below 1; DataError, naming the file and the entry in it, if one of them is missing or no such
-        thing, an image cannot be read, an id is there twice or not at all, a box is inverted, has no area, is not finite or lies
-        beyond its image, or the sizes of images differ; DataError if Pillow is not installed.
+        thing, an image cannot be read, an id is there twice or not at all, there is no category, a box is inverted, has no area,
+        is not finite or lies beyond its image, or the sizes of images differ; DataError if Pillow is not installed.
     """
     path = Path(path)
     target = (size, size) if isinstance(size, int) else size
@@ -45,6 +45,8 @@ def boxed_folder(
         raise OptionError(f"boxed_folder: size must be at least 1, got {size}")
     document = _Document.read(path / FILE)
     names = document.by_id("categories", "name", str)
+    if not names:
+        raise DataError(f"{document.file}: names no category, and so there is nothing to find")
     files = document.by_id("images", "file_name", str)
     order = tuple(names[number] for number in sorted(names)) if classes is None else tuple(classes)
     for name in names.values():

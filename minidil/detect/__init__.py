@@ -10,11 +10,13 @@ from minidil.detect.control import components_found
 from minidil.detect.metric import AveragePrecision, Detections, average_precision, f1
 from minidil.detect.network import FasterRCNN, faster_rcnn
 from minidil.detect.picture import boxes_drawn
+from minidil.detect.trident import TridentBlock
 
 __all__ = [
     "AveragePrecision",
     "Detections",
     "FasterRCNN",
+    "TridentBlock",
     "Truth",
     "anchors",
     "average_precision",

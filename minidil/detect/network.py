@@ -6,7 +6,7 @@
                                 around each anchor?  proposals
 
 Small objects are lost on a coarse map. After two poolings, output stride 4, the backbone keeps its resolution and widens its
-view by dilation, as DetNet does (Li et al. 2018, arXiv:1804.06215).
+view by dilation, as DetNet does (Li et al. 2018, arXiv:1804.06215); or learns at several dilations at once, see `TridentBlock`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from minidil.detect.anchor import anchors
 from minidil.detect.boxes import clip_boxes, decode, nms
 from minidil.detect.loss import Draw, Drawn, StageLoss
 from minidil.detect.metric import Detections, f1
+from minidil.detect.trident import TridentBlock
 from minidil.errors import OptionError, ShapeError
 from minidil.graph import no_grad
 from minidil.models import pretrained_weights
@@ -49,6 +50,8 @@ class FasterRCNN(Module):
     Shapes: x (N, C, H, W) -> (N, D + 6 A, H/4, W/4): the D features of every cell, and the first stage's guess for each of its A
         anchors: two logits, nothing and something, and the code of a box. H and W are 4 at least; what a multiple of 4 leaves
         over at the far border is seen, but has no cell of its own.
+    branches: how many answers the backbone gives of every picture in training, those of the first branch first; `loss` then
+        holds each against the truth of its picture. Otherwise there is one.
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class FasterRCNN(Module):
         sizes: Sequence[float],
         ratios: Sequence[float],
         hidden: int,
+        branches: int,
         rng: np.random.Generator | None,
     ) -> None:
         super().__init__()
         check_counts("FasterRCNN", num_classes=num_classes, hidden=hidden)
+        self.branches = branches
         self.num_classes, self.channels = num_classes, channels
         self.sizes, self.ratios = tuple(sizes), tuple(ratios)
         self.backbone = backbone
@@ -77,6 +82,11 @@ class FasterRCNN(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_rank("FasterRCNN", x.shape, 2)
+        height, width = x.shape[2:]
+        if min(height, width) < STRIDE:
+            raise ShapeError(
+                f"FasterRCNN: x {x.shape} has {height}x{width} pixels, and a cell of the map stands for {STRIDE}x{STRIDE}"
+            )
         features = self.backbone(x)
         return F.concatenate([features, self.rpn(features)], axis=1)
 
@@ -90,6 +100,8 @@ class FasterRCNN(Module):
         """
         if rng is None:
             rng = default_rng() if self.training else np.random.default_rng(0)
+        if self.training:
+            truth = [*truth] * self.branches
         objects = self._objects(outputs, truth)
         features, guesses = self._parts(outputs)
         if not np.isfinite(guesses.numpy()).all():
@@ -218,6 +230,7 @@ def faster_rcnn(
     in_channels: int = 1,
     widths: Sequence[int] = (16, 32, 64),
     dilations: Sequence[int] = (2, 4),
+    trident: Sequence[int] = (),
     sizes: Sequence[float] = (6, 10, 16, 26),
     ratios: Sequence[float] = (1.0,),
     hidden: int = 128,
@@ -227,6 +240,8 @@ def faster_rcnn(
     """A detector of small objects, by default of one class in grey pictures; 415,566 parameters.
 
     widths: of the three convolutions, between which the map is halved twice. dilations: of the residual blocks behind them.
+    trident: of the branches of a `TridentBlock` behind these, if there is to be one; (2,) and then (2, 4, 6) finds by the same
+        network as (2, 4).
     sizes, ratios: of the anchors, in pixels. hidden: the width of the head.
     pretrained: start with the weights for this data set, "nuclei", which come with minidil and take in_channels=3.
     Raises: OptionError unless there are three widths, and all numbers are positive.
@@ -247,8 +262,9 @@ def faster_rcnn(
         MaxPool2d(2),
         *convolution(middle, coarse),
         *(ResidualBlock(coarse, coarse, dilation=dilation, rng=rng) for dilation in dilations),
+        *([TridentBlock(coarse, trident, rng=rng)] if trident else []),
     )
-    model = FasterRCNN(backbone, coarse, num_classes, sizes, ratios, hidden, rng)
+    model = FasterRCNN(backbone, coarse, num_classes, sizes, ratios, hidden, max(1, len(trident)), rng)
     if pretrained is None:
         return model
     return pretrained_weights("faster_rcnn", pretrained).load_into(model, num_classes, in_channels)

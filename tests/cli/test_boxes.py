@@ -78,6 +78,15 @@ def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.slow
+def test_branches_side_by_side_are_trained_and_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*TINY, "--dilations", "2", "1,2,3", "--epochs", "1", "--validation", "0.3"]
+    assert main(["train", "--data", "nuclei", *words, "--out", "run"]) == 0
+    model = Experiment.of(RunFolder("run")).trained(RunFolder("run"))
+    assert (model.branches, model.backbone[-1].dilations) == (3, (1, 2, 3))
+    assert "test loss" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_resumed_ends_in_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of an epoch, too: which anchors and proposals are drawn is part of the checkpoint."""
     assert main([*NUCLEI, "--out", "whole"]) == 0
@@ -131,7 +140,12 @@ def test_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             "--data nuclei --model faster_rcnn --crop-fill reflect",
             "--crop-fill is for a class for every image or a class",
         ),
-        ("--data nuclei --model faster_rcnn --dilations 1 2", "--dilations: faster_rcnn dilates one stage, as in 2,4"),
+        (
+            "--data nuclei --model faster_rcnn --dilations 1 2 3",
+            "--dilations: faster_rcnn has blocks one after another, as in 2,4, and perhaps branches side by side",
+        ),
+        ("--data crowds --model faster_rcnn", "crowds: of 4 images to learn from, none has a box that counts"),
+        ("--data half --model faster_rcnn", "half: holds train/ alone of train/ and test/"),
         ("--data nuclei --model faster_rcnn --widths 4", "faster_rcnn: there are three convolutions, and widths has 1"),
     ],
 )
@@ -140,5 +154,10 @@ def test_refused_before_anything_is_written(
 ) -> None:
     own(tmp_path / "squares")
     own(tmp_path / "wrong", bbox=[3, 4, 6, -3])
+    own(tmp_path / "half" / "train")
+    own(tmp_path / "crowds", iscrowd=1)
+    document = json.loads((tmp_path / "crowds" / "annotations.json").read_text())
+    document["annotations"] = document["annotations"][3:4]
+    (tmp_path / "crowds" / "annotations.json").write_text(json.dumps(document))
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")
     assert not Path("run").exists()

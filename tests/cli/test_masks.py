@@ -205,6 +205,8 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
         ("--data empty --model unet --size 12", "empty/images holds no image"),
         ("--data untested --model unet --size 12", "untested/test/masks/0.png holds the number 255, but the 2 classes"),
         ("--data nowhere --model unet", "neither a known set"),
+        ("--data black --model unet --size 12", "black: of 4 images to learn from, none has a pixel that is no background"),
+        ("--data half --model unet --size 12", "half: holds test/ alone of train/ and test/"),
     ],
 )
 def test_refused_before_anything_is_written(
@@ -218,6 +220,10 @@ def test_refused_before_anything_is_written(
     for name in ("gap", "untested/test"):
         for file, value in (("1.png", 1), ("2.png", 7)):
             Image.fromarray(np.full((14, 12), value, np.uint8)).save(tmp_path / name / "masks" / file)
+    paint(tmp_path / "half" / "test", 4)
+    paint(tmp_path / "black", 5)
+    for mask in (tmp_path / "black" / "masks").iterdir():
+        Image.fromarray(np.zeros((14, 12), np.uint8)).save(mask)
     (tmp_path / "empty" / "images").mkdir(parents=True)
     (tmp_path / "empty" / "masks").mkdir()
     assert message in refused(capsys, "train", *words.split(), "--backend", "numpy", "--out", "run")

@@ -80,6 +80,7 @@ def changed(part: str, at: int, **values: Any) -> Callable[[dict[str, Any]], Any
             r"annotations\[0\]: image_id is 4, and there is none with that id",
         ),
         (lambda content: content | {"images": [], "annotations": []}, "annotations.json: names no image"),
+        (lambda content: content | {"categories": [], "annotations": []}, "annotations.json: names no category"),
         (changed("images", 0, file_name="c.png"), r"image 40 is 'c.png', and there is no file .*c\.png"),
         (changed("images", 0, file_name="a.png"), r"images\[1\]: id 4 or file_name 'a.png' is there twice"),
         (changed("categories", 1, id=7), r"categories\[1\]: id 7 or name 'cat' is there twice"),

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from minidil.data import masked_folder
+from minidil.data import masked_folder, pictures
 from minidil.errors import DataError, OptionError
 
 
@@ -81,6 +83,20 @@ def test_a_scaled_mask_has_no_class_that_was_not_there(tmp_path: Path) -> None:
     assert len(np.unique(dataset.images)) > 2
     for image, mask in zip(dataset.images, dataset.masks, strict=True):
         assert ((image[0] > 100) != (mask > 0)).mean() < 0.02
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 7), st.integers(0, 13))
+def test_a_mask_enlarged_by_any_factor_and_made_small_again_is_what_it_was(
+    high: int, wide: int, before: int, more: int
+) -> None:
+    """Each number is that of the pixel in which the middle of the new one lies; half a pixel off, it would wander."""
+    after = before + more
+    mask = np.random.default_rng(0).integers(0, 9, (1, high * before, wide * before), dtype=np.uint8)
+    large = pictures.fitted(pictures.image_of(mask), high * after, wide * after, nearest=True)
+    assert large.size == (wide * after, high * after)
+    small = pictures.fitted(large, high * before, wide * before, nearest=True)
+    np.testing.assert_array_equal(pictures.pixels(small), mask)
 
 
 Fault = Callable[[Path], object]

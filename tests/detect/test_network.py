@@ -119,6 +119,11 @@ def test_it_learns_a_picture_by_heart():
             r"truth\[0\].boxes\[0\] = .* has no area",
         ),
         (lambda m: m(picture()[0]), ShapeError, r"FasterRCNN: x must be \(N, C, H, W\)"),
+        (
+            lambda m: m.detect(picture([], 9)[:, :, :3]),
+            ShapeError,
+            r"x \(1, 1, 3, 9\) has 3x9 pixels, .* map stands for 4x4",
+        ),
         (lambda m: faster_rcnn(widths=(4, 8)), OptionError, r"three convolutions, and widths has 2 numbers: \(4, 8\)"),
         (lambda m: faster_rcnn(0), OptionError, "FasterRCNN: num_classes must be an int >= 1, not 0"),
         (lambda m: faster_rcnn(sizes=()), OptionError, "anchors: sizes must be numbers > 0"),

@@ -115,6 +115,14 @@ def test_known_numbers(backend):
     assert_allclose(aligned, row + 2 * (row[:, None] - 1))
 
 
+@pytest.mark.parametrize("size", [12, 17, 25])
+def test_there_and_back_by_a_factor_that_is_no_integer_moves_nothing(backend, size):
+    """A ramp is the same again but at its ends, which are repeated; half a pixel off, it would be higher or lower."""
+    x = np.arange(10.0).reshape(1, 1, 1, 10)
+    back = F.interpolate(F.interpolate(x, size=(1, size), mode="bilinear"), size=(1, 10), mode="bilinear")
+    assert_allclose(back.numpy()[..., 1:-1], x[..., 1:-1], atol=1e-12)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("align", [False, True])
 def test_the_same_size_changes_nothing_and_a_constant_stays(backend, mode, align):
