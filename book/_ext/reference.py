@@ -55,16 +55,22 @@ def _made_here(room: ModuleType, it: object) -> bool:
     return defined or (room.__name__ == "minidil.functional" and hasattr(it, "__wrapped__"))
 
 
-def page(room: ModuleType) -> str:
-    """The page of a room: what it is for, a table of its names, and each with its docstring."""
+def page(room: ModuleType, told: dict[int, str]) -> str:
+    """The page of a room: what it is for, a table of its names, and each with its docstring.
+
+    told: where classes and functions of earlier rooms stand, by their identity; those of this room are added.
+    """
     name, names = room.__name__, sorted(public(room), key=str.lower)
+    places = {each: told.get(id(getattr(room, each)), f"{name}.{each}") for each in names}
     about = docstrings.as_rst(inspect.getdoc(room).splitlines())  # type: ignore[union-attr]  # every room has one
     lines = [name, "=" * len(name), "", *about, f".. py:module:: {name}", ""]
     lines += [".. list-table::", "   :widths: 25 75", ""]
     for each in names:
-        lines += [f"   * - :py:obj:`{each} <{name}.{each}>`", f"     - {_first_sentence(getattr(room, each))}"]
+        lines += [f"   * - :py:obj:`{each} <{places[each]}>`", f"     - {_first_sentence(getattr(room, each))}"]
     for each in names:
-        lines += ["", *_entry(f"{name}.{each}", getattr(room, each))]
+        if places[each] == f"{name}.{each}":
+            lines += ["", *_entry(places[each], getattr(room, each))]
+    told |= {id(getattr(room, each)): places[each] for each in names if callable(getattr(room, each))}
     return "\n".join(lines) + "\n"
 
 
@@ -85,8 +91,9 @@ def _entry(path: str, it: object) -> list[str]:
 def _write(app: Sphinx, _config: object) -> None:
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
+    told: dict[int, str] = {}
     for name in ROOMS:
-        (folder / f"{name}.rst").write_text(page(importlib.import_module(name)), encoding="utf-8")
+        (folder / f"{name}.rst").write_text(page(importlib.import_module(name), told), encoding="utf-8")
 
 
 def _mend(_app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     started = time.monotonic()
     with TemporaryDirectory() as folder:
         source, site = Path(folder, "source"), Path(folder, "html")
-        _lay_out(checkout, source)
+        lay_out(checkout, source)
         _sphinx(checkout, "html", args.language, source, site)
         check_pages(site)
         if args.pdf:
@@ -99,7 +99,7 @@ def _browser() -> str:
     return found
 
 
-def _lay_out(checkout: Path, source: Path) -> None:
+def lay_out(checkout: Path, source: Path) -> None:
     """Copy what becomes a page or is linked to, and lay the folder book/ over it."""
     unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for name in _PAGES:
