@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ BOOK = Path(__file__).parent
 LOCALES = BOOK / "locales"
 PAGES = ("index.md", "explorer.md", "README.md", "chapters/*.md", "chapters/*.ipynb", "chapters/exercises/*.ipynb")
 WHOLE = ("index", "explorer", "README", "chapters/README", "chapters/0*", "chapters/1[0-3]*", "chapters/exercises/*")
+_PICTURE = re.compile(r"!\[[^]]*\]\([^)]*\)|\.\. image::.*")  # its description is a message of its own
 
 
 def templates(out: Path) -> None:
@@ -46,7 +48,7 @@ def differences(folder: Path, language: str) -> list[str]:
         wanted, there = messages(template), messages(path) if path.is_file() else {}
         found += [f"{page}: stale: {message!r}" for message in there if message not in wanted]
         if any(page.match(pattern) for pattern in WHOLE):
-            left = [message for message in wanted if not there.get(message) and not message.startswith(".. image::")]
+            left = [message for message in wanted if not (there.get(message) or _PICTURE.fullmatch(message))]
             found += [f"{page}: not translated: {message!r}" for message in left]
     left = {path.relative_to(catalogues).with_suffix("") for path in catalogues.rglob("*.po")}
     gone = left - {path.relative_to(folder).with_suffix("") for path in folder.rglob("*.pot")}

@@ -26,12 +26,15 @@ def as_rst(docstring: Sequence[str]) -> list[str]:
 
 
 def _parts(block: list[str]) -> Iterator[list[str]]:
-    """A block without empty lines: a paragraph begins at every label; what is indented below one belongs to it, other such is code."""
+    """A block without empty lines: a paragraph begins at every label, and has what is indented below it; other such is code."""
+    if block[0].startswith(">>>"):
+        yield from _paragraph([], block)
+        return
     text: list[str] = []
     code: list[str] = []
     labelled = False
     for line in block:
-        indented = line.startswith(" ") or line.startswith((">>>", "..."))
+        indented = line.startswith(" ")
         if indented and not labelled:
             code.append(line)
             continue

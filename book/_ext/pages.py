@@ -17,6 +17,12 @@ import minidil
 # Of MathJax: the program, its fonts, and what it fetches itself for single commands of TeX
 _MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 _PROGRAM = re.compile(r"\]\(([^)\s:]+\.py)\)")
+_MENDED = {
+    re.compile(r'<summary aria-label="[^"]*">'): "<summary>",
+    re.compile(r'(<button class="btn search-button-field [^>]*) aria-label="[^"]*"'): r"\1",
+    re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>"): r'<span class="parameters">\n\1</span>',
+    re.compile(r'<dd>(<em class="sig-param">.*)</dd>'): r"<span>\1</span>",
+}
 _SOURCE = """---
 orphan: true
 ---
@@ -80,9 +86,20 @@ def _add_files(app: Sphinx) -> None:
             copyfile(file.locate(), static / "mathjax" / name)
 
 
+def _mend_pages(app: Sphinx, error: Exception | None) -> None:
+    """Mend what Sphinx writes against the rules of accessible pages: names that differ from the text, lists without terms."""
+    if error is None and app.builder.format == "html":
+        for path in Path(app.outdir).rglob("*.html"):
+            text = path.read_text(encoding="utf-8")
+            for pattern, right in _MENDED.items():
+                text = pattern.sub(right, text)
+            path.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _show_sources)
     app.connect("builder-inited", _add_files)
     app.connect("source-read", _describe_figures)
     app.connect("doctree-read", _link_to_files)
+    app.connect("build-finished", _mend_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,9 +34,13 @@ def add(commands: "Commands") -> None:
     """Declare the command and its options."""
     parser = commands.add_parser("book", help="make a site of chapters, exercises and reference", epilog=_EPILOG)
     parser.set_defaults(run=run)
-    parser.add_argument("out", type=Path, metavar="OUT", help="a folder, new or with an earlier site, which is replaced")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="a folder, new or with an earlier site, which is replaced"
+    )
     parser.add_argument("--language", choices=LANGUAGES, default="en", help="(default: en)")
-    parser.add_argument("--pdf", type=Path, metavar="FILE", help="print chapters and exercises into it, too; with Chromium")
+    parser.add_argument(
+        "--pdf", type=Path, metavar="FILE", help="print chapters and exercises into it, too; with Chromium"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -123,6 +127,8 @@ def _print(page: Path, pdf: Path) -> None:
     """Raises: BackendError if the browser prints nothing."""
     command = [_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
     waits = "--virtual-time-budget=600000"  # for the formulas
-    ended = subprocess.run([*command, waits, f"--print-to-pdf={pdf.absolute()}", page.as_uri()], capture_output=True, text=True)
+    ended = subprocess.run(
+        [*command, waits, f"--print-to-pdf={pdf.absolute()}", page.as_uri()], capture_output=True, text=True
+    )
     if not pdf.is_file():
         raise BackendError(f"book: the browser printed nothing: {ended.stderr.strip()}")
