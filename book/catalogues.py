@@ -20,7 +20,10 @@ BOOK = Path(__file__).parent
 LOCALES = BOOK / "locales"
 PAGES = ("index.md", "explorer.md", "README.md", "chapters/*.md", "chapters/*.ipynb", "chapters/exercises/*.ipynb")
 WHOLE = ("index", "explorer", "README", "chapters/README", "chapters/0*", "chapters/1[0-3]*", "chapters/exercises/*")
+KEPT = re.compile(r"\$\$.+?\$\$|\$[^$\n]+?\$|`[^`]+`|\]\([^)\s]+\)", re.DOTALL)  # formulas, code, where links lead
 _PICTURE = re.compile(r"!\[[^]]*\]\([^)]*\)|\.\. image::.*")  # its description is a message of its own
+_TEX = re.compile(r"\\[A-Za-z,;]")
+_WORD = re.compile(r"[A-Za-z]{3}")
 
 
 def templates(out: Path) -> None:
@@ -38,6 +41,12 @@ def messages(path: Path) -> dict[str, str]:
         return {str(each.id): "" if each.fuzzy else str(each.string) for each in read_po(file) if each.id}
 
 
+def has_words(message: str) -> bool:
+    """Whether there is something to translate: a message may be a formula, a piece of code or a picture."""
+    rest = KEPT.sub("", message)
+    return not (_PICTURE.fullmatch(message) or _TEX.search(rest)) and _WORD.search(rest) is not None
+
+
 def differences(folder: Path, language: str) -> list[str]:
     """What is stale in the catalogues of a language, or missing, beside the templates in a folder: a line for each message."""
     found = []
@@ -48,7 +57,7 @@ def differences(folder: Path, language: str) -> list[str]:
         wanted, there = messages(template), messages(path) if path.is_file() else {}
         found += [f"{page}: stale: {message!r}" for message in there if message not in wanted]
         if any(page.match(pattern) for pattern in WHOLE):
-            left = [message for message in wanted if not (there.get(message) or _PICTURE.fullmatch(message))]
+            left = [message for message in wanted if not there.get(message) and has_words(message)]
             found += [f"{page}: not translated: {message!r}" for message in left]
     left = {path.relative_to(catalogues).with_suffix("") for path in catalogues.rglob("*.po")}
     gone = left - {path.relative_to(folder).with_suffix("") for path in folder.rglob("*.pot")}
