@@ -23,6 +23,7 @@ _MENDED = {
     re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>"): r'<span class="parameters">\n\1</span>',
     re.compile(r'<dd>(<em class="sig-param">.*)</dd>'): r"<span>\1</span>",
 }
+_NUMBER = re.compile(r'^(msgstr (?:""\n)?"\d+)\.(?= )', re.MULTILINE)
 _SOURCE = """---
 orphan: true
 ---
@@ -75,6 +76,13 @@ def _link_to_files(app: Sphinx, document: nodes.document) -> None:
             node.replace_self(addnodes.pending_xref("", *node.children, **place, **how))
 
 
+def _escape_numbers(app: Sphinx, _config: object) -> None:
+    """A translation that begins "1." is no list: Sphinx would leave out that of a heading."""
+    for path in (Path(app.srcdir) / "locales").rglob("*.po"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(_NUMBER.sub(r"\1\\\\.", text), encoding="utf-8")
+
+
 def _add_files(app: Sphinx) -> None:
     static = Path(app.srcdir) / "_static"
     static.mkdir(exist_ok=True)
@@ -98,6 +106,7 @@ def _mend_pages(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _show_sources)
+    app.connect("config-inited", _escape_numbers)
     app.connect("builder-inited", _add_files)
     app.connect("source-read", _describe_figures)
     app.connect("doctree-read", _link_to_files)

@@ -114,11 +114,11 @@ def lay_out(checkout: Path, source: Path) -> None:
 
 def _sphinx(checkout: Path, builder: str, language: str, source: Path, out: Path) -> None:
     """Raises: DataError with what Sphinx says; a warning is an error."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", builder, "-D", f"language={language}"]
+    command: list[str | Path] = [sys.executable, "-m", "sphinx"]
+    command += ["-W", "--keep-going", "-q", "-b", builder, "-D", f"language={language}"]
+    command += ["-d", out.parent / "read", source, out]  # what one builder has read, the next one need not
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(
-        [*command, source, out], env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True
-    )
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
     if ended.returncode:
         raise DataError(f"book: Sphinx did not make the pages: {ended.stderr.replace(str(source), '')}")
 

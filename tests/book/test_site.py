@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_all_links_lead_somewhere(site: Path) -> None:
                 broken.append(f"{path.relative_to(site)}: {link}")
     assert len(pages) > 100
     assert broken == []
+
+
+def test_the_chinese_chapters_have_chinese_headings(site: Path) -> None:
+    if site.name == "en":
+        pytest.skip("the English edition")
+    for path in sorted((site / "chapters").glob("[01]*.html")):
+        if path.name < "14":
+            headings = re.findall(r"<h[1-3]>(.*?)<a class=\"headerlink\"", path.read_text(encoding="utf-8"))
+            assert headings
+            assert [each for each in headings if not re.search("[\u4e00-\u9fff]", each)] == []
 
 
 def test_nothing_is_loaded_from_a_network(site: Path) -> None:
