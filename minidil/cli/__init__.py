@@ -1,5 +1,5 @@
 """The command line; `main` in entry.py runs `train`, `eval`, `predict`, `inspect`, `plan`, `data`, `deploy`, `sweep`, `plot`,
-`bench`, `doctor`, `exercises`."""
+`bench`, `doctor`, `exercises`, `book`."""
 
 from minidil.cli.entry import main
 

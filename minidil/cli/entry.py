@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from minidil import __version__
 from minidil.cli import (
     bench,
+    book,
     data,
     deploy,
     doctor,
@@ -48,6 +49,7 @@ _COMMANDS = (
     bench,
     doctor,
     exercises,
+    book,
 )
 
 

@@ -1,0 +1,134 @@
+"""`minidil book`: README, chapters, exercises, reference and explorer as a site that needs no network, and as PDF."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import minidil
+from minidil.cli.output import check_folder, check_new
+from minidil.errors import BackendError, DataError, OptionError
+
+if TYPE_CHECKING:
+    from minidil.cli.parser import Commands
+
+LANGUAGES = ("en", "zh_CN")
+MOST_BYTES = 3_000_000  # of a page, without its pictures
+_SPHINX = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba")
+_PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_EPILOG = """
+minidil book site/
+
+minidil book site/zh_CN --language zh_CN --pdf minidil-zh_CN.pdf
+"""
+
+
+def add(commands: "Commands") -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser("book", help="make a site of chapters, exercises and reference", epilog=_EPILOG)
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="a folder, new or with an earlier site, which is replaced"
+    )
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="(default: en)")
+    parser.add_argument(
+        "--pdf", type=Path, metavar="FILE", help="print chapters and exercises into it, too; with Chromium"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build the site, or change nothing.
+
+    Raises: DataError without a checkout, or with a page that is too large; BackendError without the extra, or without a
+        browser for --pdf; OptionError if OUT holds something else.
+    """
+    checkout = _checkout()
+    _check(args.out, args.pdf)
+    started = time.monotonic()
+    with TemporaryDirectory() as folder:
+        source, site = Path(folder, "source"), Path(folder, "html")
+        lay_out(checkout, source)
+        _sphinx(checkout, "html", args.language, source, site)
+        check_pages(site)
+        if args.pdf:
+            _sphinx(checkout, "singlehtml", args.language, source, Path(folder, "single"))
+            _print(Path(folder, "single", "index.html"), args.pdf)
+        shutil.rmtree(args.out, ignore_errors=True)
+        shutil.copytree(site, args.out)
+    pages = list(args.out.rglob("*.html"))
+    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"{len(pages)} pages, {size / 1e6:.0f} MB, {time.monotonic() - started:.0f} s: {args.out / 'index.html'}")
+
+
+def check_pages(site: Path) -> None:
+    """Raises: DataError that names the pages over 3 MB."""
+    heavy = [path for path in sorted(site.rglob("*.html")) if path.stat().st_size > MOST_BYTES]
+    if heavy:
+        named = ", ".join(f"{path.relative_to(site)} ({path.stat().st_size:,} bytes)" for path in heavy)
+        raise DataError(f"book: a page has at most {MOST_BYTES:,} bytes, and these have more: {named}")
+
+
+def _checkout() -> Path:
+    """Raises: DataError if minidil is not run from a checkout."""
+    checkout = Path(minidil.__file__).parent.parent
+    if not (checkout / "book" / "conf.py").is_file():
+        raise DataError(f"book: the chapters are in minidil's repository, and {checkout} is none: run it in a checkout")
+    return checkout
+
+
+def _check(out: Path, pdf: Path | None) -> None:
+    """All that can be said before the work."""
+    if absent := [name for name in _SPHINX if find_spec(name) is None]:
+        raise BackendError(f"book: needs {', '.join(absent)}: pip install -e '.[book]'")
+    check_folder("OUT", out)
+    if out.is_dir() and any(out.iterdir()) and not (out / "searchindex.js").is_file():
+        raise OptionError(f"OUT {out}: holds something that is no site; name a new folder")
+    if pdf is not None:
+        check_new("--pdf", pdf, ".pdf")
+        _browser()
+
+
+def _browser() -> str:
+    """Raises: BackendError if there is none."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if found is None:
+        raise BackendError(f"book: --pdf is printed by Chromium, and none of {', '.join(_BROWSERS)} was found")
+    return found
+
+
+def lay_out(checkout: Path, source: Path) -> None:
+    """Copy what becomes a page or is linked to, and lay the folder book/ over it."""
+    unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    for name in _PAGES:
+        shutil.copytree(checkout / name, source / name, ignore=unwanted)
+    shutil.copy(checkout / "README.md", source)
+    shutil.copytree(checkout / "book", source, ignore=unwanted, dirs_exist_ok=True)
+
+
+def _sphinx(checkout: Path, builder: str, language: str, source: Path, out: Path) -> None:
+    """Raises: DataError with what Sphinx says; a warning is an error."""
+    command: list[str | Path] = [sys.executable, "-m", "sphinx"]
+    command += ["-W", "--keep-going", "-q", "-b", builder, "-D", f"language={language}"]
+    command += ["-d", out.parent / "read", source, out]  # what one builder has read, the next one need not
+    found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise DataError(f"book: Sphinx did not make the pages: {ended.stderr.replace(str(source), '')}")
+
+
+def _print(page: Path, pdf: Path) -> None:
+    """Raises: BackendError if the browser prints nothing."""
+    command = [_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    waits = "--virtual-time-budget=600000"  # for the formulas
+    ended = subprocess.run(
+        [*command, waits, f"--print-to-pdf={pdf.absolute()}", page.as_uri()], capture_output=True, text=True
+    )
+    if not pdf.is_file():
+        raise BackendError(f"book: the browser printed nothing: {ended.stderr.strip()}")
