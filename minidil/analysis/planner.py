@@ -104,7 +104,7 @@ def plan(
     if layers < least:
         most = _most(layers, kernel_size, halvings)
         raise OptionError(
-            f"plan: {_layers(layers, kernel_size)}{_strided(halvings)} see at most {most:,} positions without "
+            f"plan: {_layers(layers, kernel_size)}{_strided(halvings)} can see at most {most:,} positions without "
             f"holes, not {reach:,}; "
             f"take depth >= {least} or kernel_size >= {_least_kernel(reach, layers, halvings)}"
         )

@@ -77,7 +77,7 @@ def test_the_example() -> None:
         ({"reach": 65, "kernel_size": 1}, "layers of 1 tap see 1 position however many there are, not 65"),
         (
             {"reach": 65, "depth": 3},
-            r"3 layers of 3 taps see at most 27 positions without holes, not 65; take depth >= 4 or kernel_size >= 5",
+            r"3 layers of 3 taps can see at most 27 positions without holes, not 65; take depth >= 4 or kernel_size >= 5",
         ),
         ({"reach": 0}, "reach must be an int >= 1, not 0"),
         (
