@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minidil import viz
 from minidil.analysis.reach import positions
 from minidil.analysis.tables import as_html, as_text
 from minidil.analysis.taps import Slide
@@ -22,6 +23,9 @@ from minidil.kernels.backend import backend
 from minidil.kernels.geometry import Window
 from minidil.nn import Conv1d, Conv2d, Conv3d, Module
 from minidil.tensor import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _VIEWS = ("reshape", "flatten", "squeeze", "unsqueeze", "transpose")  # results that share their input's memory
 _HEAD = ("dilation", "sees", "parameters", "multiply-adds", "activations", "im2col", "time")
@@ -60,7 +64,7 @@ class Cost:
 
 @dataclass(frozen=True, repr=False)
 class Costs:
-    """A row for each dilation; printed or shown, a table."""
+    """A row for each dilation; printed or shown, a table, and `draw` makes a picture of it."""
 
     model: str
     input_shape: tuple[int, ...]
@@ -77,6 +81,50 @@ class Costs:
 
     def _repr_html_(self) -> str:
         return as_html([_HEAD, *(row.cells() for row in self.rows)], 0, self._notes())
+
+    def draw(self) -> Figure:
+        """Each column against the dilation, in a panel that begins at 0; of the time the median and the least.
+
+        Where axes see differently, each has a line. `viz.save` writes the figure.
+        """
+        dilations = [row.dilation for row in self.rows]
+        with viz.style():
+            figure = viz.blank(8.6, 4.6)
+            for number, (title, lines) in enumerate(self._panels().items(), start=1):
+                axes = figure.add_subplot(2, 3, number)
+                for (name, values), mark in zip(lines.items(), ("o-", "s--", "^:"), strict=False):
+                    axes.plot(dilations, values, mark, markersize=4, label=name)
+                axes.set_xscale("log", base=2)
+                axes.set_xticks(dilations, labels=map(str, dilations))
+                axes.set(title=title, xlabel="dilation", ylim=(0, 1.15 * max(map(max, lines.values())) or 1))
+                if len(lines) > 1:
+                    axes.legend(fontsize="small")
+            figure.suptitle("; ".join(self._notes()), fontsize="medium")
+        return figure
+
+    def _panels(self) -> dict[str, dict[str, list[float]]]:
+        """By title and name, the lines of each panel."""
+        rows = self.rows
+        fields = [list(map(float, axis)) for axis in zip(*(row.field for row in rows), strict=True)]
+        alike = all(field == fields[0] for field in fields)
+        found: dict[str, dict[str, list[float]]] = {
+            "positions seen": {f"axis {axis}": field for axis, field in enumerate(fields[:1] if alike else fields)},
+            "parameters": {"": [row.parameters for row in rows]},
+            "multiply-adds": {"": [row.multiply_adds for row in rows]},
+        }
+        memory = {
+            "activations": [row.activation_bytes for row in rows],
+            "im2col": [row.im2col_bytes for row in rows],
+        }
+        for name, sizes in memory.items():
+            unit, bits = ("MiB", 20) if max(sizes) >= 2**20 else ("KiB", 10)
+            found[f"{name}, {unit}"] = {"": [size / 2**bits for size in sizes]}
+        timed = [
+            (1000 * row.seconds, 1000 * row.best) for row in rows if row.seconds is not None and row.best is not None
+        ]
+        if timed:
+            found["time, ms"] = {"median": [median for median, _ in timed], "least": [least for _, least in timed]}
+        return found
 
 
 def cost(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidil.analysis.schedule import Coverage, Layer, coverage, first_gap, layers_of
+from minidil.errors import OptionError
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,9 +55,10 @@ def lint(
 ) -> Verdict:
     """What is wrong with a schedule of dilations, and the nearest one without holes.
 
-    Arguments as for `coverage`, with one number per layer. Raises: OptionError as there.
+    Arguments as for `coverage`, alike on all axes. Raises: OptionError as there, and if a layer differs by axis.
     """
     found = coverage(dilations, kernel_size, strides, ndim=ndim)
+    _check_alike(found)
     given = tuple(each[0] for each in found.dilations)
     layers = layers_of(found.dilations, found.kernel_sizes, found.strides)[0]
     gap = first_gap(layers)
@@ -76,6 +78,18 @@ def lint(
     if nearest is None:
         problem += "; no dilations help, since a stride is larger than what the layers up to it see"
     return Verdict(given, problem, nearest, found)
+
+
+def _check_alike(found: Coverage) -> None:
+    """Raises: OptionError if a layer is not the same on all axes."""
+    settings = {"dilations": found.dilations, "kernel_size": found.kernel_sizes, "strides": found.strides}
+    for name, layers in settings.items():
+        for number, each in enumerate(layers, start=1):
+            if len(set(each)) > 1:
+                raise OptionError(
+                    f"lint: {name} of layer {number}, {each}, differ by axis, and one schedule is judged; judge each axis by "
+                    "itself"
+                )
 
 
 def _nearest(given: tuple[int, ...], layers: Sequence[Layer]) -> tuple[int, ...] | None:

@@ -74,7 +74,7 @@ def plan(
     depth: exactly so many layers. output_stride: a power of 2; as many layers as it has factors come first, with stride 2
         and dilation 1.
     parameters: at most so many in all, with `channels` into and out of each layer over `ndim` axes, and biases.
-    Raises: OptionError, with the figures, if nothing can satisfy this.
+    Raises: OptionError, with the figures, if nothing can satisfy this, or one layer sees more than `reach` already.
     """
     _check_counts(reach=reach, kernel_size=kernel_size, output_stride=output_stride, ndim=ndim)
     _check_counts(
@@ -89,6 +89,11 @@ def plan(
         raise OptionError(
             f"plan: layers of 1 tap see 1 position however many there are, not {reach}; take kernel_size >= 2"
         )
+    if kernel_size > reach:
+        raise OptionError(
+            f"plan: a layer of {kernel_size} taps sees {kernel_size} positions, more than the {reach} that are wanted; take "
+            f"kernel_size <= {reach} or reach >= {kernel_size}"
+        )
     cost = None if channels is None else channels * channels * kernel_size**ndim + channels
     least = _least_depth(reach, kernel_size, halvings)
     layers = least if depth is None else depth
@@ -99,7 +104,7 @@ def plan(
     if layers < least:
         most = _most(layers, kernel_size, halvings)
         raise OptionError(
-            f"plan: {layers} layers of {kernel_size} taps{_strided(halvings)} see at most {most:,} positions without "
+            f"plan: {_layers(layers, kernel_size)}{_strided(halvings)} can see at most {most:,} positions without "
             f"holes, not {reach:,}; "
             f"take depth >= {least} or kernel_size >= {_least_kernel(reach, layers, halvings)}"
         )
@@ -186,9 +191,13 @@ def _strided(halvings: int) -> str:
     return f", the first {halvings} of them with stride 2 and dilation 1," if halvings else ""
 
 
+def _layers(count: int, kernel_size: int) -> str:
+    return f"{count} {'layer' if count == 1 else 'layers'} of {kernel_size} {'tap' if kernel_size == 1 else 'taps'}"
+
+
 def _reason(reach: int, kernel_size: int, halvings: int, layers: int, least: int, seen: int, fixed: bool) -> str:
     most = _most(layers, kernel_size, halvings)
-    text = f"{layers} layers of {kernel_size} taps{_strided(halvings)} can see up to {most:,} positions without holes"
+    text = f"{_layers(layers, kernel_size)}{_strided(halvings)} can see up to {most:,} positions without holes"
     fewer = layers - 1
     if layers == least and fewer >= max(halvings, 1):
         text += f" and {fewer} up to {_most(fewer, kernel_size, halvings):,}, so {layers} is the least for {reach:,}"

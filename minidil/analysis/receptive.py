@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,10 @@ class AxisField:
 
 @dataclass(frozen=True)
 class LayerField:
-    """The field of the middle position of a layer's output, per axis of the input: size, jump and start as in `AxisField`."""
+    """The field of the middle position of a layer's output, per axis of the input: size, jump and start as in `AxisField`.
+
+    axes: all of it, with the paths to every position; counted when it is asked for.
+    """
 
     name: str
     kind: str
@@ -56,6 +60,11 @@ class LayerField:
     size: tuple[int, ...]
     jump: tuple[Fraction, ...]
     start: tuple[int, ...]
+    count: Callable[[], tuple[AxisField, ...]] = field(repr=False, compare=False)
+
+    @property
+    def axes(self) -> tuple[AxisField, ...]:
+        return self.count()
 
     def cells(self) -> tuple[str, ...]:
         facts = (_each(self.size), _each(self.jump), _each(self.start))
@@ -159,15 +168,8 @@ def receptive_field(model: Module, input_shape: Sequence[int], at: int | Sequenc
     place = _place(run, at)
     jumps = reach.jumps(run)
     _, starts = reach.extent(run, run.output)
-    axes = []
-    for axis, position in enumerate(place):
-        counts = reach.paths(run, run.output, axis, position)
-        first, last = (min(counts), max(counts)) if counts else (0, -1)
-        numbers = tuple(counts.get(i, 0) for i in range(first, last + 1))
-        axes.append(AxisField(len(numbers), jumps[run.output][axis], starts[axis], first, numbers))
-    return ReceptiveField(
-        run.model, run.shape, place, tuple(axes), _layers(run, jumps), reach.inside(run, run.output, place)
-    )
+    axes = _counted(run, run.output, place, tuple(jumps[run.output]), starts)
+    return ReceptiveField(run.model, run.shape, place, axes, _layers(run, jumps), reach.inside(run, run.output, place))
 
 
 def assert_receptive_field(
@@ -221,6 +223,19 @@ def _place(run: Trace, at: int | Sequence[int] | None) -> tuple[int, ...]:
     return tuple(place)
 
 
+def _counted(
+    run: Trace, value: int, place: tuple[int, ...], jump: tuple[Fraction, ...], start: tuple[int, ...]
+) -> tuple[AxisField, ...]:
+    """What that position of a value depends on, per axis."""
+    axes = []
+    for axis, position in enumerate(place):
+        counts = reach.paths(run, value, axis, position)
+        first, last = (min(counts), max(counts)) if counts else (0, -1)
+        numbers = tuple(counts.get(i, 0) for i in range(first, last + 1))
+        axes.append(AxisField(len(numbers), jump[axis], start[axis], first, numbers))
+    return tuple(axes)
+
+
 def _layers(run: Trace, jumps: list[list[Fraction]]) -> tuple[LayerField, ...]:
     """A row for every call of a module, except for one that only hands on what a module inside it gave."""
     rows, given = [], set()
@@ -229,8 +244,10 @@ def _layers(run: Trace, jumps: list[list[Fraction]]) -> tuple[LayerField, ...]:
             continue
         given.add(visit.output)
         size, start = reach.extent(run, visit.output)
-        kind = type(visit.module).__name__
-        rows.append(LayerField(visit.name, kind, visit.shape, size, tuple(jumps[visit.output]), start))
+        kind, jump = type(visit.module).__name__, tuple(jumps[visit.output])
+        middle = tuple(n // 2 for n in run.layout(visit.output).sizes)
+        count = partial(_counted, run, visit.output, middle, jump, start)
+        rows.append(LayerField(visit.name, kind, visit.shape, size, jump, start, count))
     return tuple(rows)
 
 

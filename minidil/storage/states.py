@@ -130,14 +130,17 @@ def write_safetensors(path: str | os.PathLike[str], state: Mapping[str, Array], 
 
 @contextmanager
 def _npz(path: Path) -> Iterator[StateFile]:
-    with _blaming(path), zipfile.ZipFile(path) as archive:
+    with _blaming(path):
+        archive = zipfile.ZipFile(path)
+    with archive:  # what is done with the arrays in there is no fault of the file
         arrays: dict[str, Declared] = {}
-        for info in archive.infolist():
-            name = info.filename.removesuffix(".npy")
-            if name == info.filename or name in arrays:
-                raise CheckpointError(f"member {info.filename!r} is no .npy, or there twice")
-            with _blaming(path, info.filename), archive.open(info) as member:
-                arrays[name] = _header(member, info.file_size)
+        with _blaming(path):
+            for info in archive.infolist():
+                name = info.filename.removesuffix(".npy")
+                if name == info.filename or name in arrays:
+                    raise CheckpointError(f"member {info.filename!r} is no .npy, or there twice")
+                with _blaming(path, info.filename), archive.open(info) as member:
+                    arrays[name] = _header(member, info.file_size)
 
         def read(name: str) -> Array:
             with _blaming(path, f"{name}.npy"), archive.open(f"{name}.npy") as member:

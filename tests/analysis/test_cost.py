@@ -43,6 +43,25 @@ def test_time_and_table() -> None:
     assert "<th style" in found._repr_html_()
 
 
+def test_the_picture_has_a_panel_for_each_column() -> None:
+    with md.use("numpy"):
+        timed = cost(nn.Conv1d(1, 1, 3, padding=1), (1, 300), (1, 2, 8), rounds=2)
+    panels = {axes.get_title(): axes for axes in timed.draw().axes}
+    wanted = ["positions seen", "parameters", "multiply-adds", "activations, KiB", "im2col, KiB", "time, ms"]
+    assert list(panels) == wanted
+    assert panels["positions seen"].lines[0].get_xydata().tolist() == [[1, 3], [2, 5], [8, 17]]
+    assert panels["multiply-adds"].lines[0].get_ydata().tolist() == [900, 900, 900]
+    assert panels["im2col, KiB"].lines[0].get_ydata().tolist() == [4 * 300 * 3 / 1024] * 3
+    medians, least = (line.get_ydata().tolist() for line in panels["time, ms"].lines)
+    assert medians == [1000 * row.seconds for row in timed.rows]
+    assert least == [1000 * row.best for row in timed.rows]
+    assert all(axes.get_ylim()[0] == 0 for axes in panels.values())  # so that what does not grow looks level
+    counted = cost(nn.Conv2d(1, 1, (3, 1)), (1, 9, 9), (1, 2), rounds=0).draw()
+    assert [axes.get_title() for axes in counted.axes] == wanted[:-1]
+    assert [line.get_ydata().tolist() for line in counted.axes[0].lines] == [[3, 5], [1, 1]]
+    assert [text.get_text() for text in counted.axes[0].get_legend().get_texts()] == ["axis 0", "axis 1"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
+
 from minidil.analysis import has_holes, lint
+from minidil.errors import OptionError
 
 
 def test_linter_names_the_problem_and_the_nearest_schedule() -> None:
@@ -40,3 +43,16 @@ def test_a_stride_that_skips_cannot_be_mended() -> None:
     assert verdict.nearest is None
     assert "no dilations help, since a stride is larger than what the layers up to it see" in repr(verdict)
     assert verdict.as_dict()["good"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"dilations": [(1, 1), (1, 5)]}, r"dilations of layer 2, \(1, 5\),"),
+        ({"dilations": (1, 2), "kernel_size": [(3, 3), (3, 1)]}, r"kernel_size of layer 2, \(3, 1\),"),
+        ({"dilations": (1, 2), "strides": [(1, 2), 1]}, r"strides of layer 1, \(1, 2\),"),
+    ],
+)
+def test_axes_that_differ_are_not_judged_by_the_first(arguments: dict, words: str) -> None:
+    with pytest.raises(OptionError, match=f"lint: {words} differ by axis, and one schedule is judged; judge each axis"):
+        lint(**arguments, ndim=2)

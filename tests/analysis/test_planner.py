@@ -22,7 +22,7 @@ def best(reach: int, kernel: int, depth: int) -> tuple[int, int] | None:
 
 @pytest.mark.parametrize("kernel", [2, 3, 5])
 def test_no_search_finds_a_cheaper_one(kernel: int) -> None:
-    for reach in range(1, 10 if kernel == 2 else 14):
+    for reach in range(kernel, 10 if kernel == 2 else 14):
         made = plan(reach, kernel)
         depth = len(made.dilations)
         assert not has_holes(made.dilations, kernel)
@@ -35,7 +35,7 @@ def test_no_search_finds_a_cheaper_one(kernel: int) -> None:
 @pytest.mark.parametrize("stride", [2, 4, 8])
 @pytest.mark.parametrize("kernel", [2, 3, 4])
 def test_with_an_output_stride(stride: int, kernel: int) -> None:
-    for reach in range(1, 80, 3):
+    for reach in range(kernel, 80, 3):
         made = plan(reach, kernel, output_stride=stride)
         assert made.reach >= reach
         assert not has_holes(made.dilations, kernel, made.strides)
@@ -67,6 +67,7 @@ def test_the_example() -> None:
     assert plan(65, parameters=50_000, channels=64).parameters == 4 * (64 * 64 * 3 + 64)
     assert plan(10**9).reach == 10**9 + 1
     assert plan(1024, 2).dilations == tuple(2**i for i in range(10))  # WaveNet's block
+    assert plan(3).reason.startswith("1 layer of 3 taps can see up to 3 positions")
     assert plan(6, 2, depth=3).as_dict()["dilations"] == [1, 2, 2]
 
 
@@ -76,9 +77,13 @@ def test_the_example() -> None:
         ({"reach": 65, "kernel_size": 1}, "layers of 1 tap see 1 position however many there are, not 65"),
         (
             {"reach": 65, "depth": 3},
-            r"3 layers of 3 taps see at most 27 positions without holes, not 65; take depth >= 4 or kernel_size >= 5",
+            r"3 layers of 3 taps can see at most 27 positions without holes, not 65; take depth >= 4 or kernel_size >= 5",
         ),
         ({"reach": 0}, "reach must be an int >= 1, not 0"),
+        (
+            {"reach": 4, "kernel_size": 5},
+            "a layer of 5 taps sees 5 positions, more than the 4 that are wanted; take kernel_size <= 4 or reach >= 5",
+        ),
         ({"reach": 9, "output_stride": 6}, "output_stride is a power of 2, made of layers with stride 2, not 6"),
         (
             {"reach": 9, "output_stride": 8, "depth": 2},

@@ -131,6 +131,35 @@ def test_axes_differ_and_holes_are_named() -> None:
     assert field.axes[1].paths == (1,) * 5
 
 
+def test_each_layer_tells_its_positions_paths_and_holes() -> None:
+    field = receptive_field(stack(1, (2, 2, 1)), (1, 30))
+    assert [layer.axes[0].paths for layer in field.layers] == [
+        (1, 0, 1, 0, 1),
+        (1, 0, 2, 0, 3, 0, 2, 0, 1),
+        (1, 1, 3, 2, 5, 3, 5, 2, 3, 1, 1),
+    ]
+    assert [layer.axes[0].positions for layer in field.layers[:1]] == [(13, 15, 17)]
+    assert [len(layer.axes[0].holes) for layer in field.layers] == [2, 4, 0]
+    assert field.layers[-1].axes == field.axes
+
+
+def test_even_kernels_and_uneven_padding_begin_where_they_read() -> None:
+    uneven = receptive_field(nn.Conv1d(1, 1, 4, dilation=3, padding=((5, 1),)), (1, 20), at=4)
+    assert (uneven.size, uneven.start) == ((10,), (-5,))
+    assert uneven.axes[0].positions == (4 - 5, 4 - 5 + 3, 4 - 5 + 6, 4 - 5 + 9)
+    causal = receptive_field(nn.Conv1d(1, 1, 4, dilation=3, padding="causal"), (1, 20), at=4)
+    assert causal.axes[0].positions == (-5, -2, 1, 4)
+    same = receptive_field(nn.Conv1d(1, 1, 2, dilation=3, padding="same"), (1, 20), at=4)
+    assert same.axes[0].positions == (3, 6)  # of three zeros the odd one goes behind
+    strided = nn.Sequential(
+        nn.Conv1d(1, 1, 2, 2, padding=((1, 0),)), nn.AvgPool1d(2, 1, padding=((0, 1),)), nn.Conv1d(1, 1, 4, dilation=2)
+    )
+    field = receptive_field(strided, (1, 40), at=3)
+    reads = {2 * (3 + 2 * i + j) - 1 + k for i in range(4) for j in range(2) for k in range(2)}
+    assert field.axes[0].positions == tuple(sorted(reads))
+    assert field.start == (-1,)
+
+
 def test_three_axes() -> None:
     model = nn.Sequential(nn.Conv3d(1, 2, (3, 1, 2), dilation=(2, 1, 1)), nn.MaxPool3d((1, 2, 1)))
     field = receptive_field(model, (1, 8, 8, 8))
@@ -220,6 +249,7 @@ def test_library_models_and_classifiers() -> None:
         nn.Upsample(scale_factor=2.5),
         nn.Upsample((4,), mode="linear"),
         nn.Upsample(scale_factor=2, mode="linear", align_corners=True),
+        nn.AvgPool1d(3, 2, padding=1),
         nn.AdaptiveAvgPool1d(4),
         nn.GroupNorm(1, 2),
         nn.GroupNorm(2, 2),

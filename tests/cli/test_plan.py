@@ -57,7 +57,7 @@ def test_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "plan: say how far an output must see, as in --reach 65"),
         (["--reach", "0"], "--reach must be >= 1, got 0"),
         (["--reach", "65", "--kernel", "1"], "layers of 1 tap see 1 position however many there are"),
-        (["--reach", "65", "--depth", "2"], "2 layers of 3 taps see at most 9 positions without holes, not 65"),
+        (["--reach", "65", "--depth", "2"], "2 layers of 3 taps can see at most 9 positions without holes, not 65"),
         (["--reach", "65", "--axes", "4"], "--axes must be >= 1 and <= 3, got 4"),
         (["--check", "1", "2", "--reach", "9"], "--check judges dilations and plans none: leave out --reach"),
     ],
