@@ -32,7 +32,9 @@ class Call:
         self.name = op.__name__
         self.operands = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.options = frozenset(name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY)
-        self._annotations = {name: str(parameters[name].annotation) for name in self.options}
+        annotations = {name: str(p.annotation) for name, p in parameters.items()}
+        self._optional = [name for name in self.operands if annotations[name].endswith("| None")]
+        self._annotations = {name: annotations[name] for name in self.options}
         self._order = list(order or (name for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL))
         self._any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
         self._defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
@@ -95,7 +97,7 @@ class Call:
 
     def optional(self, place: int) -> bool:
         """Whether the operand in this place may be None."""
-        return place < len(self.operands) and self.operands[place] in self._defaults
+        return place < len(self.operands) and self.operands[place] in self._optional
 
     def check_options(self, options: Mapping[str, Any]) -> None:
         """Raise a DtypeError where an option is a number, or an array or None, and something else is given.

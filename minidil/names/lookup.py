@@ -38,7 +38,7 @@ def of_room(room: str, name: str, *places: Any) -> Any:
         name == "__path__"
     ):  # as a package has it: only of a package's names does `from room import name` ask modules.Finder
         return []
-    if name.startswith("__"):
+    if name.startswith("_"):
         raise AttributeError(f"module {room!r} has no attribute {name!r}")
     if f"{room}.{name}" in HINTS:
         return Hints(f"{room}.{name}")
@@ -53,7 +53,7 @@ def of_room(room: str, name: str, *places: Any) -> Any:
 
 def of_tensor(tensor: Any, name: str) -> Any:
     """The same for a tensor: one of its methods under PyTorch's name."""
-    if name.startswith("__"):
+    if name.startswith("_"):
         raise AttributeError(f"{type(tensor).__name__!r} object has no attribute {name!r}")
     if name in NUMBER_TYPES:
         return lambda: tensor.astype(NUMBER_TYPES[name])
