@@ -67,7 +67,10 @@ def minimum(a: Operand, b: Operand) -> Tensor:
     """
 
 def astype(x: Operand, dtype: DTypeLike) -> Tensor:
-    """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
+    """x as another number type; the gradient comes back as the type of x. Integers and bools have none.
+
+    Raises: DtypeError for what is no type of numbers or bools.
+    """
 
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over the given axes (all of them by default)."""

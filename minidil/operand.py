@@ -67,8 +67,10 @@ def placed(kernels: Kernels, holder: Holder) -> Array:
     return array
 
 
-def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "") -> Array | int | float | None:
-    """What the op gets for an operand, which messages call by its name.
+def operand(
+    op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "", optional: bool = False
+) -> Array | int | float | None:
+    """What the op gets for an operand, which messages call by its name, and which may be None if it is optional.
 
     An array that a graph will keep is copied: its owner may write into it.
     """
@@ -81,7 +83,7 @@ def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "
     if isinstance(value, np.generic):
         number: int | float = value.item()
         return number
-    if value is None or isinstance(value, int | float):
+    if isinstance(value, int | float) or (value is None and optional):
         return value
     raise DtypeError(f"{op}: {_misfit(value, name)}")
 
@@ -89,6 +91,8 @@ def operand(op: str, kernels: Kernels, value: Operand, keep: bool, name: str = "
 def _misfit(value: Any, name: str) -> str:
     """What is wrong with an operand, and what to write."""
     kind = type(value).__name__
+    if value is None:
+        return f"{name or 'an operand'} is None, as a .grad is before backward()"
     if type(value).__module__.split(".")[0] == "torch":
         return f"takes minidil's tensors, not PyTorch's {kind}; convert it with minidil.tensor({name or 'x'}.detach().numpy())"
     if hasattr(value, "_fields"):

@@ -13,10 +13,12 @@ group["lr"] = base * factor(step) from then on: so build it after the optimizer,
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from minidil.errors import CheckpointError, OptionError
+from minidil.names import lookup
 
 
 class HasGroups(Protocol):
@@ -217,3 +219,7 @@ def _check_share(schedule: Schedule, **shares: float) -> None:
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise OptionError(f"{type(schedule).__name__}: {name} must lie in 0..1, not {share!r}")
+
+
+def __getattr__(name: str) -> Any:
+    return lookup.of_room("schedule", name, sys.modules[__name__])

@@ -1,5 +1,6 @@
 """Settings shared by every test: reproducible examples, and one run of a test per CPU backend."""
 
+import os
 from collections.abc import Iterator
 
 import matplotlib
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 import minidil as md
 
 matplotlib.use("Agg")
+os.environ.pop("COLUMNS", None)  # no test depends on the width of a terminal
 USUAL = md.backend()
 settings.register_profile(
     "minidil",
@@ -35,10 +37,9 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test depends on what another one drew, or on the width of a terminal, and none leaves another backend behind."""
+def _seeded() -> Iterator[None]:
+    """No test depends on what another one drew, and none leaves another backend behind."""
     md.seed(0)
-    monkeypatch.delenv("COLUMNS", raising=False)
     assert md.backend() == USUAL, "a test before this one has left another backend"
     yield
     assert md.backend() == USUAL, "this test leaves another backend than it found"

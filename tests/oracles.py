@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import correlate
+from scipy.ndimage import correlate
 
 
 def span(kernel, dilation):
@@ -106,10 +106,12 @@ def conv_scipy(x, weight, bias, stride, padding, dilation, groups):
     filters, per_group = weight.shape[:2]
     thin = tuple(slice(None, None, t) for t in stride)
     out = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    # SciPy centres the kernel on every position: of those, these have it inside.
+    inside = tuple(slice(k // 2, k // 2 + n - k + 1) for n, k in zip(padded.shape[2:], spelled.shape[2:], strict=True))
     y = np.zeros((x.shape[0], filters, *out))
     for n, f, j in product(range(x.shape[0]), range(filters), range(per_group)):
         channel = padded[n, f * groups // filters * per_group + j]
-        y[n, f] += correlate(channel, spelled[f, j], mode="valid", method="direct")[thin]
+        y[n, f] += correlate(channel, spelled[f, j], mode="constant")[inside][thin]
     return y if bias is None else y + np.reshape(bias, (-1, *(1,) * len(out)))
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import pkgutil
 import re
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,18 @@ from minidil.kernels.cuda.target import problem
 
 CHAPTERS = Path(__file__).parent.parent / "chapters"
 NAMES = sorted(path.name for path in CHAPTERS.glob("*.ipynb"))
+
+
+@cache
+def _read(name: str) -> Any:
+    """A chapter, which no test changes."""
+    return nbformat.read(CHAPTERS / name, as_version=4)
+
+
 # A chapter whose metadata are {"minidil": {"outputs": "compared"}, ...} keeps all rules of this file
-COMPARED = [
-    name for name in NAMES if nbformat.read(CHAPTERS / name, 4).metadata.get("minidil") == {"outputs": "compared"}
-]
+COMPARED = [name for name in NAMES if _read(name).metadata.get("minidil") == {"outputs": "compared"}]
 # A chapter of which one figure is described in words has a description and a caption for every one
-DESCRIBED = [name for name in NAMES if any("alt" in cell.metadata for cell in nbformat.read(CHAPTERS / name, 4).cells)]
+DESCRIBED = [name for name in NAMES if any("alt" in cell.metadata for cell in _read(name).cells)]
 VARIES = {"timing", "rounding", "data", "compiler"}  # tags of cells whose text may be another one on another machine
 MOST_DRAWN = 8  # lines of code that may stand before a figure; more are folded away
 MOST_BYTES = 2_000_000
@@ -39,10 +46,6 @@ def _execute_module() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _read(name: str) -> Any:
-    return nbformat.read(CHAPTERS / name, as_version=4)
 
 
 def _texts(notebook: Any) -> list[str]:
@@ -91,6 +94,7 @@ def _code(notebook: Any) -> list[tuple[int, str]]:
     return [(number, cell.source) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
 
+@cache
 def _public_names() -> set[str]:
     names = {name for name in dir(minidil) if not name.startswith("_")}
     for package in (minidil.functional, minidil.nn, minidil.optim, minidil.schedule, minidil.testing):
@@ -100,6 +104,12 @@ def _public_names() -> set[str]:
         tree = ast.parse(Path(ops.__path__[0], f"{module.name}.py").read_text(encoding="utf-8"))
         names.update(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_")
     return names
+
+
+@cache
+def _lines_of_the_library() -> set[str]:
+    files = Path(minidil.__file__).parent.rglob("*.py")
+    return {line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines()}
 
 
 def test_there_are_chapters_and_the_index_lists_them() -> None:
@@ -134,9 +144,7 @@ def test_no_cell_redefines_a_public_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_library_code_it_shows_is_the_library_of_today(name: str) -> None:
-    package = Path(minidil.__file__).parent
-    known = {line.strip() for path in package.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()}
-    stale = []
+    known, stale = _lines_of_the_library(), []
     for cell in _read(name).cells:
         lines = [
             line for line in cell.source.splitlines() if line.strip() and not line.startswith(("#", "from ", "import "))
@@ -179,7 +187,7 @@ def test_what_a_reader_may_change_has_two_other_settings(name: str) -> None:
     assert tagged
     assert [cell.source for cell in tagged if len(cell.metadata.get("alternatives", [])) < 2] == []
     for choice in (0, 1):
-        changed = _execute_module().with_settings(_read(name), choice)
+        changed = _execute_module().with_settings(deepcopy(_read(name)), choice)
         different = [new.source != old.source for new, old in zip(changed.cells, notebook.cells, strict=True)]
         assert different == [cell in tagged for cell in notebook.cells]
 

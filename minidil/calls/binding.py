@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from minidil.calls.words import own_names
-from minidil.errors import CallError
+from minidil.errors import CallError, DtypeError
 
 
 class Call:
@@ -32,6 +32,9 @@ class Call:
         self.name = op.__name__
         self.operands = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.options = frozenset(name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY)
+        annotations = {name: str(p.annotation) for name, p in parameters.items()}
+        self._optional = [name for name in self.operands if annotations[name].endswith("| None")]
+        self._annotations = {name: annotations[name] for name in self.options}
         self._order = list(order or (name for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL))
         self._any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
         self._defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
@@ -91,6 +94,25 @@ class Call:
         last = max((i for i, name in enumerate(self.operands) if name in bound), default=-1)
         operands = [bound.get(name, self._defaults.get(name)) for name in self.operands[: last + 1]]
         return operands, {name: value for name, value in bound.items() if name in self.options}
+
+    def optional(self, place: int) -> bool:
+        """Whether the operand in this place may be None."""
+        return place < len(self.operands) and self.operands[place] in self._optional
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raise a DtypeError where an option is a number, or an array or None, and something else is given.
+
+        Which number or array it is, the op looks at.
+        """
+        for name, value in options.items():
+            kind = self._annotations[name]
+            if value is None and kind.endswith(" | None"):
+                continue
+            if kind == "Array | None" and not hasattr(value, "shape"):
+                raise DtypeError(f"{self.name}: {name} must be an array or a tensor, not {type(value).__name__}")
+            number = isinstance(value, int | float) or getattr(value, "shape", None) == ()
+            if kind.removesuffix(" | None") in ("int", "float", "Scalar") and not number:
+                raise DtypeError(f"{self.name}: {name} must be a number, not {type(value).__name__}")
 
     def operand_name(self, place: int) -> str:
         """What messages call the operand in this place: nothing, if there can be any number."""

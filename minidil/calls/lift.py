@@ -49,12 +49,13 @@ def lift(
             [
                 placed(kernels, x)
                 if isinstance(x, Recorded)
-                else operand(op.__name__, kernels, x, record, call.operand_name(place))
+                else operand(op.__name__, kernels, x, record, call.operand_name(place), call.optional(place))
                 for place, x in enumerate(operands)
             ],
         )
         check_dtypes(op.__name__, call.operands, arrays)
         if options:
+            call.check_options(options)
             options = {name: _constant(op.__name__, kernels, name, x, record) for name, x in options.items()}
         y, vjps = op(*arrays, **options)
         if y.dtype == _FLOAT64 and op.__name__ != "astype":

@@ -80,7 +80,10 @@ class Methods(Recorded):
         """
 
     def astype(self, dtype: DTypeLike) -> Tensor:
-        """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
+        """x as another number type; the gradient comes back as the type of x. Integers and bools have none.
+
+        Raises: DtypeError for what is no type of numbers or bools.
+        """
 
     def exp(self) -> Tensor:
         """e^x."""

@@ -10,9 +10,10 @@ Of masked and boxed images every transform says what becomes of masks and boxes:
 leaves them alone.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from minidil.data.dataset import Floats, Labels
 from minidil.data.moves import FILLS, Affine, AlternatingFlip, Crop, Flip, Move, Moving, PadCrop, Turn, Zoom
 from minidil.errors import OptionError, ShapeError
+from minidil.names import lookup
 
 __all__ = [
     "FILLS",
@@ -139,3 +141,7 @@ class Cutout(Still):
         """Which of the positions 0..length-1 the hole covers, bool (N, length); a hole of 1 covers its centre."""
         offset = np.arange(length) - (centre[:, None] - self.size // 2)
         return (offset >= 0) & (offset < self.size)
+
+
+def __getattr__(name: str) -> Any:
+    return lookup.of_room("data.transforms", name, sys.modules[__name__])

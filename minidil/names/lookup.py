@@ -22,8 +22,10 @@ HINTS: dict[str, dict[str, str]] = {
     "Module": of_layers.MODULE,
     "Optimizer": of_optimizers.METHODS,
     "data": of_data.HINTS,
+    "data.transforms": of_data.TRANSFORMS,
     "optim": of_optimizers.OPTIMIZERS,
     "optim.lr_scheduler": of_optimizers.SCHEDULERS,
+    "schedule": of_optimizers.SCHEDULES,
 }
 
 
@@ -32,7 +34,11 @@ def of_room(room: str, name: str, *places: Any) -> Any:
 
     Raises: NoSuchNameError, an AttributeError, that says what to write instead, or what is spelt nearly like it.
     """
-    if name.startswith("__"):
+    if (
+        name == "__path__"
+    ):  # as a package has it: only of a package's names does `from room import name` ask modules.Finder
+        return []
+    if name.startswith("_"):
         raise AttributeError(f"module {room!r} has no attribute {name!r}")
     if f"{room}.{name}" in HINTS:
         return Hints(f"{room}.{name}")
@@ -47,7 +53,7 @@ def of_room(room: str, name: str, *places: Any) -> Any:
 
 def of_tensor(tensor: Any, name: str) -> Any:
     """The same for a tensor: one of its methods under PyTorch's name."""
-    if name.startswith("__"):
+    if name.startswith("_"):
         raise AttributeError(f"{type(tensor).__name__!r} object has no attribute {name!r}")
     if name in NUMBER_TYPES:
         return lambda: tensor.astype(NUMBER_TYPES[name])

@@ -1,4 +1,4 @@
-"""Modules that PyTorch's users import: what is said where there is none of that name."""
+"""What PyTorch's users import, modules and names: what is said where there is none of that name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from minidil.errors import NoSuchModuleError
+from minidil.errors import NoSuchModuleError, NoSuchNameError
 from minidil.names.of_layers import UTILITIES
 from minidil.names.of_package import HINTS
 
@@ -34,7 +34,7 @@ MODULES = {
     "distributions": "scipy.stats has them",
     "distributed": "there is one process",
     "multiprocessing": "there is one process",
-    "onnx": "minidil.checkpoint.save writes arrays that any program can read",
+    "onnx": "minidil.deploy.to_onnx writes a network, minidil.deploy.from_onnx reads one",
     "jit": "there is nothing to compile: the kernels are",
     "vision": "data sets are in minidil.data, networks in minidil.models",
     "torchvision": "data sets are in minidil.data, networks in minidil.models",
@@ -42,14 +42,26 @@ MODULES = {
 
 
 class Finder:
-    """The last of Python's finders of modules: it finds none, and says where in minidil PyTorch's module has gone."""
+    """The last of Python's finders of modules: it finds none, and says where in minidil PyTorch's module or name has gone.
+
+    For `from room import name` Python asks room.__getattr__, then the finders, and then forgets what either said of the name,
+    unless it was said of another: hence name=room.
+    """
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """None for the modules of others. Raises: NoSuchModuleError, a ModuleNotFoundError, for one of PyTorch's."""
-        package, _, module = name.partition(".")
-        if package == "minidil" and module in MODULES:
-            raise NoSuchModuleError(f"there is no {name}; {MODULES[module]}", name=name)
+        """None for the modules of others. Raises: NoSuchModuleError, a ModuleNotFoundError, for what is none of minidil's."""
+        if not name.startswith("minidil."):
+            return None
+        room, _, word = name.rpartition(".")
+        if said := MODULES.get(name.removeprefix("minidil.")):
+            raise NoSuchModuleError(f"there is no {name}; {said}", name=room)
+        try:
+            getattr(sys.modules[room], word)
+        except NoSuchNameError as error:
+            raise NoSuchModuleError(str(error), name=room) from None
+        except AttributeError:
+            return None  # a room without PyTorch's names
         return None
 
 

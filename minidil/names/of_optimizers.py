@@ -27,3 +27,5 @@ SCHEDULERS: dict[str, str] = {
     "LambdaLR": _SCHEDULE.format("Schedule, whose method factor(step) you write"),
     "*": _SCHEDULE.format("derive one from Schedule and write factor(step)"),
 }
+
+SCHEDULES: dict[str, str] = {name: said for name, said in SCHEDULERS.items() if name != "*"}

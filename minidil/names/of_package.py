@@ -44,7 +44,7 @@ HINTS: dict[str, str] = {
     "set_printoptions": "use np.set_printoptions",
     "vmap": "write the batch axis out: every operation takes one",
     "func": "write the batch axis out: every operation takes one",
-    "autograd": "use tensor.backward(), or minidil.functional's ops, which return their vjps",
+    "autograd": "use tensor.backward(), or minidil.grad(y, [x]); inside `with minidil.create_graph():` it has a graph itself",
     "utils": "data sets and loaders are in minidil.data, gradient clipping in minidil.optim",
     "finfo": "use np.finfo",
     "iinfo": "use np.iinfo",

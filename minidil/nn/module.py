@@ -287,7 +287,7 @@ class Module(metaclass=_Built):
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Ignored:
         """Set parameters and buffers from arrays by name; another floating-point precision is converted.
 
-        strict: missing and unexpected keys raise; otherwise they are returned as (missing, unexpected).
+        strict: missing and unexpected keys raise; otherwise they are returned as (missing_keys, unexpected_keys).
         Raises: CheckpointError that lists every missing, unexpected and misfitting key; then nothing has changed.
         """
         return load_state(self, state, strict)
@@ -358,7 +358,8 @@ class Module(metaclass=_Built):
 def _buffer(where: str, value: object) -> Array:
     """A read-only copy: a recorded graph may hold it."""
     if isinstance(value, Tensor | Module):
-        raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}")
+        one = "; x.numpy() is one" if isinstance(value, Tensor) else ""
+        raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}{one}")
     if isinstance(value, OnDevice):
         return as_array(value)  # never written into
     array = np.array(value)

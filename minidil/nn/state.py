@@ -17,8 +17,8 @@ from minidil.tensor import Tensor
 class Ignored(NamedTuple):
     """The keys that a load with strict=False passed over."""
 
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
+    missing_keys: tuple[str, ...]
+    unexpected_keys: tuple[str, ...]
 
 
 def state_of(module: ModuleLike) -> dict[str, Array]:

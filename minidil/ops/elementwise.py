@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from minidil.array import Array
@@ -191,7 +192,16 @@ def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Vjps]:
 
 
 def astype(x: Array, *, dtype: DTypeLike) -> tuple[Array, Vjps]:
-    """x as another number type; the gradient comes back as the type of x. Integers and bools have none."""
+    """x as another number type; the gradient comes back as the type of x. Integers and bools have none.
+
+    Raises: DtypeError for what is no type of numbers or bools.
+    """
     k = active()
-    before, y = x.dtype, k.astype(x, dtype)
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"astype: {dtype!r} is no number type; write a name such as 'float32'") from None
+    if wanted.kind not in "fiub":
+        raise DtypeError(f"astype: {wanted} is no number type that minidil computes with")
+    before, y = x.dtype, k.astype(x, wanted)
     return y, (lambda grad: k.astype(grad, before),) if y.dtype.kind == "f" else (None,)

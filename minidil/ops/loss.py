@@ -339,8 +339,6 @@ def _check_fractions(k: Kernels, op: str, target: Array) -> None:
 
 
 def _check_pos_weight(op: str, x: Array, pos_weight: Array) -> None:
-    if not hasattr(pos_weight, "shape"):
-        raise DtypeError(f"{op}: pos_weight must be an array or a tensor, not {type(pos_weight).__name__}")
     check_shapes(op, x.shape, pos_weight.shape)
     if np.broadcast_shapes(x.shape, pos_weight.shape) != x.shape:
         raise ShapeError(f"{op}: pos_weight {pos_weight.shape} must broadcast to the shape of x {x.shape}")

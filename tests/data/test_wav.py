@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
-from scipy.signal import resample_poly
 
 from minidil.data import read_wav, sound_folder, wave_of
 from minidil.errors import DataError, OptionError
@@ -139,6 +138,8 @@ def write(file: Path, rate: int, samples: np.ndarray) -> None:
 
 
 def test_a_folder_is_mixed_down_and_brought_to_one_rate(tmp_path: Path) -> None:
+    from scipy.signal import resample_poly  # takes a second, so that collecting the tests does not import it
+
     rng = np.random.default_rng(0)
     stereo, silent = rng.uniform(-0.5, 0.5, (4410, 2)).astype(np.float32), np.zeros(80, np.int16)
     write(tmp_path / "yes" / "b.WAV", 44100, stereo)

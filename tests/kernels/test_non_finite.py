@@ -260,6 +260,9 @@ def test_what_is_noted():
     assert_array_equal(scale.faults(noted, 1, 0), [scale.ENDLESS])
     assert_array_equal(scale.faults(noted[:2], 1, 8), [scale.OUTLYING])
     assert_array_equal(scale.faults(noted[:0], 0, 0), [])
+    assert_array_equal(scale.unfit(noted, 3, 0, scale.OUTLYING), [2])
+    assert_array_equal(scale.unfit(noted[:2], 1, 8, scale.ENDLESS), [])
+    assert_array_equal(scale.unfit(noted[:0], 0, 0, scale.OUTLYING), [])
 
 
 def test_the_edge_of_what_is_let_pass():

@@ -90,8 +90,10 @@ def test_what_is_said(ask, said: str) -> None:
 def test_an_unknown_name_is_an_attribute_error_as_pythons_own() -> None:
     assert not hasattr(F, "nosuch")
     assert not hasattr(md.tensor(1.0), "nosuch")
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match="functional has no 'nosuch'"):
         exec("from minidil.functional import nosuch")
+    with pytest.raises(AttributeError, match="nosuch"):
+        exec("import minidil.data.transforms; minidil.data.transforms.nosuch")
 
 
 def test_no_hint_is_given_for_a_name_that_exists() -> None:

@@ -87,8 +87,8 @@ def test_not_strict_reports_what_it_ignored() -> None:
     state = {"0.bias": np.arange(4, dtype=np.float32), "head.bias": np.zeros(2)}
     ignored = model.load_state_dict(state, strict=False)
     assert list(model[0].bias.data) == [0, 1, 2, 3]
-    assert "0.weight" in ignored.missing
-    assert ignored.unexpected == ("head.bias",)
+    assert "0.weight" in ignored.missing_keys
+    assert ignored.unexpected_keys == ("head.bias",)
 
 
 def test_a_wrong_shape_is_wrong_even_when_not_strict() -> None:

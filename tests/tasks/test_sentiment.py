@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize
 
 from minidil.data import TextDataset
 from minidil.errors import DataError, DtypeError, ShapeError
@@ -81,6 +81,8 @@ def test_it_tells_classes_apart_and_dev_chooses_its_strength() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (12, 3), (3, 12), (90, 61)])
 def test_mcnemar_is_the_test_of_a_coin(first: int, second: int) -> None:
+    from scipy import stats  # takes a second, so that collecting the tests does not import it
+
     one = np.array([True] * first + [False] * second + [True, False])
     other = np.array([False] * first + [True] * second + [True, False])
     found = sentiment.mcnemar(one, other)

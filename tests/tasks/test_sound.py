@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.signal import stft
 
 from minidil.data import DataLoader, TensorDataset
 from minidil.errors import DataError, OptionError, ShapeError
@@ -36,6 +35,8 @@ def test_filters_are_triangles_that_share_out_what_lies_between_two_tops() -> No
 
 @given(st.integers(0, 99), st.integers(200, 1500))
 def test_log_mel_is_that_of_scipys_spectra(seed: int, length: int) -> None:
+    from scipy.signal import stft  # takes a second, so that collecting the tests does not import it
+
     waves = np.random.default_rng(seed).normal(size=(2, length)).astype(np.float32)
     found = sound.log_mel(waves, 8000)
     assert (found.dtype, found.shape) == (np.float32, (2, 40, 1 + (length - 200) // 80))

@@ -54,11 +54,12 @@ INPUT_GAIN, SLOPE_GAIN = 5, 2
 # By the bytes of a float: the bits of its fraction; the number that stands for exponent 0 of `frexp`; and the exponent from which
 # sums may overflow: |y| <= 19^2 10^2 C |x| |w|, which for C < 2^15 and |x|, |w| < 2^48 is below 2^128.
 _FORMAT = {4: (23, 126, 48), 8: (52, 1022, 496)}
+_BITS = {4: np.int32, 8: np.int64}
 
 
 def notes(rows: int, dtype: Any) -> Array:
     """What is noted of each row of tiles: the bits of the largest number, the sum of the exponents of means, their count."""
-    return np.zeros((rows, 3), np.int32 if np.dtype(dtype).itemsize == 4 else np.int64)
+    return np.zeros((rows, 3), _BITS[np.dtype(dtype).itemsize])
 
 
 def faults(noted: Array, images: int, gain: int) -> Array:
@@ -67,13 +68,17 @@ def faults(noted: Array, images: int, gain: int) -> Array:
     return found
 
 
+def unfit(noted: Array, images: int, gain: int, least: int) -> Array:
+    """The numbers of the images with a fault of at least that kind. One call: for few images, it takes as long as the looking."""
+    numbers: Array = _unfit(noted, images, gain, least, *_FORMAT[noted.itemsize])
+    return numbers
+
+
 def finite(*arrays: Array) -> bool:
     """Whether all numbers of contiguous arrays are finite, and small enough to be multiplied."""
     for array in arrays:
-        noted = notes(1, array.dtype)
-        note_largest(array.reshape(-1), noted, 0)
         fraction, zero, limit = _FORMAT[array.itemsize]
-        if (noted[0, 0] >> fraction) - zero > limit:
+        if (_largest(array.reshape(-1).view(_BITS[array.itemsize])) >> fraction) - zero > limit:
             return False
     return True
 
@@ -81,11 +86,16 @@ def finite(*arrays: Array) -> bool:
 @compiled
 def note_largest(numbers: Array, noted: Array, r: int) -> None:
     """Note the largest of a line of numbers."""
-    kind, bits = noted.dtype.type, numbers.view(noted.dtype)
-    top, unsigned = kind(0), kind(np.iinfo(noted.dtype).max)
+    noted[r, 0] = max(noted[r, 0], _largest(numbers.view(noted.dtype)))
+
+
+@compiled
+def _largest(bits: Array) -> Any:
+    kind = bits.dtype.type
+    top, unsigned = kind(0), kind(np.iinfo(bits.dtype).max)
     for i in range(len(bits)):
         top = max(top, kind(bits[i] & unsigned))
-    noted[r, 0] = max(noted[r, 0], top)
+    return top
 
 
 @compiled_sum
@@ -118,3 +128,8 @@ def _faults(noted: Array, images: int, gain: int, fraction: int, zero: int, limi
         elif (exponent + gain - SPREAD) * means > total or (means == 0 and top > 0):
             found[image] = OUTLYING
     return found
+
+
+@compiled
+def _unfit(noted: Array, images: int, gain: int, least: int, fraction: int, zero: int, limit: int) -> Array:
+    return np.flatnonzero(_faults(noted, images, gain, fraction, zero, limit) >= least)

@@ -152,7 +152,7 @@ def _correlate(
 
     run_sliced(work, pieces)
     result = as_channels(y.reshape(-1, filters), len(x), plan.out)
-    unfit = np.flatnonzero(scale.faults(noted, len(x), scale.INPUT_GAIN) >= least)
+    unfit = scale.unfit(noted, len(x), scale.INPUT_GAIN, least)
     if len(unfit):
         result[unfit] = otherwise(x[unfit])
     return result

@@ -70,7 +70,7 @@ def convolve(
     low, high, added = numbers_of(ending, residual, y)
     if pieces * tiles.per_row <= _FEW and sharers() > 1:
         _by_filters(source, prepared, plan, bias, y, noted, (added, low, high))
-        return _unfit(noted, images)
+        return scale.unfit(noted, images, scale.INPUT_GAIN, scale.OUTLYING)
 
     def work(start: int, stop: int) -> None:
         step = plan.at_once(channels, prepared.filters, 1, y.itemsize, stop - start)
@@ -81,7 +81,7 @@ def convolve(
         _convolve(source, prepared.panels, bias, y, noted, inputs, products, *places, *tile, added, low, high)
 
     run_sliced(work, pieces)
-    return _unfit(noted, images)
+    return scale.unfit(noted, images, scale.INPUT_GAIN, scale.OUTLYING)
 
 
 def _by_filters(
@@ -97,10 +97,6 @@ def _by_filters(
     run_sliced(lambda a, b: _multiply(inputs, panels, products, numbers, *tile, a, b), panels.shape[2])
     output_tiles(products, y, bias, 0, pieces, tiles.dilation, tiles.grid)
     _finish_rows(y, 0, pieces, tiles.dilation[0], tiles.grid[0], *following)
-
-
-def _unfit(noted: Array, images: int) -> Array:
-    return np.flatnonzero(scale.faults(noted, images, scale.INPUT_GAIN) >= scale.OUTLYING)
 
 
 @compiled
