@@ -5,9 +5,9 @@ pass goes on; of a batch's statistics; of what is measured. `train.fit(..., team
 """
 
 from minidil.parallel.buckets import Gradients
-from minidil.parallel.keeper import join, together
+from minidil.parallel.keeper import join, joined
 from minidil.parallel.norm import SyncBatchNorm, synchronise
 from minidil.parallel.share import Share
 from minidil.parallel.team import Sum, Team, total
 
-__all__ = ["Gradients", "Share", "Sum", "SyncBatchNorm", "Team", "join", "synchronise", "together", "total"]
+__all__ = ["Gradients", "Share", "Sum", "SyncBatchNorm", "Team", "join", "joined", "synchronise", "total"]

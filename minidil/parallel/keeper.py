@@ -57,23 +57,28 @@ def join(patience: float = 120.0) -> "World | None":
 
 
 @contextmanager
-def together(team: "World | None") -> Iterator[None]:
-    """Around all that the ranks do: an error on one of them ends all, and no rank leaves before the others.
+def joined(patience: float = 120.0) -> Iterator["World | None"]:
+    """The team that `join` gives, for a block in which an error on one rank ends all, and which none leaves before the others.
 
-    An interruption with a message, which all ranks have agreed upon, is raised as it is.
+    An interruption with a message is one that all ranks have agreed upon: rank 0 raises it, and the others end.
     """
+    team = join(patience)
     if team is None:
-        yield
+        yield None
         return
     try:
-        yield
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and str(error):
-            team.leave()
-            raise
+        yield team
+    except KeyboardInterrupt as stop:
+        if not str(stop):
+            team.abort("interrupted", 130)
+        team.leave()
+        if team.rank:
+            raise SystemExit(130) from None
+        raise
+    except Exception as error:
         if team.rank:  # what all of them have met is for rank 0 to say
             time.sleep(_RANK_0_FIRST_SECONDS)
-        team.abort(" ".join(f"{type(error).__name__}: {error}".split()), 2)
+        team.abort(" ".join(str(error).split()) or type(error).__name__, 2)
     else:
         team.leave()
 
