@@ -1,6 +1,7 @@
 """A team without MPI: the ranks are threads of the test's process, and a sum is made in the order of the ranks."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Any, TypeVar
@@ -59,7 +60,7 @@ class ThreadTeam:
     def broadcast(self, value: Any) -> Any:
         self.board.put(self.started, self.rank, value)
         self.started += 1
-        return self.board.all_of(self.started - 1)[0]
+        return deepcopy(self.board.all_of(self.started - 1)[0])
 
 
 def on_ranks(size: int, work: Callable[[ThreadTeam], T]) -> list[T]:

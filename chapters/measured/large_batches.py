@@ -1,8 +1,8 @@
 """Large batches: `python chapters/measured/large_batches.py` writes large_batches.json: which learning rate goes with which.
 
 A VGG of two stages learns the digits for EPOCHS epochs with Nesterov momentum and one cycle, in batches of 32 and of more. With
-each comes the rate of the batches of 32 times 1, times the square root of how much larger the batch is, and times that itself. The
-file has the share of the test set that is right, of each seed.
+each comes the rate of the batches of 32 times 1, times the square root of how much larger the batch is, and times that. The file
+has the share of the test set that is right, of each seed.
 """
 
 from __future__ import annotations

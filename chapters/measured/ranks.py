@@ -1,8 +1,8 @@
 """Ranks on one machine: `python chapters/measured/ranks.py` writes ranks.json: two that train, and what their messages take.
 
 It needs mpi4py, an mpiexec beside this Python, and CIFAR-10. vgg_small learns by `train.fit` from CIFAR-10 in batches of 128,
-padded, cropped and mirrored, on one rank and on two, each of one thread, in turns. Of STEPS steps after the first WARM the file has,
-of each turn, the mean seconds of a step by the clock, and of every rank those of its processor. The first grow when other programs
+padded, cropped and mirrored, on one rank and on two, each of one thread, in turns. Of STEPS steps after the first WARM the file
+has, of each turn, the mean seconds of a step by the clock, and of every rank those of its processor. The first grow when others
 want the processors; the second do not, and lack the time that a rank sleeps until the others are there.
 
 Of the messages it has the shortest of many times that the sum of so many bytes of float32 over two ranks took.

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from minidil.array import Array
+from minidil.data import DataLoader
+from minidil.errors import OptionError
 from minidil.parallel.team import Team
 
 
@@ -19,15 +21,16 @@ class Share:
 
     The whole batch is the one that a single process would have had, its augmentation drawn for all of it and then divided; so the
     images do not depend on the number of ranks, and a run may go on with another one.
-    idle: whether a rank whose part is empty, as there are fewer items than ranks, gets the first item, which is then not to be
-        counted, since all ranks must go through the model together; else it gets nothing, and goes on with the next batch.
-    Attributes:
-        counts: whether the batch that was given last is to be counted.
+    skip: whether a rank goes on with the next batch where its part is empty. To learn, all go through the model together.
+    Raises: OptionError if a batch has fewer items than there are ranks and skip is False: at once for a `DataLoader`, else when
+        the batch comes.
     """
 
-    def __init__(self, loader: Batches, team: Team, idle: bool = True) -> None:
-        self.loader, self.team, self.idle = loader, team, idle
-        self.counts = True
+    def __init__(self, loader: Batches, team: Team, skip: bool = False) -> None:
+        self.loader, self.team, self.skip = loader, team, skip
+        if isinstance(loader, DataLoader):
+            rest = 0 if loader.drop_last else len(loader.dataset) % loader.batch_size
+            self._check(rest or min(loader.batch_size, len(loader.dataset)))
 
     def __len__(self) -> int:
         """Batches in an epoch: as many as before."""
@@ -37,9 +40,14 @@ class Share:
         """The parts of the batches of `epoch` from position `start` on."""
         rank, size = self.team.rank, self.team.size
         for inputs, targets in self.loader.batches(epoch, start):
+            self._check(len(targets))
             first, end = len(targets) * rank // size, len(targets) * (rank + 1) // size
-            self.counts = first < end
-            if self.counts:
+            if first < end:
                 yield inputs[first:end], targets[first:end]
-            elif self.idle:
-                yield inputs[:1], targets[:1]
+
+    def _check(self, items: int) -> None:
+        if items < self.team.size and not self.skip:
+            raise OptionError(
+                f"a batch of {items} items leaves nothing for some of {self.team.size} ranks; take another batch size, "
+                "drop_last=True where it is the last batch, or fewer ranks"
+            )

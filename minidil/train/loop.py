@@ -8,7 +8,7 @@ from typing import Any
 import minidil.functional as F
 from minidil.errors import OptionError
 from minidil.nn import Module
-from minidil.parallel import Team
+from minidil.parallel import Share, Team
 from minidil.train.callbacks import Callback
 from minidil.train.folder import RunFolder
 from minidil.train.goal import Goal, Loss, Metric
@@ -84,6 +84,7 @@ def fit(
     if val is None and patience is not None:
         wanted = f"{'lower' if goal.lowest else 'higher'} validation {goal.by}"
         raise OptionError(f"fit: patience={patience} waits for a {wanted}, and val is None")
+    train = Share(train, team) if team else train
     callbacks = tuple(callbacks)
     history = History(by=goal.by, lowest=goal.lowest)
     run = Run(

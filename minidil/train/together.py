@@ -32,11 +32,6 @@ class TeamSession(Session):
 
     team: Team
 
-    def epoch(self, train: Loader, val: Loader | None) -> None:
-        """Of this rank's part of every batch."""
-        self.share = Share(train, self.team)
-        super().epoch(self.share, val)
-
     def watched(self) -> _Watched:
         """What `learn` is given."""
         self.step = _Shared(self)
@@ -61,7 +56,7 @@ class TeamSession(Session):
     def measured(self, val: Loader) -> dict[str, float]:
         """The figures of validation, to which every rank gives its part."""
         names, sums = tuple(self.goal.metrics), Sums()
-        part = summed(self.run.model, Share(val, self.team, idle=False), self.goal)
+        part = summed(self.run.model, Share(val, self.team, skip=True), self.goal)
         sums.add_numbers(names, total(self.team, np.array(part.numbers(names), np.float64)).tolist())
         return sums.figures()
 
@@ -84,9 +79,7 @@ class _Shared(_Watched):
     def loss(self, outputs: Tensor, targets: Array) -> Tensor:
         """c_r L_r; the sums that do not need its gradient are started."""
         loss, part = super().loss(outputs, targets), Sums()
-        if self.session.share.counts:
-            count = self.goal.count(targets)
-            part.add(value_of(loss), outputs.numpy(), targets, self.goal.metrics, count)
+        part.add(value_of(loss), outputs.numpy(), targets, self.goal.metrics, self.goal.count(targets))
         news = np.array([*self.session.wishes(), *part.numbers(self.goal.metrics)], np.float64)
         self._news = self.team.start_sum(news)
         self._statistics = _Statistics(self.run, part.count, self.team)
