@@ -7,8 +7,7 @@ made to the first. A node is always made after those it depends on, so this is a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
@@ -88,30 +87,6 @@ def total(kernels: Kernels, before: Array | Rows, more: Array | Rows) -> Array:
     if isinstance(before, Rows) and isinstance(more, Rows):
         return cast(Array, before.plus(more))
     return kernels.add(kernels.place(before), kernels.place(more))
-
-
-def on_arrival(root: Node, told: Callable[[Receiver, Array], object]) -> None:
-    """Have the next backward pass from `root` call told(leaf, dL/dleaf) when nothing more of it is to come, and then go on."""
-    order = _last_made_first(root)
-    uses = Counter(target for node in order for target, _ in node.edges or () if not isinstance(target, Node))
-    arrived: dict[Receiver, Array] = {}
-
-    def noting(leaf: Receiver, vjp: Vjp, kernels: Kernels) -> Vjp:
-        def contribution(grad: Array) -> Array:
-            more, before = vjp(grad), arrived.get(leaf)
-            arrived[leaf] = more if before is None else total(kernels, before, more)
-            uses[leaf] -= 1
-            if not uses[leaf]:
-                told(leaf, arrived.pop(leaf))
-            return more
-
-        return contribution
-
-    for node in order:
-        node.edges = [
-            (target, vjp if isinstance(target, Node) else noting(target, vjp, node.kernels))
-            for target, vjp in node.edges or ()
-        ]
 
 
 def _last_made_first(root: Node | Receiver) -> list[Node]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidil.array import Array
-from minidil.graph import Receiver, on_arrival
+from minidil.graph import Receiver
 from minidil.nn import Parameter
+from minidil.parallel.arrival import on_arrival
 from minidil.parallel.team import Sum, Team
 from minidil.tensor import Tensor
 

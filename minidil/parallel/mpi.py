@@ -35,6 +35,7 @@ class World:
 
     def broadcast(self, value: Any) -> Any:
         """See `Team`."""
+        self.wait(self._comm.Ibarrier())  # bcast itself would wait without an end
         return self._comm.bcast(value)
 
     def leave(self) -> None:

@@ -10,7 +10,7 @@ from team_of_threads import ThreadTeam, on_ranks
 import minidil as md
 import minidil.functional as F
 from minidil import nn, parallel
-from minidil.graph import on_arrival
+from minidil.parallel.arrival import on_arrival
 from minidil.parallel.buckets import _divided
 
 
