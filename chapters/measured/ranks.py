@@ -26,9 +26,9 @@ from minidil import data, models, optim, parallel, train
 from minidil.data import transforms
 
 HERE = Path(__file__).parent
-STEPS, WARM, TURNS, BATCH = 20, 3, 5, 128
+STEPS, WARM, TURNS, BATCH = 10, 2, 4, 128
 BYTES = [4**power for power in range(2, 13)]
-REPEATS = 40
+REPEATS = 60
 
 
 class Clock(train.Callback):

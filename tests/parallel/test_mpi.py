@@ -14,6 +14,7 @@ import pytest
 import tiny_runs
 
 import minidil as md
+from minidil.cli import main
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 pytestmark = [
@@ -40,6 +41,7 @@ STRUCK = """
 import os, signal, sys
 import tiny_runs
 import minidil as md
+from minidil.cli import main
 from minidil import parallel, train
 
 class Strike(train.Callback):
@@ -54,11 +56,11 @@ with parallel.joined(patience=5.0) as team, md.use("numpy"):
 """
 
 
-def on_ranks(count: int, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script on so many ranks."""
+def on_ranks(count: int, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python on so many ranks."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.run(
-        [str(MPIEXEC), "-n", str(count), sys.executable, "-c", script, *words],
+        [str(MPIEXEC), "-n", str(count), sys.executable, *words],
         env=os.environ | {"PYTHONPATH": paths, "NUMBA_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -67,7 +69,7 @@ def on_ranks(count: int, script: str, *words: str) -> "subprocess.CompletedProce
 
 
 def test_sums_are_alike_on_all_ranks_and_those_of_float64_are_in_their_order() -> None:
-    done = on_ranks(3, SUMS)
+    done = on_ranks(3, "-c", SUMS)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[(1e16 + 1.0) - 1e16], [3.0, 3.0, 3.0], 0]
 
@@ -83,7 +85,7 @@ def test_sums_are_alike_on_all_ranks_and_those_of_float64_are_in_their_order() -
 def test_a_rank_that_is_killed_or_hangs_or_fails_ends_all_and_one_process_goes_on(
     tmp_path: Path, what: str, message: str
 ) -> None:
-    done = on_ranks(2, STRUCK, what, str(tmp_path / "run"))
+    done = on_ranks(2, "-c", STRUCK, what, str(tmp_path / "run"))
     assert done.returncode != 0
     assert len(re.findall(message, done.stderr)) == 1, done.stderr
     tiny = tiny_runs.Tiny()
@@ -91,3 +93,19 @@ def test_a_rank_that_is_killed_or_hangs_or_fails_ends_all_and_one_process_goes_o
         history = tiny.fit(tmp_path / "run", resume=True)
     assert [row["epoch"] for row in history.rows] == [1, 2, 3]
     assert all(np.isfinite(row["train_loss"]) for row in history.rows)
+
+
+def test_the_command_trains_prints_once_and_goes_on_without_mpiexec(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = "--backend numpy --widths 2 4 --dilations 1 2 --labels-per-class 6 --batch-size 8 --batch-norm synchronised"
+    run = str(tmp_path / "run")
+    done = on_ranks(2, "-m", "minidil", "train", *small.split(), "--epochs", "1", "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("numpy, 2 ranks of 1 threads, seed 0") == 1
+    assert done.stdout.count("epoch 1/1") == done.stdout.count("test loss") == 1
+    assert main(["train", "--resume", run, "--epochs", "2"]) == 0
+    assert "epoch 2/2" in capsys.readouterr().out
+    refused = on_ranks(2, "-m", "minidil", "train", "--resume", run, "--epochs", "1")
+    assert refused.returncode != 0
+    assert "minidil: rank 0 of 2: resume: " in refused.stderr
