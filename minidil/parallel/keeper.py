@@ -84,7 +84,9 @@ def joined(patience: float = 120.0) -> Iterator["World | None"]:
 
 
 def _keep(rank: int, size: int) -> None:
-    """Return in a child; the process itself becomes its keeper."""
+    """Return in a child; the process itself becomes its keeper. Where no process can be split in two, there is none."""
+    if not hasattr(os, "fork"):
+        return
     child = os.fork()
     if child == 0:
         if sys.platform == "linux":  # elsewhere it outlives its keeper until the others no longer answer

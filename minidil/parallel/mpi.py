@@ -75,7 +75,10 @@ class World:
         return here
 
     def _call_the_roll(self, waited: float) -> None:
-        """Ask every rank whether it waits as well: who does, answers. The first of those who do ends all."""
+        """Ask every rank whether it waits as well: who does, answers. The first of those who do ends all, if somebody does not.
+
+        Where all answer, the last of them has only just come; or they wait for different things, if they do so twice as long.
+        """
         others = set(range(self.size)) - {self.rank}
         for other in others:
             self._comm.Isend(_NOTHING, other, _CALL)
@@ -89,7 +92,8 @@ class World:
         if silent:
             names = f"rank{'s' * (len(silent) > 1)} {', '.join(map(str, silent))}"
             self.abort(f"{names} did not answer for {waited:.0f} seconds; all ranks end", 1)
-        self.abort(f"all ranks have waited for {waited:.0f} seconds, each for another step; all ranks end", 1)
+        if waited > 2 * self.patience:
+            self.abort(f"all ranks have waited for {waited:.0f} seconds, and not for the same; all ranks end", 1)
 
 
 @dataclass

@@ -10,7 +10,9 @@ from team_of_threads import ThreadTeam, on_ranks
 
 import minidil as md
 from minidil import nn, optim, parallel, train
-from minidil.train.together import TeamSession
+from minidil.random import default_rng
+from minidil.train import Run
+from minidil.train.together import TeamSession, begin_alike
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 
@@ -118,6 +120,28 @@ def test_rank_0_alone_writes_the_folder_and_another_number_of_ranks_goes_on(tmp_
         np.testing.assert_allclose([*rows.rows[1].values()], [*history.rows[1].values()], rtol=1e-12)
     again, _ = fitted(None, out=folders[0], resume=True)
     close(again, whole, 1e-12)
+
+
+def test_all_begin_with_the_state_of_rank_0_and_draw_from_streams_of_their_own() -> None:
+    class Hears:
+        """A rank that is told the state of rank 0."""
+
+        rank, size = 2, 3
+
+        def broadcast(self, value: Any) -> Any:
+            assert value is None
+            return first.state_dict()
+
+    def run() -> Run:
+        tiny = tiny_runs.Tiny()
+        return Run(tiny.model, tiny.optimizer, tiny.schedule, tiny.epochs, len(tiny.train))
+
+    first, own = run(), run()
+    first.model[0].weight.data = first.model[0].weight.numpy() + 1
+    stream = default_rng().bit_generator.jumped(2).state
+    begin_alike(own, Hears())  # type: ignore[arg-type]
+    np.testing.assert_array_equal(own.model[0].weight.numpy(), first.model[0].weight.numpy())
+    assert default_rng().bit_generator.state == stream
 
 
 def test_what_one_rank_is_asked_all_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
