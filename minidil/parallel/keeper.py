@@ -10,11 +10,12 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from minidil.errors import OptionError
+from minidil.errors import MinidilError, OptionError
 from minidil.kernels.threads import set_num_threads
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def joined(patience: float = 120.0) -> Iterator["World | None"]:
     except Exception as error:
         if team.rank:  # what all of them have met is for rank 0 to say
             time.sleep(_RANK_0_FIRST_SECONDS)
+        if not isinstance(error, MinidilError | OSError | MemoryError):
+            traceback.print_exc()
         team.abort(" ".join(str(error).split()) or type(error).__name__, 2)
     else:
         team.leave()
@@ -87,8 +90,12 @@ def _keep(rank: int, size: int) -> None:
     """Return in a child; the process itself becomes its keeper. Where no process can be split in two, there is none."""
     if not hasattr(os, "fork"):
         return
+    asking = (signal.SIGINT, signal.SIGTERM)  # to stop, which is for the child alone
+    usual = [signal.signal(number, signal.SIG_IGN) for number in asking]
     child = os.fork()
     if child == 0:
+        for number, handler in zip(asking, usual, strict=True):
+            signal.signal(number, handler)
         if sys.platform == "linux":  # elsewhere it outlives its keeper until the others no longer answer
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         return
@@ -96,9 +103,7 @@ def _keep(rank: int, size: int) -> None:
 
 
 def _end_as(child: int, rank: int, size: int) -> NoReturn:
-    """Wait for the child; a signal that asks to stop is for it alone."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Wait for the child, and end as it does."""
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code < 0:
         print(

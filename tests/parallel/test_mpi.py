@@ -79,7 +79,7 @@ def test_sums_are_alike_on_all_ranks_and_those_of_float64_are_in_their_order() -
     [
         ("SIGKILL", r"minidil: rank 1 of 2, process \d+ on \S+, was killed by SIGKILL; all ranks end"),
         ("SIGSTOP", r"minidil: rank 0 of 2: rank 1 did not answer for \d+ seconds; all ranks end"),
-        ("raise", r"minidil: rank 1 of 2: struck"),
+        ("raise", r"RuntimeError: struck\nminidil: rank 1 of 2: struck"),
     ],
 )
 def test_a_rank_that_is_killed_or_hangs_or_fails_ends_all_and_one_process_goes_on(
