@@ -1,13 +1,10 @@
-"""Ranks on one machine: `python chapters/measured/ranks.py` writes ranks.json: two that train, and what their messages take.
+"""Two ranks that train: `python chapters/measured/ranks.py` writes ranks.json.
 
 It needs mpi4py, an mpiexec beside this Python, and CIFAR-10. vgg_small learns by `train.fit` from CIFAR-10 in batches of 128,
 padded, cropped and mirrored, on one rank and on two, each of one thread, in turns. Of STEPS steps after the first WARM the file
 has, of each turn, the mean seconds of a step by the clock, and of every rank those of its processor. The first grow when others
-want the processors; the second do not, and lack the time that a rank sleeps until the others are there.
-
-A batch's own preparation, which every rank does for the whole of it, is in both, and once more by itself.
-
-Of the messages it has the shortest of many times that the sum of so many bytes of float32 over two ranks took.
+want the processors; the second do not, and lack the time that a rank sleeps until the others are there. The preparation of a
+batch, which every rank does for the whole of it, is in both, and once more by itself.
 """
 
 from __future__ import annotations
@@ -29,8 +26,6 @@ from minidil.data import transforms
 
 HERE = Path(__file__).parent
 STEPS, WARM, TURNS, BATCH = 10, 2, 4, 128
-BYTES = [4**power for power in range(2, 13)]
-REPEATS = 60
 
 
 class Clock(train.Callback):
@@ -70,58 +65,42 @@ def training(team: Any) -> dict[str, Any]:
     }
 
 
-def messages(team: Any) -> dict[str, Any]:
-    """The shortest time of a sum of each length."""
-    shortest = dict[str, float]()
-    for length in BYTES:
-        part, times = np.ones(length // 4, np.float32), list[float]()
-        for _ in range(REPEATS):
-            parallel.total(team, np.zeros(1, np.float32))  # both begin together
-            began = time.perf_counter()
-            parallel.total(team, part)
-            times.append(time.perf_counter() - began)
-        shortest[str(length)] = min(times)
-    return shortest
-
-
-def on_ranks(count: int, what: str) -> Any:
-    """What rank 0 prints."""
+def on_ranks(count: int, script: str) -> Any:
+    """What rank 0 of so many prints, each of one thread."""
     mpiexec = Path(sys.executable).with_name("mpiexec")
-    command = [str(mpiexec), "-n", str(count), sys.executable, __file__, what]
+    command = [str(mpiexec), "-n", str(count), sys.executable, script, "rank"]
     answer = subprocess.run(
         command, stdout=subprocess.PIPE, check=True, text=True, env=os.environ | {"NUMBA_NUM_THREADS": "1"}
     )
     return json.loads(answer.stdout.splitlines()[-1])  # others may say that kernels are compiled
 
 
-def main() -> None:
-    """One rank and two in turns, then the messages."""
-    turns = [{str(count): on_ranks(count, "training") for count in (1, 2)} for _ in range(TURNS)]
+def where() -> dict[str, Any]:
+    """The machine and what else it does."""
     version = subprocess.run(
         [str(Path(sys.executable).with_name("mpichversion"))], stdout=subprocess.PIPE, check=True, text=True
     )
-    found = {
-        "command": "python chapters/measured/ranks.py",
-        "batch": BATCH,
-        "steps": STEPS,
-        "turns": turns,
-        "message_seconds": on_ranks(2, "messages"),
-        "where": {
-            "processors": os.cpu_count(),
-            "load": os.getloadavg()[0],
-            "mpi": version.stdout.split("\n")[0].split()[-1],
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
+    return {
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "mpi": version.stdout.split("\n")[0].split()[-1],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
     }
-    (HERE / "ranks.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def main() -> None:
+    """One rank and two, in turns."""
+    turns = [{str(count): on_ranks(count, __file__) for count in (1, 2)} for _ in range(TURNS)]
+    facts = {"command": "python chapters/measured/ranks.py", "batch": BATCH, "steps": STEPS, "turns": turns}
+    (HERE / "ranks.json").write_text(json.dumps(facts | {"where": where()}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
+    if sys.argv[1:] != ["rank"]:
         main()
     else:
         with parallel.joined() as ranks:
-            result = {"training": training, "messages": messages}[sys.argv[1]](ranks)
+            result = training(ranks)
             if ranks is None or ranks.rank == 0:
                 print(json.dumps(result))
