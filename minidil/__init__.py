@@ -7,7 +7,22 @@ NumPy states every formula, Numba makes it fast, and every gradient stands below
 import sys
 from typing import Any
 
-from minidil import analysis, data, deploy, detect, functional, models, nn, optim, schedule, testing, text, train, viz
+from minidil import (
+    analysis,
+    data,
+    deploy,
+    detect,
+    functional,
+    models,
+    nn,
+    optim,
+    parallel,
+    schedule,
+    testing,
+    text,
+    train,
+    viz,
+)
 from minidil.creation import (
     arange,
     eye,
@@ -64,6 +79,7 @@ __all__ = [
     "ones",
     "ones_like",
     "optim",
+    "parallel",
     "rand",
     "randint",
     "randn",

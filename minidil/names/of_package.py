@@ -25,7 +25,7 @@ HINTS: dict[str, str] = {
     "backends": "there is nothing to tune there: minidil.use('numpy' | 'numba' | 'cuda') says what computes",
     "hub": "minidil.models has networks, some with weights: minidil.models.vgg_small(pretrained='cifar10')",
     "jit": "there is nothing to compile: the kernels are",
-    "distributed": "there is one process",
+    "distributed": "use md.parallel",
     "complex*": "there are no complex numbers here",
     "save": "use minidil.checkpoint.save(path, {...})",
     "load": "use minidil.checkpoint.load(path)",

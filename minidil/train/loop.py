@@ -8,6 +8,7 @@ from typing import Any
 import minidil.functional as F
 from minidil.errors import OptionError
 from minidil.nn import Module
+from minidil.parallel import Share, Team
 from minidil.train.callbacks import Callback
 from minidil.train.folder import RunFolder
 from minidil.train.goal import Goal, Loss, Metric
@@ -17,6 +18,7 @@ from minidil.train.metrics import Loader
 from minidil.train.progress import Progress
 from minidil.train.session import Session, described
 from minidil.train.state import Optimizer, Run, Schedule
+from minidil.train.together import TeamSession, begin_alike
 
 
 def fit(
@@ -39,6 +41,7 @@ def fit(
     loss: Loss = F.cross_entropy,
     metrics: Mapping[str, Metric] | None = None,
     best: str | None = None,
+    team: Team | None = None,
 ) -> History:
     """Train `model`, and leave it with the weights of its best epoch, in evaluation mode.
 
@@ -62,6 +65,10 @@ def fit(
     config: what to record in config.json beside what fit itself knows.
     clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a better one.
     label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
+    team: the ranks that train together, from `parallel.join`; each calls fit alike and has the whole loaders. `train` and `val`
+        are divided among them batch by batch, their gradients added up, so that a step is that of one process; all end with
+        the same weights and history. Rank 0 decides how they begin, prints, and alone touches `out`, where another number of
+        ranks, or one process, can resume. What a model draws itself, as dropout does, each rank draws from a stream of its own.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
         OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit, or
@@ -77,6 +84,7 @@ def fit(
     if val is None and patience is not None:
         wanted = f"{'lower' if goal.lowest else 'higher'} validation {goal.by}"
         raise OptionError(f"fit: patience={patience} waits for a {wanted}, and val is None")
+    train = Share(train, team) if team else train
     callbacks = tuple(callbacks)
     history = History(by=goal.by, lowest=goal.lowest)
     run = Run(
@@ -89,7 +97,8 @@ def fit(
         callbacks=callbacks,
         metrics=tuple(goal.metrics),
     )
-    folder = RunFolder(out) if out is not None else None
+    leads = team is None or team.rank == 0
+    folder = RunFolder(out) if out is not None and leads else None
     with folder.held(resume) if folder else nullcontext():
         if folder:
             options = {"clip_norm": clip_norm, "patience": patience, "label_smoothing": label_smoothing}
@@ -98,13 +107,16 @@ def fit(
                 folder.take_up(run, record)
             else:
                 folder.create(record)
+        if team:
+            begin_alike(run, team)
         printer = Progress()
-        watchers = [*([printer] if progress else []), *callbacks]
+        watchers = [*([printer] if progress and leads else []), *callbacks]
         for watcher in watchers:
             watcher.on_start(run)
 
-        with Interrupts(active=folder is not None) as interrupts, closing(printer):
-            session = Session(run, watchers, folder, interrupts, clip_norm, goal, save_every)
+        with Interrupts(active=folder is not None or team is not None) as interrupts, closing(printer):
+            parts = (run, watchers, folder, interrupts, clip_norm, goal, save_every)
+            session = TeamSession(*parts, team) if team else Session(*parts)
             while run.epoch < epochs and not run.stop and (patience is None or run.waited < patience):
                 session.epoch(train, val)
 

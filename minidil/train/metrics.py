@@ -1,7 +1,7 @@
 """Loss and metrics over many batches."""
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -70,6 +70,18 @@ class Sums:
             entry = self.metrics.setdefault(name, [0, 0])
             entry[:] = entry[0] + total, entry[1] + (values.size if values.ndim else targets.size)
 
+    def numbers(self, names: Iterable[str]) -> list[float]:
+        """What `add_numbers` takes: loss and count, and both of each metric of these names."""
+        return [self.loss, self.count, *(number for name in names for number in self.metrics.get(name, (0, 0)))]
+
+    def add_numbers(self, names: Iterable[str], numbers: Sequence[float]) -> None:
+        """Add the `numbers` of others: float64, which holds every count exactly."""
+        self.loss += float(numbers[0])
+        self.count += int(numbers[1])
+        for name, total, count in zip(names, numbers[2::2], numbers[3::2], strict=True):
+            entry = self.metrics.setdefault(name, [0, 0])
+            entry[:] = entry[0] + float(total), entry[1] + int(count)
+
     def figures(self) -> dict[str, float]:
         """The means so far, "loss" first. Raises: DataError if nothing has been counted."""
         if self.count == 0:
@@ -105,6 +117,11 @@ def measure(
     model: Module, loader: Loader, goal: Goal, observe: Callable[[Array, Array], object] | None = None
 ) -> dict[str, float]:
     """What `evaluate` does, for a goal: {"loss": mean, metric: mean, ...}."""
+    return summed(model, loader, goal, observe).figures()
+
+
+def summed(model: Module, loader: Loader, goal: Goal, observe: Callable[[Array, Array], object] | None = None) -> Sums:
+    """The sums of which `measure` gives the means."""
     sums, was_training = Sums(), model.training
     model.eval()
     try:
@@ -123,4 +140,4 @@ def measure(
                     observe(outputs.numpy(), targets)
     finally:
         model.train(was_training)
-    return sums.figures()
+    return sums

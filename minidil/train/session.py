@@ -43,7 +43,7 @@ class Session:
 
     def epoch(self, train: Loader, val: Loader | None) -> None:
         """What is left of the current epoch, and its end."""
-        run, watched = self.run, _Watched(self.run, self.goal, self.clip_norm)
+        run, watched = self.run, self.watched()
         run.model.train()
         with ExitStack() as waiting:
             waiting.enter_context(waiting_explained("the training kernels", first=not self.warm))
@@ -51,19 +51,39 @@ class Session:
             for outputs, targets, loss in learn(run.model, batches, watched.loss, watched):
                 waiting.close()
                 self.warm = True
-                run.sums.add(loss, outputs, targets, self.goal.metrics, self.goal.count(targets))
+                self.count(outputs, targets, loss)
                 run.batch += 1
                 for watcher in self.watchers:
                     watcher.on_batch_end(run)
-                if self.folder and time.monotonic() - self.saved >= self.save_every:
+                if self.due():
                     self.save()
                 self.stop_if_asked()
         self._end(val)
 
+    def watched(self) -> "_Watched":
+        """What `learn` is given."""
+        return _Watched(self.run, self.goal, self.clip_norm)
+
+    def count(self, outputs: Array, targets: Array, loss: float) -> None:
+        """Add a batch to the figures of the epoch."""
+        self.run.sums.add(loss, outputs, targets, self.goal.metrics, self.goal.count(targets))
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self.folder is not None and time.monotonic() - self.saved >= self.save_every
+
+    def asked(self) -> bool:
+        """Whether Ctrl-C or SIGTERM has come."""
+        return self.interrupts.asked and self.folder is not None
+
+    def measured(self, val: Loader) -> dict[str, float]:
+        """The figures of validation."""
+        return measure(self.run.model, val, self.goal)
+
     def _end(self, val: Loader | None) -> None:
         """Measure, compare with the epochs before, and save."""
         run, learnt = self.run, self.run.sums.figures()
-        measured = dict.fromkeys(learnt, math.nan) if val is None else measure(run.model, val, self.goal)
+        measured = dict.fromkeys(learnt, math.nan) if val is None else self.measured(val)
         row: Row = {"epoch": run.epoch + 1}
         row |= {f"train_{name}": value for name, value in learnt.items()}
         row |= {f"val_{name}": value for name, value in measured.items()}
@@ -83,17 +103,18 @@ class Session:
 
     def stop_if_asked(self) -> None:
         """If Ctrl-C or SIGTERM has come: save, draw what there is, and leave by KeyboardInterrupt."""
-        if not self.interrupts.asked or not self.folder:
+        if not self.asked():
             return
         run = self.run
         self.save()
-        self.folder.draw(run.history)
+        if self.folder:
+            self.folder.draw(run.history)
         place = (
             f"in epoch {run.epoch + 1} after batch {run.batch} of {run.batches}"
             if run.batch
             else f"after epoch {run.epoch}"
         )
-        raise KeyboardInterrupt(f"stopped {place}; saved in {self.folder.path}")
+        raise KeyboardInterrupt(f"stopped {place}" + (f"; saved in {self.folder.path}" if self.folder else ""))
 
 
 class _Watched:

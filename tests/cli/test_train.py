@@ -101,6 +101,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "length": 1,
         "left_out": None,
         "hears": "log-mel",
+        "batch_norm": "local",
         "turn": True,
         "crop": 1,
         "crop_fill": "reflect",
