@@ -7,6 +7,8 @@ It needs the nuclei (datasets/nuclei.md), and runs that were made with one threa
     --dilations 1,1 --out RUNS/undilated-N
     --dilations 2 2,4,6 --out RUNS/trident-N
 
+What is stored is of dilated-0 and undilated-0.
+
 Of each, in the file with its command: average precision and recall of the boxes found in the test images, and of what its first
 stage proposes. Beside them the parts of Otsu's mask and of the mask of the U-Net that comes with minidil. detection.png shows
 what the first of the runs finds: in the best picture by F1, the one in the middle, the most crowded, and the worst.

@@ -17,7 +17,9 @@ and, to compare with twins, for the seeds N = 0, 1 and 2, `minidil train --data 
     --model aspp --out aspp-N
     --model aspp --dilations 1,1,1 --out aspp-undilated-N
 
-The file has the command of each. Of each: IoU and Dice, the means over the test images, the IoU over all of their pixels, and
+The file has the command of each; of ASPP, hybrid and even rows, the seeds 0 and 1.
+
+Of each: IoU and Dice, the means over the test images, the IoU over all of their pixels, and
 AP50 over their nuclei, in all and by kind of picture; the roughness of its answers (minidil.analysis.gridding); and the mean IoU
 when an image and its mirror image are answered together. Beside them Otsu's threshold, and the answer "background" everywhere.
 

@@ -205,7 +205,10 @@ def test_a_folder_of_images_and_masks(capsys: pytest.CaptureFixture[str], tmp_pa
         ("--data empty --model unet --size 12", "empty/images holds no image"),
         ("--data untested --model unet --size 12", "untested/test/masks/0.png holds the number 255, but the 2 classes"),
         ("--data nowhere --model unet", "neither a known set"),
-        ("--data black --model unet --size 12", "black: of 4 images to learn from, none has a pixel that is no background"),
+        (
+            "--data black --model unet --size 12",
+            "black: of 4 images to learn from, none has a pixel that is no background",
+        ),
         ("--data half --model unet --size 12", "half: holds test/ alone of train/ and test/"),
     ],
 )

@@ -87,7 +87,7 @@ def test_it_learns_a_picture_by_heart():
     model, rng = faster_rcnn(rng=np.random.default_rng(1)), np.random.default_rng(0)
     optimizer = md.optim.Adam(model.parameters(), lr=2e-3)
     x, truth = picture(), [Truth(BOXES)]
-    for _ in range(50):
+    for _ in range(60):
         optimizer.zero_grad()
         loss = model.loss(model(x), truth, rng=rng)
         loss.backward()
