@@ -4,7 +4,7 @@
 space for both samplers, no pruning, and as many trials; SEEDS are those of the samplers, while all trainings have seed 0. Trials
 are compared by the accuracy on 30 % of the training images (432). The test images (360) are looked at once a search, by the
 trial that it found best. `best` is the best validation accuracy after so many trials; `means` are over the seeds.
-It needs Optuna (`pip install -e ".[sweep]"`) and takes a quarter of an hour of one core.
+It needs Optuna (`pip install -e ".[sweep]"`) and takes five minutes of one core.
 """
 
 from __future__ import annotations
