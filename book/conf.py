@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "minidil"
 author = "minidil"
 version = release = __version__
-copyright = "MIT licence"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "reference", "pages"]
 
 include_patterns = [
@@ -46,6 +45,7 @@ html_title = "minidil"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,

@@ -96,12 +96,17 @@ def _add_files(app: Sphinx) -> None:
 
 def _mend_pages(app: Sphinx, error: Exception | None) -> None:
     """Mend what Sphinx writes against the rules of accessible pages: names that differ from the text, lists without terms."""
-    if error is None and app.builder.format == "html":
+    if error is None and app.builder.name == "html":
         for path in Path(app.outdir).rglob("*.html"):
             text = path.read_text(encoding="utf-8")
             for pattern, right in _MENDED.items():
                 text = pattern.sub(right, text)
             path.write_text(text, encoding="utf-8")
+        words = Path(app.outdir) / "_static" / "language_data.js"
+        # Chinese pages bring the stemmer of their English words along, and name one that does not exist: no search would start.
+        words.write_text(
+            words.read_text(encoding="utf-8").replace("ChineseStemmer", "EnglishStemmer"), encoding="utf-8"
+        )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
