@@ -1,9 +1,9 @@
 """Execute chapters in place, each in a fresh kernel: `python chapters/execute.py 02_dilation.ipynb ...`, or all of them.
 
 What is saved is the text, the code and its outputs, and nothing that changes from run to run: cell ids are counted, and time
-stamps, kernel versions and progress bars are left out. Executing a chapter twice on one machine gives the same bytes, but for
-cells tagged "timing", and chapter 9, which measures times. On another machine the last digits of a sum may differ: cells that
-print such digits are tagged "rounding", and a picture may differ in a pixel.
+stamps, kernel versions, progress bars and the line that excuses a wait for the compiler are left out. Executing a chapter twice
+on one machine gives the same bytes, but for cells tagged "timing", and chapter 9, which measures times. On another machine the
+last digits of a sum may differ: cells that print such digits are tagged "rounding", and a picture may differ in a pixel.
 
 A cell tagged "parameters" begins with numbers that a reader may change. Its metadata list what else they may be, as code:
 "alternatives": [{"d": "3"}, {"d": "1"}]. `execute(path, 0)` runs a chapter with the first entry of every such list.
@@ -92,12 +92,20 @@ def tidy(notebook: Any) -> Any:
             described = {"alt": cell.metadata["alt"]} if "alt" in cell.metadata else {}
             if "hide-input" in cell.metadata.get("tags", []):
                 cell.metadata["jupyter"] = {"source_hidden": True}
-            cell.outputs = merged(cell.outputs)
+            cell.outputs = [output for output in map(without_waiting, merged(cell.outputs)) if output.get("text") != ""]
             for output in cell.outputs:
                 if "metadata" in output:
                     pictures = [kind for kind in output.data if kind.startswith("image/")]
                     output.metadata = {kind: described for kind in pictures if described}
     return notebook
+
+
+def without_waiting(output: Any) -> Any:
+    """The output without the line that says why nothing happens for a while: whether it comes is a matter of the machine."""
+    if output.output_type == "stream":
+        lines = output.text.splitlines(keepends=True)
+        output.text = "".join(line for line in lines if not line.startswith("compiling the "))
+    return output
 
 
 def merged(outputs: list[Any]) -> list[Any]:

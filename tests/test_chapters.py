@@ -288,7 +288,10 @@ def test_streams_are_joined_and_what_changes_is_left_out() -> None:
     v4 = nbformat.v4
     kept = {"tags": ["figure"], "alternatives": [{"d": "3"}], "alt": "a line"}
     cell = v4.new_code_cell("print(1)", metadata={"execution": {"when": "now"}, **kept})
-    cell.outputs = [v4.new_output("stream", name="stdout", text=text) for text in ("1\n", "2\n")]
+    cell.outputs = [
+        v4.new_output("stream", name="stdout", text=text)
+        for text in ("1\n", "compiling the training kernels: wait\n2\n")
+    ]
     notebook = _execute_module().tidy(
         v4.new_notebook(
             cells=[cell],

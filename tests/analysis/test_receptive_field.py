@@ -34,7 +34,7 @@ def test_it_is_where_the_gradient_is_not_zero(case) -> None:
     check(case)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero_at_length(case) -> None:
