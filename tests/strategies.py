@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from minidil.kernels.geometry import Window
 
 LAYOUTS = ("contiguous", "channels-last", "transposed", "sliced", "reversed", "read-only")
+
+
+def examples(most: int) -> settings:
+    """So many examples; in the fast part as small a share of them as it draws of the usual 40 (conftest.py), but five or all."""
+    usual, here = settings.get_profile("minidil").max_examples, settings().max_examples
+    return settings(max_examples=max(min(most, 5), most * here // usual))
 
 
 @dataclass(frozen=True)

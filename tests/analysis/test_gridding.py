@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import examples
 
 import minidil as md
 from minidil import nn
@@ -27,7 +28,7 @@ def measured(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, ...]]:
     return rng.standard_normal((draw(st.integers(1, 2)), draw(st.integers(1, 2)), *size)), period
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(measured())
 def test_the_share_is_that_of_the_spectrum_at_the_multiples_of_one_over_d(case) -> None:
     maps, period = case
@@ -38,7 +39,7 @@ def test_the_share_is_that_of_the_spectrum_at_the_multiples_of_one_over_d(case) 
     assert gridding(maps, period).share == pytest.approx(at_d / every)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(measured(), st.floats(0.1, 10), st.floats(-5, 5))
 def test_it_has_no_unit_and_is_1_for_a_map_of_that_period(case, factor, offset) -> None:
     maps, period = case

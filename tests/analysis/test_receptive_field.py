@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from random_networks import Twice, by_gradient, networks, positive
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -28,21 +29,21 @@ def check(case: tuple[nn.Module, nn.Module, tuple[int, ...], tuple[int, ...]]) -
         assert where <= set(seen.positions)  # borders only take away
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero(case) -> None:
     check(case)
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero_at_length(case) -> None:
     check(case)
 
 
 @pytest.mark.long
-@settings(max_examples=3000)
+@examples(3000)
 @given(networks())
 def test_it_is_where_the_gradient_is_not_zero_at_greater_length(case) -> None:
     check(case)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from random_networks import built, layers, shape_after
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -64,7 +65,7 @@ def check(case: tuple[nn.Module, tuple[int, ...], bool], output_stride: int) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@examples(25)
 @given(strided(), st.sampled_from((1, 1, 2, 3, 4)))
 def test_the_old_output_is_in_the_new_one(case, output_stride: int) -> None:
     with md.use("numpy"):
@@ -72,7 +73,7 @@ def test_the_old_output_is_in_the_new_one(case, output_stride: int) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=1000)
+@examples(1000)
 @given(strided(), st.sampled_from((1, 1, 2, 3, 4)))
 def test_the_old_output_is_in_the_new_one_at_length(case, output_stride: int) -> None:
     with md.use("numpy"):

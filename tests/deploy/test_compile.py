@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -95,7 +96,7 @@ def networks(draw: st.DrawFn) -> nn.Module:
     return shaken(nn.Sequential(*layers, nn.GlobalAvgPool(), nn.Flatten(), nn.Linear(channels, 5)))
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(networks(), st.sampled_from(((3, 12, 12), (3, 8, 20))))
 def test_random_networks(model: nn.Module, shape: tuple[int, ...]) -> None:
     agree(model, shape)

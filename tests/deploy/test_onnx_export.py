@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx_runtimes import agree, reference
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -309,14 +310,14 @@ def holds(network: tuple[nn.Module, tuple[int, ...]]) -> None:
 
 
 @given(networks())
-@settings(max_examples=12, deadline=None)
+@examples(12)
 def test_random_networks(network: tuple[nn.Module, tuple[int, ...]]) -> None:
     holds(network)
 
 
 @pytest.mark.slow
 @given(networks())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_many_random_networks(network: tuple[nn.Module, tuple[int, ...]]) -> None:
     holds(network)
 

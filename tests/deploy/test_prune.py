@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -148,7 +149,7 @@ def check(model: nn.Module, pruned: deploy.Pruned) -> None:
     assert np.abs(found - wanted).max() <= 2e-5 * max(1, np.abs(wanted).max())
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
     st.sampled_from(((4, 1), (4, 2), (4, 4), (6, 3))),

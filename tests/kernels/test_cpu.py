@@ -3,11 +3,11 @@
 import kernel_checks as checks
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
+from strategies import LAYOUTS, conv_cases, examples, laid_out, tolerance, windows
 
 from minidil.errors import OptionError
 from minidil.kernels import cpu, reference
@@ -41,7 +41,7 @@ def test_convolution(case, count):
 
 
 @pytest.mark.long
-@settings(max_examples=1500)
+@examples(1500)
 @given(conv_cases(), st.integers(1, 3))
 def test_convolution_on_many_windows(case, count):
     with using_threads(count):
@@ -70,7 +70,7 @@ def test_work_is_done_in_pieces_of_any_size(case, size, count):
             assert_array_equal(found, reference.max_pool_grad(grad, first, case.window))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(conv_cases(max_axes=2, max_work=4000))
 def test_convolution_equals_the_formula(case):
     checks.forward_equals_the_formula(cpu, case)
@@ -107,7 +107,7 @@ def test_an_input_of_nothing_but_padding():
 
 
 @pytest.mark.parametrize("algorithm", ["im2col", "direct", "winograd"])
-@settings(max_examples=40)
+@examples(40)
 @given(
     size=st.tuples(st.integers(1, 19), st.integers(1, 19)),
     dilation=st.tuples(st.integers(1, 4), st.integers(1, 4)),
@@ -157,7 +157,7 @@ def pool_arrays(window, layout, dtype, values, seed):
     return laid_out(x.astype(dtype), layout), laid_out(rng.standard_normal((2, 3, *window.out)).astype(dtype), layout)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(max_axes=2, pooling=True), st.sampled_from([None, [np.nan, 1.0, -np.inf]]))
 def test_max_pool_against_loops(window, values):
     x, grad = pool_arrays(window, "contiguous", np.float64, values, seed=0)

@@ -8,11 +8,11 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, laid_out, tolerance, windows
+from strategies import LAYOUTS, examples, laid_out, tolerance, windows
 
 from minidil.kernels import reference
 from minidil.kernels.backend import active, use
@@ -88,7 +88,7 @@ SPECIAL = {
 
 
 @pytest.mark.parametrize("values", SPECIAL)
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_max_pool(values, data, channels, batch, dtype, count):
     one_pixel = st.sampled_from([Window.of((1,), 1), Window.of((1, 1), 3, 2, 1)])
@@ -119,7 +119,7 @@ def test_max_pool_of_arrays_that_repeat_themselves():
     assert_array_equal(dx, reference.max_pool_grad(grad, winner, window))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(window=windows(), data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_sums_of_windows(window, data, channels, batch, dtype, count):
     rng, shape = np.random.default_rng(data.draw(st.integers(0, 2**16))), (batch, channels, *window.size)
@@ -144,7 +144,7 @@ CHANNEL_KERNELS = [
 
 
 @pytest.mark.parametrize("name", CHANNEL_KERNELS)
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data(), channels=CHANNELS, spatial=SPATIAL, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_channel_kernels(name, data, channels, spatial, batch, dtype, count):
     if name == "channel_moments":
@@ -192,7 +192,7 @@ def check_channel_kernel(name, shape, dtype, count, arranged, offset=0):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@settings(max_examples=15)
+@examples(15)
 @given(
     data=st.data(),
     shape=st.sampled_from([(0, 3), (1, 1), (2, 5), (5, 17), (130, 33), (3, 2100)]),
@@ -221,7 +221,7 @@ def test_a_long_row_is_summed_as_precisely_as_in_float64():
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-@settings(max_examples=15)
+@examples(15)
 @given(data=st.data(), channels=CHANNELS, batch=BATCH, dtype=FLOATS, count=THREADS)
 def test_resampling(ndim, data, channels, batch, dtype, count):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
@@ -248,7 +248,7 @@ ELEMENTWISE = ["relu", "relu_grad", "gelu", "gelu_grad", "silu", "silu_grad", "e
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
-@settings(max_examples=25)
+@examples(25)
 @given(
     data=st.data(),
     shape=st.one_of(st.lists(st.integers(0, 5), max_size=5).map(tuple), st.sampled_from([LARGE, (1,), (99_991,)])),
@@ -294,7 +294,7 @@ UPDATES = [
 
 
 @pytest.mark.parametrize(("name", "states", "options"), UPDATES)
-@settings(max_examples=15)
+@examples(15)
 @given(data=st.data(), shape=SHAPES, dtype=FLOATS, count=THREADS)
 def test_updates(name, states, options, data, shape, dtype, count):
     rng = np.random.default_rng(sum(shape))
@@ -303,7 +303,7 @@ def test_updates(name, states, options, data, shape, dtype, count):
     check(name, (theta, g, *(state or [None] * (name == "sgd_update"))), count, rtol=unit, atol=unit, **options)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(shape=SHAPES, layout=LAYOUT, dtype=FLOATS, count=THREADS)
 def test_square_sum(shape, layout, dtype, count):
     x = laid_out(np.asarray(1e25 * np.random.default_rng(0).standard_normal(shape), dtype), layout)
@@ -317,7 +317,7 @@ def test_square_sum(shape, layout, dtype, count):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@settings(max_examples=40)
+@examples(40)
 @given(
     data=st.data(),
     shape=st.one_of(
@@ -342,7 +342,7 @@ def test_softmax(name, data, shape, special, dtype, count):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@settings(max_examples=20)
+@examples(20)
 @given(data=st.data(), shape=st.sampled_from([(1,), (3, 4), (2, 5, 3), LARGE]), dtype=FLOATS, count=THREADS)
 def test_gradients_of_softmax(name, data, shape, dtype, count):
     axis, rng = data.draw(st.integers(0, len(shape) - 1)), np.random.default_rng(sum(shape))
@@ -375,7 +375,7 @@ def test_softmax_of_integers():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-@settings(max_examples=25)
+@examples(25)
 @given(
     data=st.data(),
     classes=CHANNELS,
@@ -403,7 +403,7 @@ def test_cross_entropy(smoothing, data, classes, spatial, batch, weighted, dtype
 # --- adding at an index
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data(), shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), dtype=FLOATS, count=THREADS)
 def test_take_and_scatter_add(data, shape, dtype, count):
     axis = data.draw(st.integers(0, len(shape) - 1))
@@ -430,7 +430,7 @@ def test_what_is_not_there_is_named(shape, index):
 # --- matrix products
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     sizes=st.tuples(*[st.sampled_from([0, 1, 3, 17])] * 3),
     layouts=st.tuples(LAYOUT, LAYOUT),

@@ -4,11 +4,11 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, ConvCase, laid_out, tolerance, windows
+from strategies import LAYOUTS, ConvCase, examples, laid_out, tolerance, windows
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
@@ -125,7 +125,7 @@ def check(case, count, alike=False):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=20)
+@examples(20)
 @given(data=st.data(), count=THREADS)
 def test_every_algorithm_on_every_kind_of_layer(kind, data, count):
     check(data.draw(layers(kind)), count)
@@ -133,14 +133,14 @@ def test_every_algorithm_on_every_kind_of_layer(kind, data, count):
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=300)
+@examples(300)
 @given(data=st.data(), count=THREADS)
 def test_every_algorithm_on_many_layers(kind, data, count):
     check(data.draw(layers(kind)), count)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=10)
+@examples(10)
 @given(data=st.data(), count=THREADS)
 def test_arrays_that_repeat_themselves(kind, data, count):
     """Broadcast views are read-only and have strides of 0: one image for a whole batch, one number for a whole gradient."""

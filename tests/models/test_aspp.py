@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_networks import by_gradient, positive
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -98,7 +99,7 @@ def test_its_field_is_the_union_of_unequal_branches() -> None:
     assert [layer.size for layer in line.layers if layer.kind == "Conv1d"] == [(1,), (3,), (7,), (9,), (9,)]
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=3),
     st.integers(0, 8),

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import examples
 
 import minidil as md
 from minidil import nn
@@ -80,7 +81,7 @@ def networks(draw: st.DrawFn) -> nn.Module:
     return moved_statistics(model, rng)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(model=networks(), frames=st.sampled_from([1, 3, 5]), length=st.integers(1, 6))
 def test_equal_frames_get_the_answer_of_the_image(model: nn.Module, frames: int, length: int) -> None:
     with md.use("numpy"):

@@ -3,9 +3,9 @@
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import windows
+from strategies import examples, windows
 
 import minidil as md
 import minidil.functional as F
@@ -33,7 +33,7 @@ def entries(channels, window):
                 yield c * len(taps) + number, column, (c, *place) if inside else None
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows())
 def test_unfold(backend, window):
     x = drawn(2, 3, *window.size)
@@ -45,7 +45,7 @@ def test_unfold(backend, window):
     check_adjoint(lambda x: F.unfold(x, **options_of(window)), x)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows())
 def test_fold(backend, window):
     cols = drawn(2, 3 * window.taps, int(np.prod(window.out)))

@@ -3,10 +3,10 @@
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import conv_cases, tolerance
+from strategies import conv_cases, examples, tolerance
 
 import minidil as md
 import minidil.functional as F
@@ -21,7 +21,7 @@ def drawn(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(conv_cases(max_work=3000))
 def test_conv_equals_the_formula(backend, case):
     y = F.conv(case.x, case.weight, case.bias, **case.options)
@@ -30,14 +30,14 @@ def test_conv_equals_the_formula(backend, case):
     assert_allclose(y.numpy(), expected, **tolerance(case.x.dtype, 400))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(SMALL)
 def test_conv_gradients(backend, case):
     arrays = [case.x, case.weight] + ([] if case.bias is None else [case.bias])
     check_gradients(F.conv, *arrays, directions=1, **case.options)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(SMALL)
 def test_conv_is_linear_in_input_and_in_weight(backend, case):
     check_adjoint(lambda x: F.conv(x, case.weight, **case.options), case.x)
@@ -45,7 +45,7 @@ def test_conv_is_linear_in_input_and_in_weight(backend, case):
 
 
 @pytest.mark.slow
-@settings(max_examples=250)
+@examples(250)
 @given(conv_cases(dtypes=(np.float64,), max_work=30000))
 def test_conv_gradients_on_many_windows(backend, case):
     arrays = [case.x, case.weight] + ([] if case.bias is None else [case.bias])
@@ -62,7 +62,7 @@ def test_every_entry_of_every_gradient(backend, ndim):
     )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(SMALL)
 def test_dilation_is_convolution_with_the_kernel_spelled_out(backend, case):
     options = case.options | {"dilation": 1}
@@ -169,7 +169,7 @@ def transposes(draw):
 
 
 class TestTranspose:
-    @settings(max_examples=40)
+    @examples(40)
     @given(transposes())
     def test_it_is_the_adjoint_of_conv(self, backend, drawn_case):
         case, extra = drawn_case
@@ -191,7 +191,7 @@ class TestTranspose:
         assert image.shape == x.shape
         assert_allclose(np.vdot(image, x), np.vdot(u, y), rtol=1e-9, atol=1e-9)
 
-    @settings(max_examples=20)
+    @examples(20)
     @given(SMALL)
     def test_gradients(self, backend, case):
         window = (
@@ -335,7 +335,7 @@ def test_one_image_without_a_batch_axis(backend, size, bias):
         check_gradients(function, *arrays, directions=1, **options)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.data())
 def test_output_padding_up_to_the_dilation(backend, data):
     """Against a scatter with nested loops, of which the positions behind the last tap are what they were: zero."""

@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from strategies import examples
 
 import minidil.functional as F
 from minidil.errors import DtypeError, OptionError, ShapeError
@@ -41,7 +42,7 @@ def drawn(shapes):
     return [np.asarray(np.random.default_rng(i).standard_normal(shape)) for i, shape in enumerate(shapes)]
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(expressions())
 def test_against_numpy(backend, case):
     subscripts, shapes = case

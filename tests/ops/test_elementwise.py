@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -31,7 +32,7 @@ def gradient_of(function, *arrays, upstream=None):
 
 
 @pytest.mark.parametrize("name", BINARY)
-@settings(max_examples=25)
+@examples(25)
 @given(shapes=PAIRS)
 def test_binary_ops_broadcast_like_numpy(backend, name, shapes):
     a, b = (positive(shape, seed) for seed, shape in enumerate(shapes.input_shapes))
@@ -41,7 +42,7 @@ def test_binary_ops_broadcast_like_numpy(backend, name, shapes):
     check_gradients(getattr(F, name), a, b, directions=1)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(shapes=mutually_broadcastable_shapes(num_shapes=3, max_dims=3, min_side=0, max_side=3))
 def test_where_broadcasts_all_three(backend, shapes):
     first, *rest = shapes.input_shapes

@@ -6,9 +6,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -68,7 +69,7 @@ def cases(draw):
     return mode, draw(sizes), draw(sizes), mode != "nearest" and draw(st.booleans())
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(cases())
 def test_sizes(backend, case):
     mode, before, after, align = case
@@ -78,7 +79,7 @@ def test_sizes(backend, case):
     check_adjoint(lambda x: F.interpolate(x, size=after, mode=mode, align_corners=align), x)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(cases(), st.lists(st.sampled_from([0.5, 0.75, 1.0, 1.3, 2.0, 2.5, 3.0]), min_size=3, max_size=3))
 def test_scale_factors(backend, case, scales):
     mode, before, _, align = case

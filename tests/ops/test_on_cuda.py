@@ -11,7 +11,7 @@ import kernel_checks as checks
 import numpy as np
 import pytest
 from cuda_cases import Hosted
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices, integer_array_indices, mutually_broadcastable_shapes
 from normalised import batch_norm, layer_norm
@@ -20,14 +20,14 @@ from ops.test_every_op import CASES
 from ops.test_operator_samples import SAMPLES
 from ops.test_reduce import NAMES as REDUCTIONS
 from ops.test_reduce import shapes_and_axes
-from strategies import conv_cases, windows
+from strategies import conv_cases, examples, windows
 
 import minidil as md
 import minidil.functional as F
 from minidil.errors import DtypeError
 from minidil.kernels.cuda.target import problem
 
-EXAMPLES = settings(max_examples=8)
+EXAMPLES = examples(8)
 QUICK = {"add", "batch_norm", "conv", "cross_entropy", "linear", "max_pool", "relu", "softmax", "transpose"}
 
 
@@ -199,7 +199,7 @@ class TestLinear:
 @pytest.mark.slow
 class TestConv:
     @pytest.mark.parametrize("version", ["naive", "coalesced", "tiled", "registers", "fast"])
-    @settings(max_examples=10)
+    @examples(10)
     @given(case=conv_cases(dtypes=(np.float32,), max_work=4000))
     def test_kernels(self, version, case):
         kernels = device()

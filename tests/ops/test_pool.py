@@ -3,10 +3,10 @@
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import windows
+from strategies import examples, windows
 
 import minidil as md
 import minidil.functional as F
@@ -31,7 +31,7 @@ def geometry(window):
     return window.kernel, window.stride, window.padding, window.dilation
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(pooling=True))
 def test_max_pool(backend, window):
     x = drawn(2, 2, *window.size)
@@ -39,7 +39,7 @@ def test_max_pool(backend, window):
     check_gradients(F.max_pool, x, directions=1, **settings_of(window))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows())
 def test_avg_pool(backend, window):
     x = drawn(2, 2, *window.size)
@@ -49,7 +49,7 @@ def test_avg_pool(backend, window):
     check_gradients(F.avg_pool, x, directions=1, **settings_of(window))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(pooling=True))
 def test_avg_pool_without_counting_the_padding(backend, window):
     x, options = drawn(2, 2, *window.size), settings_of(window) | {"count_include_pad": False}
@@ -119,7 +119,7 @@ def test_integers(backend):
 
 
 class TestAdaptive:
-    @settings(max_examples=30)
+    @examples(30)
     @given(st.lists(st.tuples(st.integers(1, 8), st.integers(1, 9)), min_size=1, max_size=3))
     def test_against_loops(self, backend, axes):
         size, out = zip(*axes, strict=True)
@@ -183,7 +183,7 @@ def ceil_windows(draw):
 
 class TestCeilMode:
     @pytest.mark.slow
-    @settings(max_examples=60)
+    @examples(60)
     @given(ceil_windows())
     def test_against_loops_over_the_windows(self, backend, case):
         size, kernel, stride, padding, dilation = case
@@ -260,7 +260,7 @@ class TestDivisor:
 
 
 class TestIndices:
-    @settings(max_examples=30)
+    @examples(30)
     @given(windows(pooling=True))
     def test_they_name_the_winners(self, backend, window):
         x = np.random.default_rng(0).integers(0, 4, (2, 3, *window.size)).astype(float)  # with ties

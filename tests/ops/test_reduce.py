@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -31,7 +32,7 @@ def drawn(shape):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=30)
+@examples(30)
 @given(case=shapes_and_axes(), keepdims=st.booleans())
 def test_values_and_gradients(backend, name, case, keepdims):
     shape, axis = case

@@ -3,10 +3,11 @@
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices, integer_array_indices
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import examples
 
 import minidil as md
 import minidil.functional as F
@@ -112,7 +113,7 @@ class TestFlatten:
 
 
 class TestGetitem:
-    @settings(max_examples=40)
+    @examples(40)
     @given(st.data())
     def test_basic_indices(self, data):
         x = drawn((3, 4, 2))
@@ -120,7 +121,7 @@ class TestGetitem:
         assert_array_equal(md.tensor(x)[index].numpy(), x[index])
         check_gradients(lambda x: x[index], x, directions=1)
 
-    @settings(max_examples=40)
+    @examples(40)
     @given(st.data())
     def test_integer_arrays(self, data):
         x = drawn((3, 4, 2))

@@ -4,8 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import examples
 
 import minidil as md
 from minidil import models, text
@@ -65,7 +66,7 @@ sentence = st.integers(0, 6).flatmap(
 )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(sentence, max_size=4), st.booleans())
 def test_scores_count_equal_stretches(sentences, strict: bool) -> None:
     said, true = ([pair[side] for pair in sentences] for side in (0, 1))

@@ -7,8 +7,9 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import examples
 
 from minidil.errors import DataError, OptionError
 from minidil.text.wordpiece import WordPiece, words
@@ -73,7 +74,7 @@ def test_against_the_library_itself(tokenizer: WordPiece) -> None:
     ]
     some = "abcunwatchable éüñİßſςΣ'-,.$#[]0\t\u0301\u200b中文가"
 
-    @settings(max_examples=300)
+    @examples(300)
     @given(st.text(st.one_of(st.sampled_from(some), st.sampled_from(settled)), max_size=130))
     def same(text: str) -> None:
         assert tokenizer.pieces(text) == oracle.encode(text).tokens

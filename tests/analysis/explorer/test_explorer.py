@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from random_networks import Twice, networks
+from strategies import examples
 
 import minidil as md
 from minidil import nn
@@ -19,7 +20,7 @@ from minidil.analysis.taps import Slide, Spread
 from minidil.errors import OptionError
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(networks())
 def test_its_last_layer_sees_what_the_model_sees(case) -> None:
     model, _, shape, at = case

@@ -4,10 +4,10 @@ import kernel_checks as checks
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import LAYOUTS, conv_cases, laid_out, tolerance, windows
+from strategies import LAYOUTS, conv_cases, examples, laid_out, tolerance, windows
 
 from minidil.kernels import reference
 from minidil.kernels.geometry import Window
@@ -16,7 +16,7 @@ from minidil.kernels.reference.conv import col2im, im2col, patches
 ORACLES = [oracles.conv_loops, oracles.conv_scipy, oracles.conv_space_to_batch]
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(conv_cases(max_work=4000))
 def test_forward_equals_the_formula(case):
     checks.forward_equals_the_formula(reference, case)
@@ -28,13 +28,13 @@ def test_forward_equals_faster_oracles(oracle, case):
     checks.forward_equals_the_formula(reference, case, oracle)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(conv_cases(max_work=4000))
 def test_grad_input_scatters(case):
     checks.grad_input_scatters(reference, case)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(conv_cases(max_work=4000))
 def test_grad_weight_correlates(case):
     checks.grad_weight_correlates(reference, case)
@@ -46,7 +46,7 @@ def test_both_gradients_are_adjoints(case):
 
 
 @pytest.mark.long
-@settings(max_examples=400)
+@examples(400)
 @given(conv_cases(max_work=40000))
 def test_everything_on_many_windows(case):
     for oracle in ORACLES:
@@ -119,7 +119,7 @@ def drawn(window, layout, dtype=np.float64, shape=(2, 3), seed=0, levels=None):
     return laid_out((values if levels is None else np.round(values * levels)).astype(dtype), layout)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(pooling=True), st.sampled_from(LAYOUTS), st.sampled_from([None, 1]))
 def test_max_pool(window, layout, levels):
     x = drawn(window, layout, levels=levels)
@@ -128,7 +128,7 @@ def test_max_pool(window, layout, levels):
     checks.max_pool_grad_goes_to_the_winner(reference, x, window, grad)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(), st.sampled_from(LAYOUTS))
 def test_window_sum_and_spread(window, layout):
     x, grad = drawn(window, layout), np.random.default_rng(1).standard_normal((2, 3, *window.out))
@@ -136,7 +136,7 @@ def test_window_sum_and_spread(window, layout):
     checks.window_spread_is_the_adjoint(reference, x, window, grad)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(windows(max_axes=2, pooling=True), st.integers(0, 99))
 def test_max_pool_of_nan_and_infinity(window, seed):
     x = np.random.default_rng(seed).choice([np.nan, np.inf, -np.inf, -np.inf, 0.0, -0.0], (2, 3, *window.size))
