@@ -1,7 +1,7 @@
 """What a sum over two ranks takes: `python chapters/measured/messages.py` writes messages.json.
 
-It needs mpi4py, and an mpiexec beside this Python. Of each length in bytes the file has the shortest of many times that the sum of
-so much float32 took, since other programs can only make it longer.
+It needs mpi4py, and an mpiexec beside this Python. Of each length in bytes the file has the shortest of many times that the sum
+of so much float32 took, since other programs can only make it longer.
 """
 
 from __future__ import annotations

@@ -65,10 +65,11 @@ def fit(
     config: what to record in config.json beside what fit itself knows.
     clip_norm: largest global norm of the gradient. patience: stop after so many epochs without a better one.
     label_smoothing: share of cross-entropy's target spread evenly over all classes; the figures for `val` are without it.
-    team: the ranks that train together, from `parallel.join`; each calls fit alike and has the whole loaders. `train` and `val`
-        are divided among them batch by batch, their gradients added up, so that a step is that of one process; all end with
-        the same weights and history. Rank 0 decides how they begin, prints, and alone touches `out`, where another number of
-        ranks, or one process, can resume. What a model draws itself, as dropout does, each rank draws from a stream of its own.
+    team: the ranks that train together, from `parallel.joined`; each calls fit alike and has the whole loaders. `train` and `val`
+        are divided among them batch by batch, and gradients added up: but for batch norm, which has the statistics of a rank's
+        part unless `parallel.synchronise` has changed it, and dropout, which draws from a stream of the rank's own, a step is
+        that of one process. All end with the same weights and history. Rank 0 decides how they begin, prints, and alone touches
+        `out`, where any number of ranks can resume.
 
     Raises: TrainingError, naming the first layer whose output is not finite, when the loss is NaN or infinite;
         OptionError for bad options, or if `out` already holds a run; CheckpointError if the checkpoint does not fit, or
