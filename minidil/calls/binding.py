@@ -100,9 +100,9 @@ class Call:
         return place < len(self.operands) and self.operands[place] in self._optional
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Raise a DtypeError where an option is a number, or an array or None, and something else is given.
+        """Raise a DtypeError where an option is a float, or an array or None, and something else is given.
 
-        Which number or array it is, the op looks at.
+        Which it is, and whether an int is one, the op looks at.
         """
         for name, value in options.items():
             kind = self._annotations[name]
@@ -111,7 +111,7 @@ class Call:
             if kind == "Array | None" and not hasattr(value, "shape"):
                 raise DtypeError(f"{self.name}: {name} must be an array or a tensor, not {type(value).__name__}")
             number = isinstance(value, int | float) or getattr(value, "shape", None) == ()
-            if kind.removesuffix(" | None") in ("int", "float", "Scalar") and not number:
+            if kind.removesuffix(" | None") in ("float", "Scalar") and not number:
                 raise DtypeError(f"{self.name}: {name} must be a number, not {type(value).__name__}")
 
     def operand_name(self, place: int) -> str:

@@ -57,7 +57,7 @@ class Finder:
         if said := MODULES.get(name.removeprefix("minidil.")):
             raise NoSuchModuleError(f"there is no {name}; {said}", name=room)
         try:
-            getattr(sys.modules[room], word)
+            getattr(sys.modules.get(room), word)
         except NoSuchNameError as error:
             raise NoSuchModuleError(str(error), name=room) from None
         except AttributeError:

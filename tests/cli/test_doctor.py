@@ -243,6 +243,7 @@ def test_without_a_gpu_the_check_says_what_is_missing_and_json_is_written(tmp_pa
     assert json.loads((tmp_path / "found.json").read_text())["system"]["machine"]["peak"] == 100
 
 
+@pytest.mark.slow
 @emulated
 def test_chosen_ops_are_run_in_the_emulator_which_is_said(emulator, tmp_path, capsys):
     assert main(["doctor", "--cuda", "--ops", "add", "sum", "--json", str(tmp_path / "found.json")]) == 0

@@ -20,11 +20,12 @@ def _few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "model", "without", "loss"),
     [
         ("copy_memory", ["--model", "tcn", "--dilations", "1,2"], data.memoryless(6), "cross_entropy"),
-        pytest.param("adding", ["--model", "lstm"], 1 / 6, "mse_loss", marks=pytest.mark.slow),
+        ("adding", ["--model", "lstm"], 1 / 6, "mse_loss"),
     ],
 )
 def test_a_run_is_trained_measured_and_taken_up(

@@ -43,7 +43,7 @@ def shares(run: str, waves: np.ndarray, hears: str = "log-mel") -> np.ndarray:
         return F.softmax(model(md.tensor(heard(waves, 8000, hears)))).numpy()
 
 
-@pytest.mark.parametrize("hears", ["log-mel", "wave"])
+@pytest.mark.parametrize("hears", ["log-mel", pytest.param("wave", marks=pytest.mark.slow)])
 def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str], hears: str) -> None:
     assert main([*DIGITS, "--hears", hears, "--left-out", "theo", "--out", "run"]) == 0
     out = capsys.readouterr().out
@@ -93,6 +93,7 @@ def sing(folder: Path, count: int) -> None:
             wavfile.write(folder / name / f"{number}.wav", 16000, np.stack([wave, wave], axis=1).astype(np.float32))
 
 
+@pytest.mark.slow
 def test_a_folder_of_sounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sing(tmp_path / "tones", 10)
     words = [*TINY, "--epochs", "25", "--batch-size", "8", "--lr", "0.02"]
