@@ -59,7 +59,9 @@ with parallel.joined(patience=5.0) as team, md.use("numpy"):
 def on_ranks(count: int, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run Python on so many ranks."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    crowded = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}  # Open MPI takes no more than there are processors
+    crowded = {
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"
+    }  # Open MPI takes no more than there are processors
     return subprocess.run(
         [str(MPIEXEC), "-n", str(count), sys.executable, *words],
         env=os.environ | crowded | {"PYTHONPATH": paths, "NUMBA_NUM_THREADS": "1"},

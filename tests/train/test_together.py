@@ -59,7 +59,7 @@ def close(state: dict[str, Any], other: dict[str, Any], within: float) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "within"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_ranks_end_alike_and_as_one_process_does(size: int, dtype: Any, within: float) -> None:
     state, history = fitted(None, dtype)
     runs = on_ranks(size, lambda team: fitted(team, dtype))
@@ -98,7 +98,7 @@ def test_the_running_statistics_of_local_batch_norm_are_the_mean_over_the_ranks(
         np.testing.assert_allclose(var, np.mean(means[1], axis=0), rtol=1e-13)
 
 
-@pytest.mark.parametrize("after", [None, 3])
+@pytest.mark.parametrize("after", [pytest.param(None, marks=pytest.mark.slow), 3])
 def test_rank_0_alone_writes_the_folder_and_another_number_of_ranks_goes_on(tmp_path: Path, after: int | None) -> None:
     whole, history = fitted(None)
     stopping = [] if after is None else [tiny_runs.StopAt(after)]
