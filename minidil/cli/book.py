@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh_CN")
 MOST_BYTES = 3_000_000  # of a page, without its pictures
-_SPHINX = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba")
+_EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
+_PRINTED = ("README.html", "chapters/[0-9]*.html", "chapters/exercises/[0-9]*.html", "glossary.html")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _EPILOG = """
 minidil book site/
@@ -55,11 +56,10 @@ def run(args: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
         source, site = Path(folder, "source"), Path(folder, "html")
         lay_out(checkout, source)
-        _sphinx(checkout, "html", args.language, source, site)
+        _sphinx(checkout, args.language, source, site)
         check_pages(site)
         if args.pdf:
-            _sphinx(checkout, "singlehtml", args.language, source, Path(folder, "single"))
-            _print(Path(folder, "single", "index.html"), args.pdf)
+            _print(site, args.pdf)
         shutil.rmtree(args.out, ignore_errors=True)
         shutil.copytree(site, args.out)
     pages = list(args.out.rglob("*.html"))
@@ -85,7 +85,7 @@ def _checkout() -> Path:
 
 def _check(out: Path, pdf: Path | None) -> None:
     """All that can be said before the work."""
-    if absent := [name for name in _SPHINX if find_spec(name) is None]:
+    if absent := [name for name in _EXTRA if find_spec(name) is None]:
         raise BackendError(f"book: needs {', '.join(absent)}: pip install -e '.[book]'")
     check_folder("OUT", out)
     if out.is_dir() and any(out.iterdir()) and not (out / "searchindex.js").is_file():
@@ -112,23 +112,34 @@ def lay_out(checkout: Path, source: Path) -> None:
     shutil.copytree(checkout / "book", source, ignore=unwanted, dirs_exist_ok=True)
 
 
-def _sphinx(checkout: Path, builder: str, language: str, source: Path, out: Path) -> None:
+def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
     """Raises: DataError with what Sphinx says; a warning is an error."""
-    command: list[str | Path] = [sys.executable, "-m", "sphinx"]
-    command += ["-W", "--keep-going", "-q", "-b", builder, "-D", f"language={language}"]
-    command += ["-d", out.parent / "read", source, out]  # what one builder has read, the next one need not
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", f"language={language}"]
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(
+        [*command, source, out], env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True
+    )
     if ended.returncode:
         raise DataError(f"book: Sphinx did not make the pages: {ended.stderr.replace(str(source), '')}")
 
 
-def _print(page: Path, pdf: Path) -> None:
-    """Raises: BackendError if the browser prints nothing."""
+def _print(site: Path, pdf: Path) -> None:
+    """README, chapters, exercises and glossary, printed one by one and bound.
+
+    Raises: BackendError if the browser prints nothing.
+    """
+    from pypdf import PdfWriter
+
     command = [_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
-    waits = "--virtual-time-budget=600000"  # for the formulas
-    ended = subprocess.run(
-        [*command, waits, f"--print-to-pdf={pdf.absolute()}", page.as_uri()], capture_output=True, text=True
-    )
-    if not pdf.is_file():
-        raise BackendError(f"book: the browser printed nothing: {ended.stderr.strip()}")
+    waits = "--virtual-time-budget=20000"  # milliseconds of the page's own clock, for the formulas
+    book, sheets = PdfWriter(), site.with_suffix(".pdf")
+    for pattern in _PRINTED:
+        for page in sorted(site.glob(pattern)):
+            ended = subprocess.run(
+                [*command, waits, f"--print-to-pdf={sheets}", page.as_uri()], stderr=subprocess.PIPE, text=True
+            )
+            if not sheets.is_file():
+                raise BackendError(f"book: the browser printed nothing of {page.name}: {ended.stderr.strip()}")
+            book.append(sheets, outline_item=page.relative_to(site).with_suffix("").as_posix())
+            sheets.unlink()
+    book.write(pdf)

@@ -37,7 +37,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module", params=book.LANGUAGES)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for name in ("sphinx", "myst_nb", "sphinx_book_theme", "jieba"):
+    for name in ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf"):
         pytest.importorskip(name)
     out: Path = tmp_path_factory.mktemp("site") / request.param
     assert main(["book", str(out), "--language", request.param]) == 0
