@@ -207,7 +207,7 @@ def test_refused() -> None:
     for lengths in (np.array([4, 2, 1]), [4, 2, 1]):
         with pytest.raises(
             DtypeError,
-            match="lstm: mask must be an array (of bools, true where there is data, not int64|or a tensor, not list)",
+            match=r"lstm: mask must be an array (of bools, true where there is data, not int64|or a tensor, not list)",
         ):
             op["lstm"](x, hidden, cell, weight_ih, weight_hh, mask=lengths)
     with pytest.raises(DtypeError, match="lstm: x must be floating, not int64"):
