@@ -99,8 +99,8 @@ class Call:
         """Whether the operand in this place may be None."""
         return place < len(self.operands) and self.operands[place] in self._optional
 
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Raise a DtypeError where an option is a float, or an array or None, and something else is given.
+    def checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options. Raises: DtypeError where one is a float, or an array or None, and something else is given.
 
         Which it is, and whether an int is one, the op looks at.
         """
@@ -113,6 +113,7 @@ class Call:
             number = isinstance(value, int | float) or getattr(value, "shape", None) == ()
             if kind.removesuffix(" | None") in ("float", "Scalar") and not number:
                 raise DtypeError(f"{self.name}: {name} must be a number, not {type(value).__name__}")
+        return options
 
     def operand_name(self, place: int) -> str:
         """What messages call the operand in this place: nothing, if there can be any number."""

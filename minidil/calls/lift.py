@@ -54,8 +54,7 @@ def lift(
             ],
         )
         check_dtypes(op.__name__, call.operands, arrays)
-        if options:
-            call.check_options(options)
+        if call.checked(options):
             options = {name: _constant(op.__name__, kernels, name, x, record) for name, x in options.items()}
         y, vjps = op(*arrays, **options)
         if y.dtype == _FLOAT64 and op.__name__ != "astype":

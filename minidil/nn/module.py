@@ -358,8 +358,7 @@ class Module(metaclass=_Built):
 def _buffer(where: str, value: object) -> Array:
     """A read-only copy: a recorded graph may hold it."""
     if isinstance(value, Tensor | Module):
-        one = "; x.numpy() is one" if isinstance(value, Tensor) else ""
-        raise OptionError(f"{where} is a buffer: it takes an array or None, not {type(value).__name__}{one}")
+        raise OptionError(f"{where} is a buffer: it takes an array (x.numpy()) or None, not {type(value).__name__}")
     if isinstance(value, OnDevice):
         return as_array(value)  # never written into
     array = np.array(value)
