@@ -55,6 +55,7 @@ def edges_of(root: Path) -> dict[str, set[str]]:
     return {name: set(imported(name, path, known)) for name, path in known.items()}
 
 
+@pytest.mark.slow
 def test_no_file_leads_back_to_itself() -> None:
     assert circles(edges_of(ROOT)) == set()
 
