@@ -7,9 +7,11 @@ import inspect
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import docstrings
 from sphinx.application import Sphinx
+from sphinx.util.inspect import signature, stringify_signature
 
 ROOMS = (
     "minidil",
@@ -100,15 +102,23 @@ def _mend(_app: Sphinx, _what: str, _name: str, _obj: object, _options: object, 
     lines[:] = docstrings.as_rst(lines)
 
 
-def _name_defaults(
-    _app: Sphinx, _what: str, _name: str, _obj: object, _options: object, arguments: str | None, returns: str | None
+def _mend_signature(
+    _app: Sphinx, what: str, _name: str, it: Any, _options: object, arguments: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """A function that is a default is shown by its name; its address is another one in every build."""
-    return arguments and re.sub(r"<function (\w+) at 0x\w+>", r"\1", arguments), returns
+    """Layers are made by a class of classes that takes anything: what they take stands in `__init__`.
+
+    A function that is a default is shown by its name.
+    """
+    if what == "class" and re.match(r"\(\*args: \S+, \*\*kwargs:", arguments or ""):
+        made = signature(it.__init__, bound_method=True)
+        arguments = stringify_signature(made, unqualified_typehints=True, show_return_annotation=False)
+    return arguments and re.sub(
+        r"<function (\w+)(?: at 0x\w+)?>", r"\1", arguments
+    ), None if what == "class" else returns
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _write)
     app.connect("autodoc-process-docstring", _mend)
-    app.connect("autodoc-process-signature", _name_defaults)
+    app.connect("autodoc-process-signature", _mend_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -116,9 +116,13 @@ def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
     """Raises: DataError with what Sphinx says; a warning is an error."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", f"language={language}"]
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(
-        [*command, source, out], env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True
-    )
+    command += [
+        "-d",
+        str(out.parent / "read"),
+        str(source),
+        str(out),
+    ]  # what Sphinx keeps of its reading is not of the site
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
     if ended.returncode:
         raise DataError(f"book: Sphinx did not make the pages: {ended.stderr.replace(str(source), '')}")
 
