@@ -22,6 +22,7 @@ LANGUAGES = ("en", "zh_CN")
 MOST_BYTES = 3_000_000  # of a page, without its pictures
 _EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
+_ALONE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 _PRINTED = ("README.html", "chapters/[0-9]*.html", "chapters/exercises/[0-9]*.html", "glossary.html")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _EPILOG = """
@@ -108,7 +109,8 @@ def lay_out(checkout: Path, source: Path) -> None:
     unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for name in _PAGES:
         shutil.copytree(checkout / name, source / name, ignore=unwanted)
-    shutil.copy(checkout / "README.md", source)
+    for name in _ALONE:
+        shutil.copy(checkout / name, source)
     shutil.copytree(checkout / "book", source, ignore=unwanted, dirs_exist_ok=True)
 
 
