@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ def full_like(x: Tensor, value: float, dtype: DTypeLike | None = None, requires_
 @understood
 def arange(start: float = 0, stop: float | None = None, step: float = 1, dtype: DTypeLike | None = None) -> Tensor:
     """start, start + step, ... below stop; with one number, 0, 1, ... below it. int64 for ints, else float32."""
+    for name, value in {"start": start, "stop": 0 if stop is None else stop, "step": step}.items():
+        if not isinstance(value, int | float | np.number) or (name == "step" and not value):
+            raise CallError(f"arange: {name} must be a number{' other than 0' * (name == 'step')}, not {value!r}")
     values = np.arange(start, stop, step) if stop is not None else np.arange(start)
     return Tensor(values.astype(dtype or (np.float32 if values.dtype.kind == "f" else np.int64)))
 
@@ -59,13 +63,14 @@ def arange(start: float = 0, stop: float | None = None, step: float = 1, dtype: 
 @understood
 def linspace(start: float, stop: float, steps: int, dtype: DTypeLike = np.float32) -> Tensor:
     """`steps` numbers at equal distances from start to stop, both included."""
-    return Tensor(np.linspace(start, stop, steps).astype(dtype))
+    return Tensor(np.linspace(start, stop, _count("linspace: steps", steps)).astype(dtype))
 
 
 @understood
 def eye(n: int, m: int | None = None, dtype: DTypeLike = np.float32) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m is n by default."""
-    return Tensor(np.eye(n, m, dtype=dtype))
+    rows = _count("eye: n", n)
+    return Tensor(np.eye(rows, rows if m is None else _count("eye: m", m), dtype=dtype))
 
 
 @understood
@@ -83,13 +88,23 @@ def randn(*shape: Any, requires_grad: bool = False, rng: np.random.Generator | N
 @understood
 def randint(low: int, high: int, shape: Any, rng: np.random.Generator | None = None) -> Tensor:
     """int64 numbers drawn uniformly from low..high - 1."""
+    if not (isinstance(low, Integral) and isinstance(high, Integral) and low < high):
+        raise CallError(
+            f"randint: numbers are drawn from low to high - 1, ints with low < high, not {low!r} and {high!r}"
+        )
     return Tensor((rng or default_rng()).integers(low, high, shape))
 
 
 @understood
 def randperm(n: int, rng: np.random.Generator | None = None) -> Tensor:
     """0..n - 1 in random order, int64."""
-    return Tensor((rng or default_rng()).permutation(n))
+    return Tensor((rng or default_rng()).permutation(_count("randperm: n", n)))
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or value < 0:
+        raise CallError(f"{name} must be an int >= 0, not {value!r}")
+    return int(value)
 
 
 def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:

@@ -2,13 +2,21 @@
 
 import numpy as np
 
+from minidil.errors import OptionError
+
 _generator = np.random.default_rng(0)
 
 
 def seed(n: int) -> None:
-    """Restart the process-wide generator. Same seed, same backend and same number of threads: the same bits."""
+    """Restart the process-wide generator. Same seed, same backend and same number of threads: the same bits.
+
+    Raises: OptionError for what is no seed.
+    """
     global _generator
-    _generator = np.random.default_rng(n)
+    try:
+        _generator = np.random.default_rng(n)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"seed: n must be an int >= 0, not {n!r}") from error
 
 
 def default_rng() -> np.random.Generator:

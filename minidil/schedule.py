@@ -35,6 +35,8 @@ class Schedule:
     """
 
     def __init__(self, optimizer: HasGroups) -> None:
+        if not hasattr(optimizer, "param_groups"):
+            raise OptionError(f"{type(self).__name__}: the first argument is an optimizer, not {optimizer!r}")
         self.optimizer = optimizer
         self.base = [float(group["lr"]) for group in optimizer.param_groups]
         self.taken = 0

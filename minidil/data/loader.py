@@ -95,8 +95,8 @@ class DataLoader:
                         "from transforms.Moving, and it moves them along, or from transforms.Still, and they stay"
                     )
         for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("prefetch", prefetch, 0)):
-            if value < least:
-                raise OptionError(f"DataLoader: {name} must be at least {least}, got {value}")
+            if not isinstance(value, int | np.integer) or value < least:
+                raise OptionError(f"DataLoader: {name} must be an int of at least {least}, got {value!r}")
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -134,7 +134,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: np.random.Generator | None = None) -> None:
         super().__init__()
         check_inplace(type(self).__name__, inplace)
-        if not 0 <= p < 1:
+        if not isinstance(p, int | float | np.floating) or not 0 <= p < 1:
             raise OptionError(f"{type(self).__name__}: p is the probability to drop, 0 <= p < 1, not {p!r}")
         self.p = p
         self.rng = rng

@@ -125,6 +125,8 @@ def layer_norm(
     check_floating("layer_norm", x=x)
     k = active()
     sizes: Any = (normalized_shape,) if isinstance(normalized_shape, Integral) else normalized_shape
+    if not isinstance(sizes, Sequence) or not all(isinstance(n, Integral) for n in sizes):
+        raise OptionError(f"layer_norm: normalized_shape is an int, or one for each of the last axes, not {sizes!r}")
     tail = tuple(int(n) for n in sizes)
     if not tail or x.shape[x.ndim - len(tail) :] != tail or 0 in tail:
         raise ShapeError(f"layer_norm: x {x.shape} must end in normalized_shape {tail}, without a 0 in it")

@@ -49,6 +49,8 @@ def parts(op: str, shape: tuple[int, ...], sizes: int | Sequence[int], axis: int
             raise OptionError(f"{op}: a part has at least one element, not {sizes}")
         cuts = [*range(0, length, int(sizes)), length] if length else [0, 0]
     else:
+        if not isinstance(sizes, Sequence) or [size for size in sizes if not isinstance(size, int | np.integer)]:
+            raise OptionError(f"{op}: sizes is an int, or a list of one for each part, not {sizes!r}")
         cuts = [0, *np.cumsum(sizes).tolist()]
         if cuts[-1] != length or min(sizes, default=0) < 0:
             raise ShapeError(
@@ -64,6 +66,8 @@ def order(op: str, x: Array, axis: int, descending: bool, first: int | None = No
     Equal elements stay in their order.
     """
     along = axis_of(op, axis, x.ndim)
+    if not isinstance(first, int | np.integer | None):
+        raise OptionError(f"{op}: k must be an int, not {first!r}")
     if first is not None and not 0 <= first <= x.shape[along]:
         raise ShapeError(f"{op}: k is {first}, but axis {along} of x {x.shape} has {x.shape[along]} elements")
     source = np.flip(x, along) if descending else x

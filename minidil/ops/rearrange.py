@@ -45,6 +45,7 @@ def expand(x: Array, *, shape: Sequence[int]) -> tuple[Array, Vjps]:
 def repeat(x: Array, *, counts: Sequence[int]) -> tuple[Array, Vjps]:
     """x laid side by side counts[i] times along axis i; more counts than axes add axes in front. (NumPy calls it tile.)"""
     k = active()
+    counts = (counts,) if isinstance(counts, int) else counts
     new = len(counts) - x.ndim
     if new < 0 or not all(isinstance(n, Integral) and n >= 1 for n in counts):
         raise OptionError(

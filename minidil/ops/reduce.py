@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 
 import numpy as np
 
@@ -49,6 +50,8 @@ def var(x: Array, *, axis: Axis = None, ddof: int = 1, keepdims: bool = False) -
     k = active()
     axes = axes_of("var", axis, x.ndim)
     count = _count("var", x.shape, axes)
+    if not isinstance(ddof, Integral):
+        raise OptionError(f"var: ddof must be an int, not {ddof!r}")
     if count <= ddof:
         raise ShapeError(
             f"var: {count} elements of x {x.shape} minus ddof {ddof} leaves nothing to divide by; ddof=0 is their own variance"

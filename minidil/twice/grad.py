@@ -46,6 +46,8 @@ def grad(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor | Array | None = 
     Raises: GraphError if y does not depend on one of the inputs, or its graph was freed; OptionError for an input that was
         computed; ShapeError if y is no scalar and no gradient is given, or one of another shape or type.
     """
+    if not isinstance(y, Tensor):
+        raise OptionError(f"grad: y must be a tensor, not {type(y).__name__}")
     if not y.requires_grad:
         raise GraphError("grad: y does not depend on any tensor with requires_grad=True")
     for place, x in enumerate(inputs):

@@ -117,9 +117,9 @@ def test_a_placed_transform_is_told_the_epoch_and_the_numbers_of_the_images(epoc
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 4, "seed": -1}, "seed must be at least 0, got -1"),
-        ({"batch_size": 4, "prefetch": -1}, "prefetch must be at least 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
+        ({"batch_size": 4, "seed": -1}, "seed must be an int of at least 0, got -1"),
+        ({"batch_size": 4, "prefetch": -1}, "prefetch must be an int of at least 0, got -1"),
         ({"batch_size": 11, "drop_last": True}, "10 items in batches of 11 with drop_last=True make no batch"),
     ],
 )
