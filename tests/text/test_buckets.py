@@ -55,7 +55,7 @@ def test_fewer_items_than_a_batch_and_lengths_of_ones_own() -> None:
     assert sorted(ids.shape for ids, _ in loader) == [(2, 1, 2), (2, 3, 2)]
     with pytest.raises(OptionError, match=r"4 items need as many lengths, got \(3,\)"):
         text.BucketLoader(pairs, 2, lengths=[1, 1, 1])
-    with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(OptionError, match="batch_size must be an int of at least 1, got 0"):
         text.BucketLoader(pairs, 0)
 
 
