@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh_CN")
 MOST_BYTES = 3_000_000  # of a page, without its pictures
-_EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf")
+_EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf", "sphinx-mathjax-offline")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
 _ALONE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 _PRINTED = ("README.html", "chapters/[0-9]*.html", "chapters/exercises/[0-9]*.html", "glossary.html")
@@ -118,12 +118,8 @@ def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
     """Raises: DataError with what Sphinx says; a warning is an error."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", f"language={language}"]
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    command += [
-        "-d",
-        str(out.parent / "read"),
-        str(source),
-        str(out),
-    ]  # what Sphinx keeps of its reading is not of the site
+    kept = out.parent / "read"  # what Sphinx keeps of its reading is not of the site
+    command += ["-d", str(kept), str(source), str(out)]
     ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
     if ended.returncode:
         raise DataError(f"book: Sphinx did not make the pages: {ended.stderr.replace(str(source), '')}")
