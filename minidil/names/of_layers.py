@@ -37,7 +37,7 @@ LAYERS: dict[str, str] = {
     "RNN*": "use LSTM or GRU",
     "utils": "clip_grad_norm is in minidil.optim",
     "functional": "use minidil.functional",
-    "parallel": "there is one process",
+    "parallel": "use md.parallel",
     "Flatten_": "use Flatten",
 }
 
