@@ -67,7 +67,7 @@ def propagate(root: Node | Receiver, seed: Array, retain_graph: bool) -> dict[Re
     Watched nodes report theirs on the way. Unless retain_graph is true, each node is freed once it has been passed.
     Raises: GraphError, before anything is computed, if a part of the graph was freed by an earlier pass.
     """
-    order = _last_made_first(root)
+    order = last_made_first(root)
     arrived: dict[Node | Receiver, Array] = {root: seed}
     for node in order:
         grad = node.kernels.place(arrived.pop(node))  # backward runs where forward ran
@@ -89,7 +89,7 @@ def total(kernels: Kernels, before: Array | Rows, more: Array | Rows) -> Array:
     return kernels.add(kernels.place(before), kernels.place(more))
 
 
-def _last_made_first(root: Node | Receiver) -> list[Node]:
+def last_made_first(root: Node | Receiver) -> list[Node]:
     reached = {root} if isinstance(root, Node) else set()
     waiting = list(reached)
     while waiting:

@@ -101,8 +101,8 @@ class BatchNorm(Module):
         def observe(batch_mean: Array, batch_var: Array) -> None:
             share = 1 / (int(batches) + 1) if self.momentum is None else self.momentum
             with no_grad():  # they are no part of what is differentiated, not even where kernels are recorded
-                self.running_mean = _moved(mean, batch_mean, 1 - share, share)
-                self.running_var = _moved(var, batch_var, 1 - share, share * n / (n - 1))
+                self.running_mean = blended(mean, batch_mean, 1 - share, share)
+                self.running_var = blended(var, batch_var, 1 - share, share * n / (n - 1))
             self.num_batches_tracked = batches + 1
 
         return observe
@@ -128,7 +128,7 @@ def joins(module: Module, following: Module) -> bool:
     )
 
 
-def _moved(running: Array, observed: Array, kept: float, share: float) -> Array:
+def blended(running: Array, observed: Array, kept: float, share: float) -> Array:
     """kept running + share observed, where the batch was seen."""
     k = active()
     return k.add(k.multiply(k.place(running), kept), k.multiply(observed, share))

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from minidil.array import Array
-from minidil.graph import Node, Receiver, _last_made_first, total
+from minidil.graph import Node, Receiver, last_made_first, total
 from minidil.kernels.contract import Kernels
 from minidil.ops.common import Vjp
 
 
 def on_arrival(root: Node, told: Callable[[Receiver, Array], object]) -> None:
     """Have the next backward pass from `root` call told(leaf, dL/dleaf) when nothing more of it is to come, and then go on."""
-    order = _last_made_first(root)
+    order = last_made_first(root)
     uses = Counter(target for node in order for target, _ in node.edges or () if not isinstance(target, Node))
     arrived: dict[Receiver, Array] = {}
 

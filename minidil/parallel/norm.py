@@ -15,7 +15,7 @@ from minidil.errors import ShapeError
 from minidil.graph import no_grad
 from minidil.kernels.backend import active
 from minidil.nn import BatchNorm, Module
-from minidil.nn.norm import _moved
+from minidil.nn.norm import blended
 from minidil.ops.common import Vjps, check_floating, once
 from minidil.parallel.team import Team, total
 from minidil.tensor import Tensor
@@ -121,8 +121,8 @@ class SyncBatchNorm(BatchNorm):
             return
         share = 1 / (int(batches) + 1) if self.momentum is None else self.momentum
         with no_grad():
-            self.running_mean = _moved(running_mean, mean, 1 - share, share)
-            self.running_var = _moved(running_var, var, 1 - share, share * n / (n - 1))
+            self.running_mean = blended(running_mean, mean, 1 - share, share)
+            self.running_var = blended(running_var, var, 1 - share, share * n / (n - 1))
         self.num_batches_tracked = batches + 1
 
 

@@ -60,9 +60,9 @@ class Session:
                 self.stop_if_asked()
         self._end(val)
 
-    def watched(self) -> "_Watched":
+    def watched(self) -> "Watched":
         """What `learn` is given."""
-        return _Watched(self.run, self.goal, self.clip_norm)
+        return Watched(self.run, self.goal, self.clip_norm)
 
     def count(self, outputs: Array, targets: Array, loss: float) -> None:
         """Add a batch to the figures of the epoch."""
@@ -117,7 +117,7 @@ class Session:
         raise KeyboardInterrupt(f"stopped {place}" + (f"; saved in {self.folder.path}" if self.folder else ""))
 
 
-class _Watched:
+class Watched:
     """The batches, the loss and the optimizer that `learn` is given: each does what it does, and what belongs beside it."""
 
     def __init__(self, run: Run, goal: Goal, clip_norm: float | None) -> None:

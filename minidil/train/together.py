@@ -13,7 +13,7 @@ from minidil.tensor import Tensor
 from minidil.train.goal import value_of
 from minidil.train.metrics import Loader, Sums, summed
 from minidil.train.restore import restore
-from minidil.train.session import Session, _Watched
+from minidil.train.session import Session, Watched
 from minidil.train.state import Run
 
 
@@ -32,7 +32,7 @@ class TeamSession(Session):
 
     team: Team
 
-    def watched(self) -> _Watched:
+    def watched(self) -> Watched:
         """What `learn` is given."""
         self.step = _Shared(self)
         return self.step
@@ -61,7 +61,7 @@ class TeamSession(Session):
         return sums.figures()
 
 
-class _Shared(_Watched):
+class _Shared(Watched):
     """The loss is this rank's part of the sum over the whole batch, and a step is taken when the gradients of all are there.
 
     Let rank r's part have c_r targets and the mean loss L_r, and c = sum_r c_r. The loss of the whole batch is
