@@ -3,10 +3,10 @@
 It needs the nuclei (datasets/nuclei.md), and runs such as, made in that folder,
 
     minidil train --data nuclei --validation 0 --seed 0 --out unet-all-0
-    minidil train --data nuclei --validation 0 --seed 0 --model context --epochs 8 --out context-resumed-0
-    minidil train --resume context-resumed-0 --epochs 15
+    minidil train --data nuclei --validation 0 --seed 0 --model context --epochs 28 --out context-all-0
 
-and, to compare with twins, for the seeds N = 0, 1 and 2, `minidil train --data nuclei --validation 0 --epochs 8 --seed N` with
+the first also with the seeds 1 and 2; and, to compare with twins, for the seeds N = 0, 1 and 2,
+`minidil train --data nuclei --validation 0 --epochs 8 --seed N` with
 
     --out unet-N
     --dilations 1,1,1 --out unet-undilated-N
@@ -17,7 +17,7 @@ and, to compare with twins, for the seeds N = 0, 1 and 2, `minidil train --data 
     --model aspp --out aspp-N
     --model aspp --dilations 1,1,1 --out aspp-undilated-N
 
-The file has the command of each; of ASPP, hybrid and even rows, the seeds 0 and 1.
+The file has the command of each.
 
 Of each: IoU and Dice, the means over the test images, the IoU over all of their pixels, and
 AP50 over their nuclei, in all and by kind of picture; the roughness of its answers (minidil.analysis.gridding); and the mean IoU
