@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 LANGUAGES = ("en", "zh_CN")
+_BOTH = (
+    ("en", "", "zh_CN"),
+    ("zh_CN", "zh_CN", ".."),
+)  # each edition's folder in OUT, and the way to the other from there
 MOST_BYTES = 3_000_000  # of a page, without its pictures
 _EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf", "sphinx-mathjax-offline")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
@@ -28,7 +32,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _EPILOG = """
 minidil book site/
 
-minidil book site/zh_CN --language zh_CN --pdf minidil-zh_CN.pdf
+minidil book chinese/ --language zh_CN --pdf minidil-zh_CN.pdf
 """
 
 
@@ -39,9 +43,16 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="a folder, new or with an earlier site, which is replaced"
     )
-    parser.add_argument("--language", choices=LANGUAGES, default="en", help="(default: en)")
     parser.add_argument(
-        "--pdf", type=Path, metavar="FILE", help="print chapters and exercises into it, too; with Chromium"
+        "--language",
+        choices=LANGUAGES,
+        help="this edition alone (default: both, the Chinese one in OUT/zh_CN, with links between their pages)",
+    )
+    parser.add_argument(
+        "--pdf",
+        type=Path,
+        metavar="FILE",
+        help="print chapters and exercises into it, too, in English unless --language says otherwise; with Chromium",
     )
 
 
@@ -55,9 +66,11 @@ def run(args: argparse.Namespace) -> None:
     _check(args.out, args.pdf)
     started = time.monotonic()
     with TemporaryDirectory() as folder:
-        source, site = Path(folder, "source"), Path(folder, "html")
-        lay_out(checkout, source)
-        _sphinx(checkout, args.language, source, site)
+        site = Path(folder, "html")
+        for language, place, other in [(args.language, "", "")] if args.language else _BOTH:
+            source = Path(folder, language, "source")
+            lay_out(checkout, source)
+            _sphinx(checkout, language, other, source, site / place)
         check_pages(site)
         if args.pdf:
             _print(site, args.pdf)
@@ -114,11 +127,15 @@ def lay_out(checkout: Path, source: Path) -> None:
     shutil.copytree(checkout / "book", source, ignore=unwanted, dirs_exist_ok=True)
 
 
-def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
-    """Raises: DataError with what Sphinx says; a warning is an error."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", f"language={language}"]
+def _sphinx(checkout: Path, language: str, other: str, source: Path, out: Path) -> None:
+    """Make the pages of an edition. other: where the other one is, seen from out; nothing if it is not made.
+
+    Raises: DataError with what Sphinx says; a warning is an error.
+    """
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    command += ["-D", f"language={language}", "-D", f"other_edition={other}"]
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    kept = out.parent / "read"  # what Sphinx keeps of its reading is not of the site
+    kept = source.parent / "read"  # what Sphinx keeps of its reading is not of the site
     command += ["-d", str(kept), str(source), str(out)]
     ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
     if ended.returncode:

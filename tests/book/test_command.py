@@ -9,7 +9,7 @@ import pytest
 from command_line import refused
 
 import minidil
-from minidil.cli import book
+from minidil.cli import book, main
 from minidil.errors import DataError
 
 
@@ -60,6 +60,29 @@ def test_a_pdf_needs_a_new_file_and_a_browser(
 
 def test_an_unknown_language(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'zh_CN'?" in refused(capsys, "book", "site", "--language", "zh")
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ([], {"index.html": "en to zh_CN", "zh_CN/index.html": "zh_CN to .."}),
+        (["--language", "en"], {"index.html": "en to "}),
+        (["--language", "zh_CN"], {"index.html": "zh_CN to "}),
+    ],
+)
+def test_both_editions_know_each_other_and_one_is_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], made: dict[str, str]
+) -> None:
+    def write(_checkout: Path, language: str, other: str, _source: Path, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "index.html").write_text(f"{language} to {other}")
+
+    monkeypatch.setattr(book, "lay_out", lambda *_paths: None)
+    monkeypatch.setattr(book, "_sphinx", write)
+    out = tmp_path / "site"
+    assert main(["book", str(out), *words]) == 0
+    assert {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.*")} == made
 
 
 def test_pages_that_are_too_large_are_named(tmp_path: Path) -> None:
