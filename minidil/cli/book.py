@@ -1,7 +1,9 @@
 """`minidil book`: README, chapters, exercises, reference and explorer as a site that needs no network, and as PDF."""
 
 import argparse
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from minidil.cli.output import check_folder, check_new
 from minidil.errors import BackendError, DataError, OptionError
 
 if TYPE_CHECKING:
+    from pypdf import PdfWriter
+
     from minidil.cli.parser import Commands
 
 LANGUAGES = ("en", "zh_CN")
@@ -143,7 +147,7 @@ def _sphinx(checkout: Path, language: str, other: str, source: Path, out: Path) 
 
 
 def _print(site: Path, pdf: Path) -> None:
-    """README, chapters, exercises and glossary, printed one by one and bound.
+    """README, chapters, exercises and glossary, printed one by one and bound; links between them lead to their sheets.
 
     Raises: BackendError if the browser prints nothing.
     """
@@ -152,6 +156,8 @@ def _print(site: Path, pdf: Path) -> None:
     command = [_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
     waits = "--virtual-time-budget=20000"  # milliseconds of the page's own clock, for the formulas
     book, sheets = PdfWriter(), site.with_suffix(".pdf")
+    book.add_metadata({"/Title": "minidil"})
+    firsts: dict[str, int] = {}  # the address of a page -> its first sheet
     for pattern in _PRINTED:
         for page in sorted(site.glob(pattern)):
             ended = subprocess.run(
@@ -159,6 +165,35 @@ def _print(site: Path, pdf: Path) -> None:
             )
             if not sheets.is_file():
                 raise BackendError(f"book: the browser printed nothing of {page.name}: {ended.stderr.strip()}")
-            book.append(sheets, outline_item=page.relative_to(site).with_suffix("").as_posix())
+            firsts[page.as_uri()] = len(book.pages)
+            book.append(sheets, outline_item=_title(page))
             sheets.unlink()
+    _keep_links_inside(book, firsts)
     book.write(pdf)
+
+
+def _title(page: Path) -> str:
+    """What stands on the tab of a page, without the name of the book."""
+    found = re.search(r"<title>(.*?)(?: &#8212; .*)?</title>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return html.unescape(found[1]) if found else page.stem
+
+
+def _keep_links_inside(book: "PdfWriter", firsts: dict[str, int]) -> None:
+    """Let links to pages that are bound lead to their first sheet, and take off those to other files of the site, which goes.
+
+    firsts: addresses of the pages that are bound, and the numbers of their first sheets.
+    """
+    from pypdf.generic import ArrayObject, NameObject, NullObject
+
+    for sheet in book.pages:
+        kept = ArrayObject()
+        for each in sheet.get("/Annots", []):
+            link = each.get_object()
+            address = link.get("/A", {}).get("/URI", "").partition("#")[0]
+            if address in firsts:
+                del link["/A"]
+                top = [NameObject("/XYZ"), NullObject(), NullObject(), NullObject()]
+                link[NameObject("/Dest")] = ArrayObject([book.pages[firsts[address]].indirect_reference, *top])
+            if not address.startswith("file:") or address in firsts:
+                kept.append(each)
+        sheet[NameObject("/Annots")] = kept

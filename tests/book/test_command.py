@@ -92,3 +92,25 @@ def test_pages_that_are_too_large_are_named(tmp_path: Path) -> None:
     (tmp_path / "chapters" / "heavy.html").write_bytes(b" " * 3_000_001)
     with pytest.raises(DataError, match=r"at most 3,000,000 bytes.* chapters/heavy\.html \(3,000,001 bytes\)$"):
         book.check_pages(tmp_path)
+
+
+def test_links_of_printed_pages_lead_to_sheets_or_to_the_network_or_nowhere() -> None:
+    pypdf = pytest.importorskip("pypdf")
+    from pypdf.annotations import Link
+
+    sheets = pypdf.PdfWriter()
+    for _ in range(3):
+        sheets.add_blank_page(100, 100)
+    for address in ("file:///site/b.html#part", "file:///site/data.json", "https://arxiv.org/"):
+        sheets.add_annotation(0, Link(rect=(0, 0, 10, 10), url=address))
+    book._keep_links_inside(sheets, {"file:///site/a.html": 0, "file:///site/b.html": 2})
+    inner, outer = (each.get_object() for each in sheets.pages[0]["/Annots"])
+    assert inner["/Dest"][0] == sheets.pages[2].indirect_reference
+    assert "/A" not in inner
+    assert outer["/A"]["/URI"] == "https://arxiv.org/"
+
+
+def test_sheets_are_found_by_the_titles_of_their_pages(tmp_path: Path) -> None:
+    page = tmp_path / "one.html"
+    page.write_text("<title>1. Time &amp; space &#8212; minidil</title>", encoding="utf-8")
+    assert book._title(page) == "1. Time & space"
