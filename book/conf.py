@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 project = "minidil"
 author = "minidil"
 version = release = __version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "reference", "pages"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "reference", "pages", "editions"]
 
 include_patterns = [
     "*.md",
@@ -43,12 +43,14 @@ add_module_names = False
 html_theme = "sphinx_book_theme"
 html_title = "minidil"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
+    "article_header_end": ["edition", "article-header-buttons"],
     "navbar_persistent": [],
     "show_navbar_depth": 1,
 }

@@ -51,7 +51,7 @@ from minidil.twice import create_graph, grad
 
 modules.answer_imports()
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "MinidilError",

@@ -11,7 +11,6 @@ from shutil import copyfile
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 
 import minidil
 
@@ -24,7 +23,6 @@ _MENDED = {
     re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>"): r'<span class="parameters">\n\1</span>',
     re.compile(r'<dd>(<em class="sig-param">.*)</dd>'): r"<span>\1</span>",
 }
-_NUMBER = re.compile(r'^(msgstr (?:""\n)?"\d+)\.(?= )', re.MULTILINE)
 _SOURCE = """---
 orphan: true
 ---
@@ -77,19 +75,6 @@ def _link_to_files(app: Sphinx, document: nodes.document) -> None:
             node.replace_self(addnodes.pending_xref("", *node.children, **place, **how))
 
 
-def _translate_prompts(_app: Sphinx, config: Config) -> None:
-    """What unfolds a cell is no message of a catalogue."""
-    if config.language == "zh_CN":
-        config.nb_code_prompt_show, config.nb_code_prompt_hide = "显示代码", "隐藏代码"
-
-
-def _escape_numbers(app: Sphinx, _config: object) -> None:
-    """A translation that begins "1." is no list: Sphinx would leave out that of a heading."""
-    for path in (Path(app.srcdir) / "locales").rglob("*.po"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(_NUMBER.sub(r"\1\\\\.", text), encoding="utf-8")
-
-
 def _add_files(app: Sphinx) -> None:
     static = Path(app.srcdir) / "_static"
     static.mkdir(exist_ok=True)
@@ -118,8 +103,6 @@ def _mend_pages(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _show_sources)
-    app.connect("config-inited", _escape_numbers)
-    app.connect("config-inited", _translate_prompts)
     app.connect("builder-inited", _add_files)
     app.connect("source-read", _describe_figures)
     app.connect("doctree-read", _link_to_files)

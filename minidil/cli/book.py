@@ -1,7 +1,9 @@
 """`minidil book`: README, chapters, exercises, reference and explorer as a site that needs no network, and as PDF."""
 
 import argparse
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +18,15 @@ from minidil.cli.output import check_folder, check_new
 from minidil.errors import BackendError, DataError, OptionError
 
 if TYPE_CHECKING:
+    from pypdf import PdfWriter
+
     from minidil.cli.parser import Commands
 
 LANGUAGES = ("en", "zh_CN")
+_BOTH = (
+    ("en", "", "zh_CN"),
+    ("zh_CN", "zh_CN", ".."),
+)  # each edition's folder in OUT, and the way to the other from there
 MOST_BYTES = 3_000_000  # of a page, without its pictures
 _EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf", "sphinx-mathjax-offline")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
@@ -28,7 +36,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _EPILOG = """
 minidil book site/
 
-minidil book site/zh_CN --language zh_CN --pdf minidil-zh_CN.pdf
+minidil book chinese/ --language zh_CN --pdf minidil-zh_CN.pdf
 """
 
 
@@ -39,9 +47,16 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="a folder, new or with an earlier site, which is replaced"
     )
-    parser.add_argument("--language", choices=LANGUAGES, default="en", help="(default: en)")
     parser.add_argument(
-        "--pdf", type=Path, metavar="FILE", help="print chapters and exercises into it, too; with Chromium"
+        "--language",
+        choices=LANGUAGES,
+        help="this edition alone (default: both, the Chinese one in OUT/zh_CN, with links between their pages)",
+    )
+    parser.add_argument(
+        "--pdf",
+        type=Path,
+        metavar="FILE",
+        help="print chapters and exercises into it, too, in English unless --language says otherwise; with Chromium",
     )
 
 
@@ -55,9 +70,11 @@ def run(args: argparse.Namespace) -> None:
     _check(args.out, args.pdf)
     started = time.monotonic()
     with TemporaryDirectory() as folder:
-        source, site = Path(folder, "source"), Path(folder, "html")
-        lay_out(checkout, source)
-        _sphinx(checkout, args.language, source, site)
+        site = Path(folder, "html")
+        for language, place, other in [(args.language, "", "")] if args.language else _BOTH:
+            source = Path(folder, language, "source")
+            lay_out(checkout, source)
+            _sphinx(checkout, language, other, source, site / place)
         check_pages(site)
         if args.pdf:
             _print(site, args.pdf)
@@ -114,11 +131,15 @@ def lay_out(checkout: Path, source: Path) -> None:
     shutil.copytree(checkout / "book", source, ignore=unwanted, dirs_exist_ok=True)
 
 
-def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
-    """Raises: DataError with what Sphinx says; a warning is an error."""
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-D", f"language={language}"]
+def _sphinx(checkout: Path, language: str, other: str, source: Path, out: Path) -> None:
+    """Make the pages of an edition. other: where the other one is, seen from out; nothing if it is not made.
+
+    Raises: DataError with what Sphinx says; a warning is an error.
+    """
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    command += ["-D", f"language={language}", "-D", f"other_edition={other}"]
     found = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    kept = out.parent / "read"  # what Sphinx keeps of its reading is not of the site
+    kept = source.parent / "read"  # what Sphinx keeps of its reading is not of the site
     command += ["-d", str(kept), str(source), str(out)]
     ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": found}, stderr=subprocess.PIPE, text=True)
     if ended.returncode:
@@ -126,7 +147,7 @@ def _sphinx(checkout: Path, language: str, source: Path, out: Path) -> None:
 
 
 def _print(site: Path, pdf: Path) -> None:
-    """README, chapters, exercises and glossary, printed one by one and bound.
+    """README, chapters, exercises and glossary, printed one by one and bound; links between them lead to their sheets.
 
     Raises: BackendError if the browser prints nothing.
     """
@@ -135,6 +156,8 @@ def _print(site: Path, pdf: Path) -> None:
     command = [_browser(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
     waits = "--virtual-time-budget=20000"  # milliseconds of the page's own clock, for the formulas
     book, sheets = PdfWriter(), site.with_suffix(".pdf")
+    book.add_metadata({"/Title": "minidil"})
+    firsts: dict[str, int] = {}  # the address of a page -> its first sheet
     for pattern in _PRINTED:
         for page in sorted(site.glob(pattern)):
             ended = subprocess.run(
@@ -142,6 +165,35 @@ def _print(site: Path, pdf: Path) -> None:
             )
             if not sheets.is_file():
                 raise BackendError(f"book: the browser printed nothing of {page.name}: {ended.stderr.strip()}")
-            book.append(sheets, outline_item=page.relative_to(site).with_suffix("").as_posix())
+            firsts[page.as_uri()] = len(book.pages)
+            book.append(sheets, outline_item=_title(page))
             sheets.unlink()
+    _keep_links_inside(book, firsts)
     book.write(pdf)
+
+
+def _title(page: Path) -> str:
+    """What stands on the tab of a page, without the name of the book."""
+    found = re.search(r"<title>(.*?)(?: &#8212; .*)?</title>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return html.unescape(found[1]) if found else page.stem
+
+
+def _keep_links_inside(book: "PdfWriter", firsts: dict[str, int]) -> None:
+    """Let links to pages that are bound lead to their first sheet, and take off those to other files of the site, which goes.
+
+    firsts: addresses of the pages that are bound, and the numbers of their first sheets.
+    """
+    from pypdf.generic import ArrayObject, NameObject, NullObject
+
+    for sheet in book.pages:
+        kept = ArrayObject()
+        for each in sheet.get("/Annots", []):
+            link = each.get_object()
+            address = link.get("/A", {}).get("/URI", "").partition("#")[0]
+            if address in firsts:
+                del link["/A"]
+                top = [NameObject("/XYZ"), NullObject(), NullObject(), NullObject()]
+                link[NameObject("/Dest")] = ArrayObject([book.pages[firsts[address]].indirect_reference, *top])
+            if not address.startswith("file:") or address in firsts:
+                kept.append(each)
+        sheet[NameObject("/Annots")] = kept

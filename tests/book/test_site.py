@@ -35,17 +35,29 @@ class Page(HTMLParser):
             (self.loads if tag == "link" else self.leads).append(target)
 
 
-@pytest.fixture(scope="module", params=book.LANGUAGES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf"):
         pytest.importorskip(name)
-    out: Path = tmp_path_factory.mktemp("site") / request.param
-    assert main(["book", str(out), "--language", request.param]) == 0
+    out: Path = tmp_path_factory.mktemp("book") / "site"
+    assert main(["book", str(out)]) == 0
     return out
 
 
-def test_all_links_lead_somewhere(site: Path) -> None:
-    pages = {path: Page(path) for path in site.rglob("*.html") if "_static" not in path.parts}
+@pytest.fixture(params=book.LANGUAGES)
+def site(request: pytest.FixtureRequest, both: Path) -> Path:
+    """An edition."""
+    return both if request.param == "en" else both / "zh_CN"
+
+
+def pages_of(site: Path) -> list[Path]:
+    """The pages of an edition, without those of the one in a folder of it."""
+    pages = [path.relative_to(site) for path in site.rglob("*.html")]
+    return [page for page in pages if page.parts[0] not in ("zh_CN", "_static")]
+
+
+def test_all_links_lead_somewhere(both: Path) -> None:
+    pages = {path: Page(path) for path in both.rglob("*.html") if "_static" not in path.parts}
     broken = []
     for path, page in pages.items():
         for link in page.loads + page.leads:
@@ -55,23 +67,45 @@ def test_all_links_lead_somewhere(site: Path) -> None:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             known = pages[target].ids if target in pages else None
             if not target.exists() or (known is not None and parts.fragment and unquote(parts.fragment) not in known):
-                broken.append(f"{path.relative_to(site)}: {link}")
-    assert len(pages) > 100
+                broken.append(f"{path.relative_to(both)}: {link}")
+    assert len(pages) > 200
     assert broken == []
 
 
-def test_the_chinese_chapters_have_chinese_headings(site: Path) -> None:
-    if site.name == "en":
-        pytest.skip("the English edition")
-    for path in sorted((site / "chapters").glob("[01]*.html")):
+def test_every_page_leads_to_the_same_page_of_the_other_edition(site: Path, both: Path) -> None:
+    other = both if site != both else both / "zh_CN"
+    assert sorted(pages_of(site)) == sorted(pages_of(other))
+    lost = []
+    for page in pages_of(site):
+        links = re.findall(r'<a class="edition" href="([^"]*)"', (site / page).read_text(encoding="utf-8"))
+        if [(site / page.parent / link).resolve() for link in links] != [(other / page).resolve()]:
+            lost.append(f"{page}: {links}")
+    assert lost == []
+
+
+def test_english_pages_of_the_chinese_edition_say_so(both: Path) -> None:
+    said = "这一页还没有译成中文，下面是英文原文。"
+    english = {
+        page.as_posix() for page in pages_of(both / "zh_CN") if said in (both / "zh_CN" / page).read_text("utf-8")
+    }
+    chapters = {page.name: f"chapters/{page.name}" in english for page in (both / "chapters").glob("[0-2]*.html")}
+    assert len(chapters) == 20
+    assert {name for name, said in chapters.items() if not said} == {name for name in chapters if name < "14"}
+    assert english >= {"CHANGELOG.html", "docs/reading.html", "api/minidil.nn.html"}
+    assert not english & {"index.html", "README.html", "glossary.html", "search.html"}
+    assert [page for page in pages_of(both) if said in (both / page).read_text("utf-8")] == []
+
+
+def test_the_chinese_chapters_have_chinese_headings(both: Path) -> None:
+    for path in sorted((both / "zh_CN" / "chapters").glob("[01]*.html")):
         if path.name < "14":
             headings = re.findall(r"<h[1-3]>(.*?)<a class=\"headerlink\"", path.read_text(encoding="utf-8"))
             assert headings
             assert [each for each in headings if not re.search('[\u4e00-\u9fff]|class="math', each)] == []
 
 
-def test_nothing_is_loaded_from_a_network(site: Path) -> None:
-    outside = [link for path in site.rglob("*.html") for link in Page(path).loads if urlsplit(link).netloc]
+def test_nothing_is_loaded_from_a_network(both: Path) -> None:
+    outside = [link for path in both.rglob("*.html") for link in Page(path).loads if urlsplit(link).netloc]
     assert outside == []
 
 
@@ -97,7 +131,7 @@ def test_formulas_are_set_and_search_finds_without_a_network(site: Path) -> None
         browser.open(site / "chapters" / "01_convolution.html")
         assert _comes(browser, "return document.querySelectorAll('mjx-container').length") > 100
         assert browser.run("return document.querySelectorAll('mjx-merror').length") == 0
-        word = "dilation" if site.name == "en" else "卷积"
+        word = "卷积" if site.name == "zh_CN" else "dilation"
         browser.devtools("Page.navigate", url=f"{(site / 'search.html').as_uri()}?q={word}")
         assert _comes(browser, "return document.querySelectorAll('ul.search li').length") > 3
     finally:

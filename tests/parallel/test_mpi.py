@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -56,19 +57,38 @@ with parallel.joined(patience=5.0) as team, md.use("numpy"):
 """
 
 
-def on_ranks(count: int, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python on so many ranks."""
+def on_ranks(count: int, *words: str, seconds: int = 120) -> "subprocess.CompletedProcess[str]":
+    """Run Python on so many ranks. Raises: TimeoutExpired, after they have been killed."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     crowded = {
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"
     }  # Open MPI takes no more than there are processors
-    return subprocess.run(
+    ranks = subprocess.Popen(
         [str(MPIEXEC), "-n", str(count), sys.executable, *words],
         env=os.environ | crowded | {"PYTHONPATH": paths, "NUMBA_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
+        start_new_session=True,
     )
+    with ranks:
+        try:
+            stdout, stderr = ranks.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(ranks.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(ranks.args, ranks.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ranks_meet() -> None:
+    """Skip where mpiexec starts no ranks that reach each other, as it may be without a network."""
+    try:
+        done = on_ranks(2, "-c", "from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(1))", seconds=60)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"two ranks that {MPIEXEC} starts do not meet within 60 s")
+    if done.stdout.split() != ["2", "2"]:
+        pytest.skip(f"two ranks that {MPIEXEC} starts do not meet: {done.stdout} {done.stderr}")
 
 
 def test_sums_are_alike_on_all_ranks_and_those_of_float64_are_in_their_order() -> None:
