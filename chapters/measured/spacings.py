@@ -3,9 +3,9 @@
 A small network in the manner of ConvNeXt names pictures of CIFAR-10: three blocks on maps of 16 x 16, each a convolution of
 every channel by itself and two of 1 x 1 around a ReLU. The kinds differ in the convolution of the channels alone (`KERNELS`): 49
 weights in a dense or a dilated kernel; 16 weights and 32 positions, which learn or stay where they were drawn, evenly or near
-the middle. The dense kernel that costs what 16 such taps cost is clocked only. A seed sets the first weights, those outside of these
-convolutions alike for all kinds, the order of the pictures, and which are mirrored. As many steps for each; positions have five
-times the rate and no decay.
+the middle. The dense kernel that costs what 16 such taps cost is clocked only. A seed sets the first weights, those outside of
+these convolutions alike for all kinds, the order of the pictures, and which are mirrored. As many steps for each; positions have
+five times the rate and no decay.
 
 `... RUNS rates` tries the rate, with a quarter of the steps, on 5,000 training pictures that no training sees; `... RUNS KIND
 SEED` trains one network, in about a minute, and measures it once on the official test set. Each leaves a file in
@@ -73,7 +73,7 @@ KERNELS: dict[str, Make] = {
 }
 
 
-TRAINED = ("dense", "dilated", "learnt", "still", "near")  # the last is only clocked
+TRAINED = ("dense", "dilated", "learnt", "still", "near")  # the other is only clocked
 MOVING = ("learnt", "near")
 
 
