@@ -31,7 +31,7 @@ from minidil import nn
 from minidil.array import Array
 
 SEEDS, STEPS, BATCH, WIDTH, BLOCKS, THREADS = (0, 1, 2), 1000, 32, 32, 3, 1
-LR, TRIED, DECAY, OF_POSITIONS = 3e-3, (1e-3, 3e-3, 1e-2), 0.05, 5  # positions have so many times the rate
+LR, TRIED, DECAY, OF_POSITIONS = 1e-2, (1e-3, 3e-3, 1e-2), 0.05, 5  # positions have so many times the rate
 TAPS, REACH, ROUNDS = 16, 13, 40  # of steps that are clocked
 
 Make = Callable[[np.random.Generator], nn.Module]
