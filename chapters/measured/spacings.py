@@ -7,7 +7,7 @@ the middle. The dense kernel that costs what 16 such taps cost is clocked only. 
 these convolutions alike for all kinds, the order of the pictures, and which are mirrored. As many steps for each; positions have
 five times the rate and no decay.
 
-`... RUNS rates` tries the rate, with a quarter of the steps, on 5,000 training pictures that no training sees; `... RUNS KIND
+`... RUNS rates` tries the rate, in 250 steps each, on 5,000 training pictures that no training sees; `... RUNS KIND
 SEED` trains one network, in about a minute, and measures it once on the official test set. Each leaves a file in
 the folder RUNS, and is not done again; without KIND all that is missing is done. It needs CIFAR-10 (`minidil data get cifar10`)
 and one thread. The same machine gives the same file but for its seconds; other machines round differently.
@@ -30,9 +30,9 @@ import minidil.functional as F
 from minidil import nn
 from minidil.array import Array
 
-SEEDS, STEPS, BATCH, WIDTH, BLOCKS, THREADS = (0, 1, 2), 1000, 32, 32, 3, 1
+SEEDS, STEPS, BATCH, WIDTH, BLOCKS, THREADS = (0, 1, 2), 800, 32, 32, 3, 1
 LR, TRIED, DECAY, OF_POSITIONS = 1e-2, (1e-3, 3e-3, 1e-2), 0.05, 5  # positions have so many times the rate
-TAPS, REACH, ROUNDS = 16, 13, 40  # of steps that are clocked
+TAPS, REACH, TRIAL, ROUNDS = 16, 13, 250, 40  # steps with each rate, and those that are clocked
 
 Make = Callable[[np.random.Generator], nn.Module]
 
@@ -160,7 +160,7 @@ def rates() -> list[dict[str, Any]]:
     for kind in ("dense", "learnt"):
         for lr in TRIED:
             model = make(kind, 9)
-            trained(model, 9, lr, STEPS // 4)
+            trained(model, 9, lr, TRIAL)
             found.append({"kind": kind, "lr": lr, **judged(model, data()[1])})
     return found
 
