@@ -37,6 +37,7 @@ from minidil import data, no_grad, tensor, text
 from minidil.cli.entities import Entities
 from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings, as_typed
+from minidil.cli.sweep.trial import prepared
 from minidil.models.tagger import Tagger
 from minidil.tasks import entities
 from minidil.train import RunFolder, fit
@@ -45,8 +46,13 @@ HERE = Path(__file__).parent
 EPOCHS = 3
 ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, and sentences of which answers are kept
 
-
-WIDTHS = {"bilstm_crf": 100, "idcnn": 114}  # of 257,098 and 257,427 parameters
+NETWORKS: dict[str, dict[str, Any]] = {  # of as many parameters as can be
+    "bilstm_crf": {"model": "bilstm_crf", "widths": (100,)},  # 257,098
+    "idcnn": {"model": "idcnn", "widths": (114,)},  # 257,427
+    "undilated": {"model": "idcnn", "widths": (114,), "dilations": ((1, 1, 1, 1),)},  # 257,427
+    "idcnn_crf": {"model": "idcnn_crf", "widths": (114,)},  # 257,622
+    "no_context": {"model": "no_context", "widths": (1222,)},  # 257,331
+}
 GRID = {"lr": (2e-3, 4e-3), "dropout": (0.3, 0.5)}
 
 
@@ -138,18 +144,10 @@ def tune(vectors: str, out: Path, network: str) -> None:
     trials = list[dict[str, Any]]()
     for lr, dropout in itertools.product(*GRID.values()):
         started = time.process_time()
-        chosen = {"model": network, "widths": (WIDTHS[network],), "epochs": EPOCHS, "lr": lr, "vectors": vectors}
-        settings = Settings.of({"data": "wnut17"} | chosen)
-        learn, validate = Entities.training(settings)
-        experiment = Entities.on(settings, learn)
-        model = experiment.model()
-        assert isinstance(model, Tagger)
-        model.dropout.p = dropout
-        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-        plan = experiment.schedule(optimizer, len(batches)), settings.epochs
-        goal = experiment.goal(model) | {"clip_norm": settings.clip_norm}
-        history = fit(model, batches, experiment.measuring(validate), optimizer, *plan, progress=False, **goal)
-        f1 = [round(row["val_f1"], 4) for row in history.rows]
+        chosen = NETWORKS[network] | {"epochs": EPOCHS, "lr": lr, "vectors": vectors}
+        _, validate, lesson = prepared(Settings.of({"data": "wnut17"} | chosen))
+        lesson["model"].dropout.p = dropout
+        f1 = [round(row["val_f1"], 4) for row in fit(val=validate, progress=False, **lesson).rows]
         trials.append({"lr": lr, "dropout": dropout, "dev_f1": f1, "seconds": round(time.process_time() - started)})
         (out / f"tuning-{network}.json").write_text(json.dumps(trials), encoding="utf-8")
         print(trials[-1], flush=True)
@@ -191,7 +189,7 @@ def main(runs: Path) -> None:
         "sentences": {name: len(part) for name, part in parts.items()},
         "pairs_further_apart_than": {reach: far(parts["test"], reach) for reach in (13, 25)},
         "dictionary": control,
-        "tuning": {name: json.loads((runs / f"tuning-{name}.json").read_text("utf-8")) for name in WIDTHS},
+        "tuning": {name: json.loads((runs / f"tuning-{name}.json").read_text("utf-8")) for name in NETWORKS},
         "runs": [run_of(path, parts) for path in paths],
         "microseconds_a_word": times(first, parts["test"]),
         "answers": answers(first, parts["test"]),
