@@ -14,9 +14,8 @@ with the seeds N = 0, 1 and 2, by `minidil train --data wnut17 --epochs 3 --vect
     --lr 0.004 --out RUNS/bilstm_crf-N
     --lr 0.002 --model idcnn --out RUNS/idcnn-N
     --lr 0.002 --model idcnn --dilations 1,1,1,1 --out RUNS/undilated-N
+    --lr 0.002 --model idcnn_crf --widths 114 --out RUNS/idcnn_crf-N
     --lr 0.003 --model no_context --widths 1337 --out RUNS/no_context-N
-
-and, with the seed 0, --lr 0.002 --model idcnn_crf --widths 114 --out RUNS/idcnn_crf-0.
 
 It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; how many
 pairs of words are further apart than networks with and without dilation see; and what the first run of each network said of some
