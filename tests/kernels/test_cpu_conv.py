@@ -1,5 +1,6 @@
 """Every way in which the Numba backend convolves, against the reference in float64: all kinds of layers, and odd arrays."""
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -12,7 +13,7 @@ from strategies import LAYOUTS, ConvCase, examples, laid_out, tolerance, windows
 
 from minidil.kernels import cpu, reference
 from minidil.kernels.algorithm import conv_algorithm
-from minidil.kernels.cpu import two_by_two, winograd, winograd_plan
+from minidil.kernels.cpu import sparse, two_by_two, winograd, winograd_plan
 from minidil.kernels.cpu.conv import _way_for
 from minidil.kernels.geometry import Window
 
@@ -186,3 +187,50 @@ def test_volumes_in_groups_stay_inside_their_arrays():
     weight = rng.standard_normal((32, 16, 3, 3, 3)).astype(np.float32)
     assert _way_for(window, 32, 32, 2) is winograd
     check(ConvCase(window, 2, x, weight, None, grad), 2)
+
+
+@examples(10)
+@given(data=st.data(), count=THREADS)
+def test_gradients_of_which_few_numbers_are_not_0(data, count):
+    groups = data.draw(st.integers(1, 2))
+    window = data.draw(windows())
+    case = case_of(data.draw, window, groups, 64 * groups, groups * data.draw(st.sampled_from([1, 17])))
+    few = np.zeros(case.grad.shape, bool)
+    few.reshape(-1)[np.random.default_rng(0).permutation(few.size)[: few.size // 16]] = True
+    case = replace(case, grad=laid_out(np.where(few, case.grad, 0), data.draw(st.sampled_from(LAYOUTS))))
+    assert sparse.pays(case.grad, 64)
+    check(case, count)
+    for name in ("conv_grad_input", "conv_grad_weight"):
+        arguments = calls(case)[name]
+        with using_threads(count):
+            found = getattr(sparse, name)(*arguments)
+        expected = getattr(reference, name)(*precise(arguments))
+        assert_allclose(found, expected, **tolerance(found.dtype, 64 * window.taps * max(case.grad.shape)))
+
+
+def test_one_number_in_sixteen_is_few():
+    grad = np.zeros((2, 3, 800), np.float32)
+    numbers = grad.reshape(-1)[::-7]
+    numbers[:299], numbers[299] = 1, np.nan
+    assert sparse.pays(grad, 64)
+    assert sparse.pays(grad.transpose(2, 1, 0), 64)
+    assert not sparse.pays(grad, 63)
+    numbers[300] = 1
+    assert not sparse.pays(grad, 64)
+
+
+@pytest.mark.parametrize("way", ["auto", "direct"])
+def test_where_few_numbers_are_not_0_the_others_meet_nothing(way):
+    """Unless a way is forced, and has 0 times infinity."""
+    window, grad = Window.of((40,), 3, 1, 1, 1), np.zeros((1, 16, 40), np.float32)
+    x, weight = np.ones((1, 64, 40), np.float32), np.ones((16, 64, 3), np.float32)
+    grad[0, 3, 20], x[0, :, 30], weight[5] = 2, np.nan, np.inf
+    with conv_algorithm(way), np.errstate(invalid="ignore"):
+        dx, dw = cpu.conv_grad_input(grad, weight, window), cpu.conv_grad_weight(x, grad, window)
+    if way == "auto":
+        assert_array_equal(dx[0].any(axis=0).nonzero()[0], [19, 20, 21])
+        assert_array_equal(dx[0, :, 19:22], 2)
+        assert_array_equal(dw, np.where(np.arange(16) == 3, 2, 0)[:, None, None] * np.ones((64, 3)))
+    else:
+        assert np.isnan(dx).all()
+        assert np.isnan(dw).all()

@@ -55,6 +55,21 @@ def test_every_head_is_an_attention_of_its_own(backend) -> None:
     assert layer(x, source, source, need_weights=False)[1] is None
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_attention_to_itself_is_that_to_equal_arrays(backend, batch_first, bias) -> None:
+    """One product for query, key and value, and three of them: the same outputs and gradients."""
+    outcomes = []
+    for alike in (True, False):
+        layer = attention(bias=bias, batch_first=batch_first)
+        x = md.tensor(drawn(3, 2, 4).numpy(), requires_grad=True)
+        y, weights = layer(*((x, x, x) if alike else (x, x + 0, x + 0)))
+        ((y * y).sum() + (weights**3).sum()).backward()
+        outcomes.append([each.numpy() for each in (y, weights, x.grad, *(p.grad for p in layer.parameters()))])
+    for found, wanted in zip(*outcomes, strict=True):
+        assert_allclose(found, wanted, atol=1e-12)
+
+
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_gradients(backend, check_layer, norm_first) -> None:
     check_layer(encoder(norm_first=norm_first, activation="gelu"), 3, 2, 4)

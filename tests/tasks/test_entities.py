@@ -299,7 +299,8 @@ def new_names(count: int, seed: int) -> TaggedDataset:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("bilstm_crf", 0.95, 1), ("idcnn", 0.95, 1), ("no_context", 0, 0.7)]
+    ("name", "least", "most"),
+    [("bilstm_crf", 0.95, 1), ("idcnn", 0.95, 1), ("idcnn_crf", 0.95, 1), ("no_context", 0, 0.7)],
 )
 def test_context_tells_the_type_of_new_names(name: str, least: float, most: float) -> None:
     """The dictionary finds none of them; whoever sees no neighbour finds them, and guesses their type."""

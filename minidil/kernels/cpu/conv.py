@@ -1,5 +1,6 @@
 """Convolution: tap by tap where each channel has its own filter, Winograd where it pays, its smaller cousin where the dilation
-leaves two values to a phase, and in registers without columns for nearly everything else.
+leaves two values to a phase, and in registers without columns for nearly everything else; gradients of the last number by number
+where few of dL/dy are not 0.
 
 BLAS, with columns or for one tap without, keeps products of few rows, and the gradients of the weights with one tap or with many
 channels and filters.
@@ -15,7 +16,7 @@ from typing import Protocol
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, direct, im2col, pointwise, two_by_two, winograd, winograd_plan
+from minidil.kernels.cpu import depthwise, direct, im2col, pointwise, sparse, two_by_two, winograd, winograd_plan
 from minidil.kernels.geometry import Window
 
 _MANY = 512  # positions of a batch; for fewer, transforming the filters takes Winograd longer than it saves
@@ -45,6 +46,8 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1,
     way = _way_for(window, channels, filters, groups, plain, results)
     if way is winograd:
         return winograd.conv_grad_input(grad, weight, window, groups, forward)
+    if not forward and _few(way, plain, grad, weight.shape[1]):
+        return sparse.conv_grad_input(grad, weight, window, groups)
     return way.conv_grad_input(grad, weight, window, groups)
 
 
@@ -52,7 +55,15 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     """dL/dweight."""
     channels, filters, summed = x.shape[1], grad.shape[1], len(x) * math.prod(window.out)
     plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups))
-    return _way_for(window, channels, filters, groups, plain, summed).conv_grad_weight(x, grad, window, groups)
+    way = _way_for(window, channels, filters, groups, plain, summed)
+    if _few(way, plain, grad, channels // groups):
+        return sparse.conv_grad_weight(x, grad, window, groups)
+    return way.conv_grad_weight(x, grad, window, groups)
+
+
+def _few(way: Way, plain: Way, grad: Array, channels: int) -> bool:
+    """Whether nothing saves or forces the products, and most of them are with 0."""
+    return way is plain and chosen() == "auto" and sparse.pays(grad, channels)
 
 
 def _plain(window: Window, in_registers: bool) -> Way:
