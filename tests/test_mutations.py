@@ -210,7 +210,7 @@ DIRECT = [
     ),
     ("direct", "_correlate", "base + g * (channels // groups)", "base", "forward"),
     ("direct", "panel_of_results", "offsets[t] * channels", "offsets[t]", "forward"),
-    ("padded", "_padded_copy", "_clear(room, done, at)", "pass", "forward"),
+    ("padded", "_padded_copy", "_clear(room, done, at)", "done", "forward"),
     (
         "direct_weight",
         "_weight_sums",
@@ -299,10 +299,10 @@ VOLUME = [
 TWO_BY_TWO = [
     ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),
     ("two_by_two", "correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
-    ("two_by_two", "correlate.work", "y[part] += bias", "y[part] += 0", "forward"),
+    ("two_by_two", "correlate.work", "y[part, :, rows] += bias", "y[part, :, rows] += 0", "forward"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
-    ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
+    ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, rows, ::-1]", "upstream[part, :, rows]", "grad_weight"),
 ]
 POOL = [
     ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),

@@ -10,7 +10,7 @@ from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import LAYOUTS, ConvCase, examples, laid_out, tolerance, windows
 
-from minidil.kernels import cpu, reference
+from minidil.kernels import cpu, reference, threads
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import two_by_two, winograd, winograd_plan
 from minidil.kernels.cpu.conv import _way_for
@@ -186,3 +186,18 @@ def test_volumes_in_groups_stay_inside_their_arrays():
     weight = rng.standard_normal((32, 16, 3, 3, 3)).astype(np.float32)
     assert _way_for(window, 32, 32, 2) is winograd
     check(ConvCase(window, 2, x, weight, None, grad), 2)
+
+
+def test_threads_share_one_image_so_that_blas_wakes_none_of_its_own(monkeypatch):
+    window, rng, limits = Window.of((8, 7), 3, 1, 4, 4), np.random.default_rng(0), []
+    own = threads.blas_limited
+    monkeypatch.setattr(threads, "blas_limited", lambda count: (limits.append(count), own(count))[1])
+    x, grad = (rng.standard_normal((1, n, 8, 7)).astype(np.float32) for n in (16, 17))
+    weight = rng.standard_normal((17, 16, 3, 3)).astype(np.float32)
+    assert two_by_two.applies(window, 16, 17, 1)
+    check(ConvCase(window, 1, x, weight, None, grad), 2)
+    limits.clear()
+    with using_threads(2):
+        two_by_two.conv_forward(x, weight, window)
+        two_by_two.conv_grad_weight(x, grad, window)
+    assert limits == [1, 1]
