@@ -302,7 +302,13 @@ TWO_BY_TWO = [
     ("two_by_two", "correlate.work", "y[part, :, rows] += bias", "y[part, :, rows] += 0", "forward"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
-    ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, rows, ::-1]", "upstream[part, :, rows]", "grad_weight"),
+    (
+        "two_by_two",
+        "conv_grad_weight.work",
+        "upstream[part, ::-1, rows, ::-1]",
+        "upstream[part, :, rows]",
+        "grad_weight",
+    ),
 ]
 POOL = [
     ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),
