@@ -15,6 +15,7 @@ __all__ = [
     "multiply_add_each",
     "numbers_at",
     "store",
+    "sums_of_rows",
     "taken",
     "tile_for",
 ]
@@ -24,9 +25,13 @@ def multiply_add(tile, left, starts, k, right, at):
     return tile + left[np.asarray(starts) + k][:, None] * right[at : at + tile.shape[1]]
 
 
-def multiply_add_each(tile, left, starts, right, at):
+def multiply_add_each(tile, left, starts, k, right, at):
     numbers = np.arange(tile.shape[1])
-    return tile + left[np.asarray(starts)[:, None] + numbers] * right[at + numbers]
+    return tile + left[np.asarray(starts)[:, None] + k + numbers] * right[at + numbers]
+
+
+def sums_of_rows(tile, rows):
+    return tuple(tile.sum(axis=1))
 
 
 def store(tile, array, starts):

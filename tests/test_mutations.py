@@ -209,19 +209,20 @@ DIRECT = [
         "forward",
     ),
     ("direct", "_correlate", "base + g * (channels // groups)", "base", "forward"),
-    ("padded", "_padded_copy", "room[at : at + first] = 0", "room[at : at + first] = 1", "forward"),
+    ("direct", "panel_of_results", "offsets[t] * channels", "offsets[t]", "forward"),
+    ("padded", "_padded_copy", "_clear(room, done, at)", "done", "forward"),
     (
         "direct_weight",
         "_weight_sums",
-        "base + offsets[t] * channels + g * (channels // groups)",
-        "base + offsets[t] * channels",
+        "base + g * (channels // groups)",
+        "base",
         "grad_weight",
     ),
     (
         "direct_weight",
         "_add_products",
-        "total[whole * wide + i] += spare[i]",
-        "total[whole * wide + i] = spare[i]",
+        "total[n * wide + i] += spare[i]",
+        "total[n * wide + i] = spare[i]",
         "grad_weight",
     ),
 ]
@@ -240,7 +241,7 @@ DEPTHWISE = [
     ("depthwise", "_forward", "range(done, taps)", "range(taps)", "forward"),
     ("depthwise", "_in_registers", "min(block, channels - len(columns) * vector)", "block * 0", "forward"),
     ("depthwise", "_in_registers", "min(block, channels - len(broad) * vector)", "block * 0", "forward"),
-    ("depthwise", "_in_registers", "at + 3 * step", "at + 2 * step", "forward"),
+    ("depthwise", "_in_registers", "3 * step", "2 * step", "forward"),
     ("depthwise", "_in_registers", "min(alike[r], stop - r)", "stop - r", "forward"),
     ("depthwise", "_in_registers", "(r, r + 1, r + 2, r + 3)", "(r, r + 1, r + 3, r + 2)", "forward"),
     ("depthwise", "_alike", "there < 0", "True", "forward"),
@@ -298,10 +299,16 @@ VOLUME = [
 TWO_BY_TWO = [
     ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),
     ("two_by_two", "correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
-    ("two_by_two", "correlate.work", "y[part] += bias", "y[part] += 0", "forward"),
+    ("two_by_two", "correlate.work", "y[part, :, rows] += bias", "y[part, :, rows] += 0", "forward"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
-    ("two_by_two", "conv_grad_weight.work", "upstream[part, ::-1, :, ::-1]", "upstream[part]", "grad_weight"),
+    (
+        "two_by_two",
+        "conv_grad_weight.work",
+        "upstream[part, ::-1, rows, ::-1]",
+        "upstream[part, :, rows]",
+        "grad_weight",
+    ),
 ]
 POOL = [
     ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),

@@ -11,7 +11,7 @@ from kernel_checks import using_threads
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import LAYOUTS, ConvCase, examples, laid_out, tolerance, windows
 
-from minidil.kernels import cpu, reference
+from minidil.kernels import cpu, reference, threads
 from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import sparse, two_by_two, winograd, winograd_plan
 from minidil.kernels.cpu.conv import _way_for
@@ -52,7 +52,7 @@ def layers(draw, kind):
         assert two_by_two.applies(window, channels, filters, groups)
     elif kind in ("wide groups", "volume"):
         groups = 2 if kind == "wide groups" else draw(st.integers(1, 2))
-        channels, filters = groups * draw(st.sampled_from([16, 17])), groups * draw(st.sampled_from([16, 19]))
+        channels, filters = groups * draw(st.sampled_from([16, 17])), groups * draw(st.sampled_from([17, 19]))
         dilation, ndim = draw(st.integers(1, 2)), 2 if kind == "wide groups" else 3
         size = (*[draw(st.integers(1, 5))] * (ndim - 2), *[8 - draw(st.integers(0, 1))] * 2)
         window = Window.of(size, (*[draw(st.integers(1, 3))] * (ndim - 2), 3, 3), 1, dilation, dilation)
@@ -198,7 +198,7 @@ def test_gradients_of_which_few_numbers_are_not_0(data, count):
     few = np.zeros(case.grad.shape, bool)
     few.reshape(-1)[np.random.default_rng(0).permutation(few.size)[: few.size // 16]] = True
     case = replace(case, grad=laid_out(np.where(few, case.grad, 0), data.draw(st.sampled_from(LAYOUTS))))
-    assert sparse.pays(case.grad, 64)
+    assert sparse.pays(case.grad, case.x, 64)
     check(case, count)
     for name in ("conv_grad_input", "conv_grad_weight"):
         arguments = calls(case)[name]
@@ -209,28 +209,37 @@ def test_gradients_of_which_few_numbers_are_not_0(data, count):
 
 
 def test_one_number_in_sixteen_is_few():
-    grad = np.zeros((2, 3, 800), np.float32)
+    grad, factor = np.zeros((2, 3, 800), np.float32), np.ones((2, 64, 800), np.float32)
     numbers = grad.reshape(-1)[::-7]
     numbers[:299], numbers[299] = 1, np.nan
-    assert sparse.pays(grad, 64)
-    assert sparse.pays(grad.transpose(2, 1, 0), 64)
-    assert not sparse.pays(grad, 63)
-    numbers[300] = 1
-    assert not sparse.pays(grad, 64)
+    assert sparse.pays(grad, factor, 64)
+    assert sparse.pays(grad.transpose(2, 1, 0), factor.transpose(2, 1, 0), 64)
+    assert not sparse.pays(grad, factor, 63)
+    factor[1, 63, 799] = np.inf
+    assert not sparse.pays(grad, factor, 64)
+    numbers[300], factor[1, 63, 799] = 1, 1
+    assert not sparse.pays(grad, factor, 64)
 
 
-@pytest.mark.parametrize("way", ["auto", "direct"])
-def test_where_few_numbers_are_not_0_the_others_meet_nothing(way):
-    """Unless a way is forced, and has 0 times infinity."""
+def test_a_number_that_is_not_finite_meets_every_0():
     window, grad = Window.of((40,), 3, 1, 1, 1), np.zeros((1, 16, 40), np.float32)
     x, weight = np.ones((1, 64, 40), np.float32), np.ones((16, 64, 3), np.float32)
     grad[0, 3, 20], x[0, :, 30], weight[5] = 2, np.nan, np.inf
-    with conv_algorithm(way), np.errstate(invalid="ignore"):
-        dx, dw = cpu.conv_grad_input(grad, weight, window), cpu.conv_grad_weight(x, grad, window)
-    if way == "auto":
-        assert_array_equal(dx[0].any(axis=0).nonzero()[0], [19, 20, 21])
-        assert_array_equal(dx[0, :, 19:22], 2)
-        assert_array_equal(dw, np.where(np.arange(16) == 3, 2, 0)[:, None, None] * np.ones((64, 3)))
-    else:
-        assert np.isnan(dx).all()
-        assert np.isnan(dw).all()
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(cpu.conv_grad_input(grad, weight, window)).all()
+        assert np.isnan(cpu.conv_grad_weight(x, grad, window)).all()
+
+
+def test_threads_share_one_image_so_that_blas_wakes_none_of_its_own(monkeypatch):
+    window, rng, limits = Window.of((8, 7), 3, 1, 4, 4), np.random.default_rng(0), []
+    own = threads.blas_limited
+    monkeypatch.setattr(threads, "blas_limited", lambda count: (limits.append(count), own(count))[1])
+    x, grad = (rng.standard_normal((1, n, 8, 7)).astype(np.float32) for n in (16, 17))
+    weight = rng.standard_normal((17, 16, 3, 3)).astype(np.float32)
+    assert two_by_two.applies(window, 16, 17, 1)
+    check(ConvCase(window, 1, x, weight, None, grad), 2)
+    limits.clear()
+    with using_threads(2):
+        two_by_two.conv_forward(x, weight, window)
+        two_by_two.conv_grad_weight(x, grad, window)
+    assert limits == [1, 1]

@@ -51,11 +51,14 @@ def test_zeros_are_zeros_in_used_memory():
     assert not memory.zeros((LARGE,), np.uint8).any()
 
 
+@pytest.mark.parametrize("size", [(2, 30, 40, 50), (2, 3, 4, 5)])
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 3, 1), (3, 2, 1, 0)])
-def test_empty_like_keeps_the_order_of_the_axes(order):
-    x = np.zeros((2, 30, 40, 50), np.float32).transpose(order)
+def test_empty_like_keeps_the_order_of_the_axes(order, size):
+    x = np.zeros(size, np.float32).transpose(order)
     assert memory.empty_like(x).strides == x.strides
     assert memory.empty_like(x[::2, ::-1]).strides == x[::2].copy(order="K").strides
+    repeated = np.broadcast_to(x[:1], x.shape)
+    assert memory.empty_like(repeated).shape == x.shape
     other = memory.empty_like(x, [3, *x.shape[1:]], np.float64)
     assert (other.shape, other.dtype) == ((3, *x.shape[1:]), "f8")
     assert np.argsort(other.strides).tolist() == np.argsort(x.strides).tolist()

@@ -1,6 +1,6 @@
 """Convolution: tap by tap where each channel has its own filter, Winograd where it pays, its smaller cousin where the dilation
-leaves two values to a phase, and in registers without columns for nearly everything else; gradients of the last number by number
-where few of dL/dy are not 0.
+leaves two values to a phase, and in registers without columns for nearly everything else; these hold results or, where a place
+has too few of them to fill one, what is summed. Gradients of the last are taken number by number where few of dL/dy are not 0.
 
 BLAS, with columns or for one tap without, keeps products of few rows, and the gradients of the weights with one tap or with many
 channels and filters.
@@ -16,7 +16,17 @@ from typing import Protocol
 from minidil.array import Array
 from minidil.errors import OptionError
 from minidil.kernels.algorithm import chosen
-from minidil.kernels.cpu import depthwise, direct, im2col, pointwise, sparse, two_by_two, winograd, winograd_plan
+from minidil.kernels.cpu import (
+    depthwise,
+    direct,
+    im2col,
+    narrow,
+    pointwise,
+    sparse,
+    two_by_two,
+    winograd,
+    winograd_plan,
+)
 from minidil.kernels.geometry import Window
 
 _MANY = 512  # positions of a batch; for fewer, transforming the filters takes Winograd longer than it saves
@@ -35,18 +45,20 @@ class Way(Protocol):
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
     """The convolution of x with weight, plus bias."""
     filters, channels, results = weight.shape[0], x.shape[1], len(x) * math.prod(window.out)
-    plain = _plain(window, direct.pays(results, filters, window, groups))
+    few = narrow.pays(results, filters, channels, window, groups, x.itemsize)
+    plain = narrow if few else _plain(window, direct.pays(results, filters, window, groups))
     return _way_for(window, channels, filters, groups, plain, results).conv_forward(x, weight, window, groups, bias)
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1, forward: bool = False) -> Array:
     """dL/dx; forward: as the forward pass of a transposed convolution."""
     filters, channels, results = weight.shape[0], weight.shape[1] * groups, len(grad) * math.prod(window.size)
-    plain = _plain(window, direct.pays(results, channels, window, groups))
+    few = narrow.pays(results, channels, filters, window, groups, grad.itemsize)
+    plain = narrow if few else _plain(window, direct.pays(results, channels, window, groups))
     way = _way_for(window, channels, filters, groups, plain, results)
     if way is winograd:
         return winograd.conv_grad_input(grad, weight, window, groups, forward)
-    if not forward and _few(way, plain, grad, weight.shape[1]):
+    if not forward and _few(way, plain, grad, weight, weight.shape[1]):
         return sparse.conv_grad_input(grad, weight, window, groups)
     return way.conv_grad_input(grad, weight, window, groups)
 
@@ -56,14 +68,14 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     channels, filters, summed = x.shape[1], grad.shape[1], len(x) * math.prod(window.out)
     plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups))
     way = _way_for(window, channels, filters, groups, plain, summed)
-    if _few(way, plain, grad, channels // groups):
+    if _few(way, plain, grad, x, channels // groups):
         return sparse.conv_grad_weight(x, grad, window, groups)
     return way.conv_grad_weight(x, grad, window, groups)
 
 
-def _few(way: Way, plain: Way, grad: Array, channels: int) -> bool:
-    """Whether nothing saves or forces the products, and most of them are with 0."""
-    return way is plain and chosen() == "auto" and sparse.pays(grad, channels)
+def _few(way: Way, plain: Way, grad: Array, factor: Array, channels: int) -> bool:
+    """Whether nothing saves or forces the products, and most of them are 0."""
+    return way is plain and chosen() == "auto" and sparse.pays(grad, factor, channels)
 
 
 def _plain(window: Window, in_registers: bool) -> Way:

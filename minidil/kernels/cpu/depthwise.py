@@ -134,6 +134,7 @@ def _in_registers(
     """
     taps, channels = weight.shape
     source, filters, results = x.reshape(x.size), weight.reshape(weight.size), y.reshape(y.size)
+    lines = (0, step, 2 * step, 3 * step)
     for n in range(len(x)):
         r, base, line = start, n * x.shape[1], n * len(places)
         while r < stop:
@@ -145,8 +146,7 @@ def _in_registers(
                     for tap in range(taps):
                         if places[r, tap] >= 0:
                             at = (base + places[r, tap]) * channels + c
-                            here = (at, at + step, at + 2 * step, at + 3 * step)
-                            tile = multiply_add_each(tile, source, here, filters, tap * channels + c)
+                            tile = multiply_add_each(tile, source, lines, at, filters, tap * channels + c)
                     store(tile, results, numbers_at((r, r + 1, r + 2, r + 3), line, channels, c))
                 r += min(together - len(rows), len(rows)) if together > len(rows) else len(rows)
             else:
@@ -155,8 +155,8 @@ def _in_registers(
                     row = equal_rows(bias, c, (0,), broad)
                     for tap in range(taps):
                         if places[r, tap] >= 0:
-                            here1 = ((base + places[r, tap]) * channels + c,)
-                            row = multiply_add_each(row, source, here1, filters, tap * channels + c)
+                            at = (base + places[r, tap]) * channels + c
+                            row = multiply_add_each(row, source, (0,), at, filters, tap * channels + c)
                     store(row, results, ((line + r) * channels + c,))
                 r += 1
 

@@ -252,12 +252,13 @@ def panel_of_results(
     count, wide = len(starts), len(bias)
     spare, lines = np.empty(len(rows) * wide, y.dtype), np.arange(len(rows))
     for p in range(0, count, len(rows)):
-        seen = taken(starts, p, count, rows)  # the last position more than once, if they are no multiple of the rows
+        # The last position is taken more than once, if they are no multiple of the rows.
+        here = numbers_at(taken(starts, p, count, rows), 0, channels, origin)
         tile = equal_rows(bias, 0, rows, columns)
         at = 0
         for t in range(len(offsets)):
-            here = numbers_at(seen, offsets[t], channels, origin)
-            for k in range(run):
+            first = offsets[t] * channels
+            for k in range(first, first + run):
                 tile = multiply_add(tile, source, here, k, panel, at)
                 at += wide
         if used == wide:

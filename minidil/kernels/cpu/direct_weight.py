@@ -18,7 +18,6 @@ from minidil.kernels.cpu.layout import as_rows, compiled
 from minidil.kernels.cpu.padded import images_of, room_for, source_of
 from minidil.kernels.cpu.phases import forward
 from minidil.kernels.cpu.registers import (
-    ROWS,
     add_to,
     equal_rows,
     lanes,
@@ -45,17 +44,16 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     each, reading = filters // groups, forward(window, groups)
     source = images_of(x, window.size)
     upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
-    columns = tile_for(each, x.itemsize)[1]
-    wide = len(columns) * lanes(x.itemsize)
+    tile = tile_for(each, x.itemsize)
+    wide = len(tile[1]) * lanes(x.itemsize)
     panels = -(-each // wide)
+    within_run = np.arange(reading.joined * channels)
+    numbers = (reading.offsets[:, None] * x.shape[1] + within_run).reshape(-1)
 
     def work(start: int, stop: int) -> Array:
-        total = memory.zeros((groups, panels, window.taps * channels * wide), x.dtype)
-        run = reading.joined * channels
-        places = reading.before, reading.padded, reading.starts, reading.offsets
-        _weight_sums(
-            source, room_for(source, reading), *places, run, upstream, total, start, stop, (0,) * ROWS, columns
-        )
+        total = memory.zeros((groups, panels, len(numbers) * wide), x.dtype)
+        places = reading.before, reading.padded, reading.starts
+        _weight_sums(source, room_for(source, reading), *places, numbers, upstream, total, start, stop, *tile)
         return total
 
     total = np.asarray(sum(run_sliced(work, len(x) * len(reading.starts))))
@@ -71,8 +69,7 @@ def _weight_sums(
     before: Any,
     padded: Any,
     starts: Array,
-    offsets: Array,
-    run: int,
+    numbers: Array,
     grad: Array,
     total: Array,
     first: int,
@@ -80,10 +77,13 @@ def _weight_sums(
     rows: Any,
     columns: Any,
 ) -> None:
-    """total (groups, panels, runs * run * wide) += the sums over the positions first..last, counted over all images."""
+    """total (groups, panels, numbers * wide) += the sums over the positions first..last, counted over all images.
+
+    numbers: where those of all runs lie, beginning at the position's start.
+    """
     count, channels, filters = len(starts), x.shape[4], grad.shape[2]
     groups, panels, size = total.shape
-    each, wide = filters // groups, size // (len(offsets) * run)
+    each, wide = filters // groups, size // len(numbers)
     upstream, own = grad.reshape(grad.size), np.zeros(_SUMMED * wide, x.dtype)
     for image in range(first // count, (last - 1) // count + 1):
         source, base = source_of(x, image, room, before, padded)
@@ -94,10 +94,8 @@ def _weight_sums(
                 for j in range(panels):
                     at = ((image * count + block) * groups + g) * each + j * wide
                     _gather_panel(upstream, at, filters, len(seen), own, min(each - j * wide, wide), columns)
-                    for t in range(len(offsets)):
-                        origin = base + offsets[t] * channels + g * (channels // groups)
-                        part = total[g, j, t * run * wide : (t + 1) * run * wide]
-                        _add_products(source, origin, channels, seen, run, own, part, rows, columns)
+                    origin = base + g * (channels // groups)
+                    _add_products(source, origin, channels, seen, numbers, own, total[g, j], rows, columns)
 
 
 @compiled
@@ -119,26 +117,23 @@ def _add_products(
     origin: int,
     channels: int,
     starts: Array,
-    run: int,
+    numbers: Array,
     own: Array,
     total: Array,
     rows: Any,
     columns: Any,
 ) -> None:
-    """total[n] += the sum over positions p of number n of the run that begins at starts[p] times the panel at p."""
-    wide, whole = len(total) // run, run // len(rows) * len(rows)
-    nothing, lines = np.zeros(wide, total.dtype), np.arange(max(run, len(rows)))
-    for n in range(0, whole, len(rows)):
+    """total[n] += the sum over positions p of the number that lies numbers[n] behind starts[p], times the panel at p."""
+    count, wide = len(numbers), len(total) // len(numbers)
+    nothing, spare, lines = np.zeros(wide, total.dtype), np.empty(len(rows) * wide, total.dtype), np.arange(len(rows))
+    for n in range(0, count, len(rows)):
+        seen = taken(numbers, n, count, rows)  # the last number more than once, which is not added
         tile = equal_rows(nothing, 0, rows, columns)
         for p in range(len(starts)):
-            at = starts[p] * channels + origin + n
-            tile = multiply_add(tile, source, (0, 1, 2, 3, 4, 5), at, own, p * wide)
-        add_to(tile, total, numbers_at(taken(lines, n, run, rows), 0, wide, 0))
-    if whole < run:
-        rest = taken(lines, whole, run, rows)  # the last number more than once, which is not added
-        tile, spare = equal_rows(nothing, 0, rows, columns), np.empty(len(rows) * wide, total.dtype)
-        for p in range(len(starts)):
-            tile = multiply_add(tile, source, rest, starts[p] * channels + origin, own, p * wide)
-        store(tile, spare, numbers_at(taken(lines, 0, len(rows), rows), 0, wide, 0))
-        for i in range((run - whole) * wide):
-            total[whole * wide + i] += spare[i]
+            tile = multiply_add(tile, source, seen, starts[p] * channels + origin, own, p * wide)
+        if n + len(rows) <= count:
+            add_to(tile, total, numbers_at(taken(lines, 0, len(rows), rows), n, wide, 0))
+        else:
+            store(tile, spare, numbers_at(taken(lines, 0, len(rows), rows), 0, wide, 0))
+            for i in range((count - n) * wide):
+                total[n * wide + i] += spare[i]

@@ -24,7 +24,7 @@ def add(a: Array | float, b: Array | float) -> Array:
         isinstance(a, np.ndarray)
         and isinstance(b, np.ndarray)
         and a.dtype == b.dtype
-        and np.broadcast_shapes(a.shape, b.shape) == a.shape
+        and (a.shape == b.shape or np.broadcast_shapes(a.shape, b.shape) == a.shape)
     ):
         return np.add(a, b, out=memory.empty_like(a))
     return np.add(a, b)

@@ -143,6 +143,8 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
 
 def empty_like(x: Array, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Array:
     """An array of the shape and the number type of x, unless others are given, whose axes lie in memory in the same order."""
+    if x.nbytes < _SMALL and shape is None and dtype is None:
+        return np.empty_like(x, subok=False)
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
     shape = x.shape if shape is None else shape
     ordered = empty([shape[axis] for axis in order], x.dtype if dtype is None else dtype)

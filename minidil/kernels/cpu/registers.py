@@ -71,16 +71,15 @@ def address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> An
 
 
 def loaded(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    place = builder.bitcast(address(context, builder, kind, array, index), vector.llvm().as_pointer())
-    value = builder.load(place)
+    return loaded_from(builder, address(context, builder, kind, array, index), vector)
+
+
+def loaded_from(builder: Any, place: Any, vector: Vector) -> Any:
+    value = builder.load(builder.bitcast(place, vector.llvm().as_pointer()))
     value.align = (
         vector.number.bitwidth // 8
     )  # else the whole vector's size is assumed, and an odd address ends the process
     return value
-
-
-def _spread(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Vector) -> Any:
-    return everywhere(builder, builder.load(address(context, builder, kind, array, index)), vector)
 
 
 def everywhere(builder: Any, number: Any, vector: Vector) -> Any:
@@ -110,8 +109,9 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
             loaded(context, builder, right, args[4], offset(builder, args[5], j * vector.lanes), vector)
             for j in range(columns)
         ]
+        shifted = address(context, builder, left, args[1], args[3])
         for i in range(rows):
-            number = _spread(context, builder, left, args[1], builder.add(kept[i], args[3]), vector)
+            number = everywhere(builder, builder.load(builder.gep(shifted, [kept[i]])), vector)
             for j in range(columns):
                 product = builder.fmul(number, across[j], flags=("contract",))
                 sums[i * columns + j] = builder.fadd(sums[i * columns + j], product, flags=("contract",))
@@ -121,22 +121,56 @@ def multiply_add(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: 
 
 
 @emitted
-def multiply_add_each(typing: Any, tile: Any, left: Any, starts: Any, right: Any, at: Any) -> Any:
-    """The tile plus left[starts[i] + n] right[at + n] for rows i, number by number."""
+def multiply_add_each(typing: Any, tile: Any, left: Any, starts: Any, k: Any, right: Any, at: Any) -> Any:
+    """The tile plus left[starts[i] + k + n] right[at + n] for rows i, number by number."""
     vector, rows = tile.dtype, starts.count
     columns = tile.count // rows
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         sums, kept = parts(builder, args[0], tile), parts(builder, args[2], starts)
         for j in range(columns):
-            shared = loaded(context, builder, right, args[3], offset(builder, args[4], j * vector.lanes), vector)
+            shared = loaded(context, builder, right, args[4], offset(builder, args[5], j * vector.lanes), vector)
+            shifted = address(context, builder, left, args[1], offset(builder, args[3], j * vector.lanes))
             for i in range(rows):
-                own = loaded(context, builder, left, args[1], offset(builder, kept[i], j * vector.lanes), vector)
+                own = loaded_from(builder, builder.gep(shifted, [kept[i]]), vector)
                 product = builder.fmul(own, shared, flags=("contract",))
                 sums[i * columns + j] = builder.fadd(sums[i * columns + j], product, flags=("contract",))
         return cgutils.pack_array(builder, sums)
 
-    return tile(tile, left, starts, right, types.intp), code
+    return tile(tile, left, starts, types.intp, right, types.intp), code
+
+
+@emitted
+def sums_of_rows(typing: Any, tile: Any, rows: Any) -> Any:
+    """For each row of the tile the sum of all its numbers, as a tuple: the halves of a register are added, until one is left."""
+    vector, count = tile.dtype, rows.count
+    columns, kind = tile.count // count, types.UniTuple(vector.number, count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        sums = []
+        for i in range(count):
+            total, *others = parts(builder, args[0], tile)[i * columns : (i + 1) * columns]
+            for other in others:
+                total = builder.fadd(total, other)
+            sums.append(_sum(builder, total, vector.lanes))
+        return cgutils.pack_array(builder, sums)
+
+    return kind(tile, rows), code
+
+
+def _sum(builder: Any, register: Any, count: int) -> Any:
+    while count > 1:
+        count //= 2
+        halves = [
+            builder.shuffle_vector(
+                register,
+                ir.Constant(register.type, ir.Undefined),
+                ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(first, first + count))),
+            )
+            for first in (0, count)
+        ]
+        register = builder.fadd(*halves)
+    return builder.extract_element(register, ir.Constant(ir.IntType(32), 0))
 
 
 @emitted

@@ -4,7 +4,7 @@ The maximum over a sentence of 40 words passes its gradient on to one place of 4
 
     dL/dx[i] += dL/dy[o, f] w[f, k]      and      dL/dw[f, k] += dL/dy[o, f] x[i],
 
-and a term of which dL/dy is 0 is none, whatever it would be multiplied by.
+and a term of which dL/dy is 0 is none. But 0 times infinity is not 0: factors that are not finite go another way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from minidil.array import Array
-from minidil.kernels.cpu import memory
+from minidil.kernels.cpu import memory, scale
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, tap_places, writable
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -24,9 +24,13 @@ _LEAST = 64  # channels of a group: with fewer the loop over them is too short
 _AT_ONCE = 1024  # numbers that are counted, several to a vector, before the count is looked at
 
 
-def pays(grad: Array, channels: int) -> bool:
-    """Whether it is the faster way, with so many channels to a group. The look at `grad` ends with the first number too many."""
-    return channels >= _LEAST and _few(writable(grad.ravel("K")), grad.size // _ONE_IN)
+def pays(grad: Array, factor: Array, channels: int) -> bool:
+    """Whether it is the faster way to multiply by a finite factor, x or weight, with so many channels to a group.
+
+    The look at `grad` ends with the first number too many.
+    """
+    few = channels >= _LEAST and _few(writable(grad.ravel("K")), grad.size // _ONE_IN)
+    return few and scale.finite(writable(factor.ravel("K")))
 
 
 def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1) -> Array:

@@ -94,11 +94,11 @@ def pays(window: Window, channels: int, filters: int, groups: int) -> bool:
 
     im2col multiplies 9 times per output of a slice (and pair of channels), Winograd 36 times per tile; tiles that hang over the
     edge compute outputs that nobody needs. The transforms cost about as much as the products saved unless half of them are
-    saved, and with few channels they cost more than that; in a volume they serve three taps.
+    saved, and with few channels they cost more than that.
     """
     if not applies(window) or min(channels, filters) < 16 * groups:
         return False
-    if len(window.size) == 2 and groups == 1 and max(channels, filters) == 16:
+    if groups == 1 and max(channels, filters) == 16:
         return False
     tiles = tiling(window)
     return 2 * 36 * tiles.rows * tiles.per_row <= 9 * math.prod(window.out[-2:])
