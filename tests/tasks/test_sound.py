@@ -92,6 +92,13 @@ def test_mu_law_at_its_ends_and_its_mistakes() -> None:
         sound.mu_law(np.zeros(2), 1)
 
 
+def test_a_wave_is_moved_by_samples_and_silence_comes_in() -> None:
+    x = np.arange(1, 8, dtype=np.float32)[None, None].repeat(50, axis=0)
+    ((moved, _),) = Shaken(DataLoader(TensorDataset(x, np.zeros(50, np.int64)), 50), frames=3).batches(0)
+    wide, seen = np.pad(x[0, 0], 3), {tuple(each) for each in moved[:, 0]}
+    assert seen == {tuple(wide[start : start + 7]) for start in range(7)}
+
+
 def test_the_next_sample_stands_at_the_step_before_it() -> None:
     x, y = sound.next_samples(np.array([[0, 255, 51]]))
     np.testing.assert_array_equal(x, np.array([[[-1, 1]]], np.float32), strict=True)
