@@ -38,7 +38,8 @@ class Task:
     """One of the tasks, with the settings of its networks and of their training.
 
     loaders: of a seed, what is learnt from and what is measured on. without: what the best answer without memory costs, if it is
-    a formula. outputs: numbers at a step. dilations: of the dilated one. cells: of the LSTM.
+    a formula. outputs: numbers at a step. dilations: of the dilated one. cells: of the LSTM. deviation: of the first weights of
+    the convolutions, if it is not that of He et al.
     """
 
     loaders: Callable[[int], tuple[Any, Any]]
@@ -53,6 +54,7 @@ class Task:
     answers: str = "last"
     loss: Any = F.cross_entropy
     without: float | None = None
+    deviation: float | None = None
 
     def make(self, kind: str, seed: int) -> nn.Module:
         """An untrained network: "dilated", "undilated" or "lstm"."""
@@ -62,7 +64,10 @@ class Task:
             return models.lstm(self.outputs, width=self.cells, rng=rng, **shared)
         dilations = self.dilations if kind == "dilated" else (1,) * len(self.dilations)
         window: dict[str, Any] = {"width": self.width, "kernel_size": self.kernel_size, "dilations": dilations}
-        return models.tcn(self.outputs, weight_norm=False, rng=rng, **window, **shared)
+        model = models.tcn(self.outputs, weight_norm=False, rng=rng, **window, **shared)
+        for conv in (each for each in model.modules() if self.deviation and isinstance(each, nn.Conv1d)):
+            conv.weight.data = rng.normal(0, self.deviation, conv.weight.shape).astype(np.float32)
+        return model
 
 
 def drawn(draw: data.Draw, batch_size: int) -> Callable[[int], tuple[Any, Any]]:
@@ -140,9 +145,10 @@ TASKS = {
         dilations=(1, 2, 4, 8, 16, 32),
         cells=64,
         steps=1500,
-        lr=4e-3,
+        lr=2e-3,
         loss=F.mse_loss,
         without=1 / 6,
+        deviation=0.05,
     ),
     "digits": Task(pixels("digits", None, None), **_DIGITS),
     "permuted digits": Task(pixels("digits", None, 0), **_DIGITS),
@@ -199,7 +205,10 @@ def main(names: list[str], seeds: list[int], kinds: Sequence[str]) -> None:
         results = json.loads(FILE.read_text()) if FILE.exists() else {"every": EVERY, "threads": THREADS}
         results["where"] = {"python": platform.python_version(), "numpy": np.__version__}
         found["command"] = f"python chapters/measured/sequences.py {name!r} {seed} {kind}"
-        settings = {key: getattr(task, key) for key in ("steps", "lr", "width", "kernel_size", "dilations", "cells")}
+        settings = {
+            key: getattr(task, key)
+            for key in ("steps", "lr", "width", "kernel_size", "dilations", "cells", "deviation")
+        }
         networks = results.get(name, {}).get("networks", [])
         kept = [each for each in networks if (each["kind"], each["seed"]) != (kind, seed)]
         results[name] = settings | {"without": task.without, "networks": [*kept, found]}
