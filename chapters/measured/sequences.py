@@ -106,7 +106,7 @@ _MNIST: dict[str, Any] = {
     "kernel_size": 8,
     "dilations": (1, 2, 4, 8, 16, 32),
     "cells": 111,
-    "steps": 3750,
+    "steps": 3000,
     "lr": 3e-3,
 }
 TASKS = {
