@@ -50,7 +50,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "shaken": (0, 400),  # samples: said up to 50 ms earlier or later
     },
 }
-SPEAKER, PIECE, PIECES, STEPS = "theo", 800, 8, 600
+SPEAKER, PIECE, PIECES, STEPS = "theo", 800, 8, 500
 GIVEN, SPOKEN, ANEW = 400, 4000, 20
 NEXT = {"dilated": (1, 2, 4, 8, 16, 32, 64, 128), "undilated": (1,) * 8}
 
