@@ -102,11 +102,11 @@ _DIGITS: dict[str, Any] = {
 _MNIST: dict[str, Any] = {
     "outputs": 10,
     "in_channels": 1,
-    "width": 24,
+    "width": 16,
     "kernel_size": 8,
     "dilations": (1, 2, 4, 8, 16, 32),
-    "cells": 111,
-    "steps": 3000,
+    "cells": 73,
+    "steps": 1300,
     "lr": 3e-3,
 }
 TASKS = {
