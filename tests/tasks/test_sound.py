@@ -92,6 +92,12 @@ def test_mu_law_at_its_ends_and_its_mistakes() -> None:
         sound.mu_law(np.zeros(2), 1)
 
 
+def test_levels_of_one_byte_are_the_same_wave() -> None:
+    levels = np.arange(256)
+    np.testing.assert_array_equal(sound.as_input(levels.astype(np.uint8)), sound.as_input(levels))
+    np.testing.assert_array_equal(sound.from_mu_law(levels.astype(np.uint8)), sound.from_mu_law(levels))
+
+
 def test_a_wave_is_moved_by_samples_and_silence_comes_in() -> None:
     x = np.arange(1, 8, dtype=np.float32)[None, None].repeat(50, axis=0)
     ((moved, _),) = Shaken(DataLoader(TensorDataset(x, np.zeros(50, np.int64)), 50), frames=3).batches(0)
