@@ -153,6 +153,7 @@ TASKS = {
     "digits": Task(pixels("digits", None, None), **_DIGITS),
     "permuted digits": Task(pixels("digits", None, 0), **_DIGITS),
     "mnist": Task(pixels("mnist", None, None), **_MNIST),
+    "mnist 3000": Task(pixels("mnist", None, None), **(_MNIST | {"steps": 3000})),
     "permuted mnist": Task(pixels("mnist", None, 0), **_MNIST),
 }
 
