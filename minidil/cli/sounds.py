@@ -26,7 +26,8 @@ from minidil.train.metrics import Loader
 from minidil.train.rules import Rule, listed, number, shown, whole
 
 _EVALUATION_BATCH = 100
-_MOVED = {"bands": 2, "frames": 4}  # of a spectrogram, at most, while learning
+# How far at most while learning: of a spectrogram two bands and 40 ms, of a wave with 8,000 samples a second 50 ms.
+_MOVED = {"log-mel": {"bands": 2, "frames": 4}, "wave": {"frames": 400}}
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ class Sounds(Experiment):
         return models.wavenet(len(self.classes), rng=default_rng(), **options)
 
     def learning(self, items: data.Recordings) -> Loader:
-        """Shuffled batches; spectrograms are moved a little at random."""
+        """Shuffled batches, each sound moved a little at random."""
         settings = self.settings
         loader = data.DataLoader(
             self._heard(items), settings.batch_size, shuffle=True, drop_last=settings.drop_last, seed=settings.seed
         )
-        return Shaken(loader, **_MOVED) if settings.hears == "log-mel" else loader
+        return Shaken(loader, **_MOVED[settings.hears])
 
     def measuring(self, items: data.Recordings) -> Loader:
         """All sounds in their order, as they are."""

@@ -24,7 +24,7 @@ from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.recurrent import SequenceLSTM, lstm
 from minidil.models.resnet import ResNet, resnet_small
 from minidil.models.tagger import TAGGERS, Tagger, bilstm_crf, idcnn, no_context
-from minidil.models.tcn import tcn
+from minidil.models.tcn import last_answer, tcn
 from minidil.models.text import SentenceNet, bilstm, dilated_cnn, kim_cnn
 from minidil.models.transfer import replace_head, start_from
 from minidil.models.unet import UNet, unet
@@ -74,6 +74,7 @@ __all__ = [
     "idcnn",
     "inflate",
     "kim_cnn",
+    "last_answer",
     "load_weights",
     "lstm",
     "minilm",

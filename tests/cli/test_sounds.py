@@ -15,6 +15,8 @@ import minidil.functional as F
 from minidil import data
 from minidil.cli import main
 from minidil.cli.experiment import Experiment
+from minidil.cli.settings import Settings
+from minidil.cli.sounds import Sounds
 from minidil.data import registry
 from minidil.tasks.sound.heard import heard
 from minidil.train import RunFolder
@@ -158,3 +160,15 @@ def test_a_run_is_not_taken_for_another(capsys: pytest.CaptureFixture[str]) -> N
     ):
         Path("run/config.json").write_text(json.dumps(config | change))
         assert message in refused(capsys, "eval", "run", "--backend", "numpy")
+
+
+def test_a_wave_is_moved_while_learning_and_not_when_measured() -> None:
+    settings = Settings.of({"data": "spoken_digits", "hears": "wave", "length": 400, "batch_size": 50})
+    learn, _ = Sounds.training(settings)
+    experiment = Sounds.on(settings, learn)
+    x, _ = next(iter(experiment.learning(learn).batches(0)))
+    assert x.shape == (50, 1, 400)
+    whole = heard(learn.fixed(400), learn.rate, "wave")
+    still = {wave.tobytes() for wave in whole}
+    assert not all(wave.tobytes() in still for wave in x)
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in experiment.measuring(learn).batches(0)]), whole)

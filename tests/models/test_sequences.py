@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minidil as md
@@ -61,6 +61,39 @@ def test_the_last_answer_is_the_last_of_all_answers(build: Callable[..., nn.Modu
     np.testing.assert_allclose(answers(every, x[:, :, :9]), whole[:, :, :9], rtol=1e-4, atol=1e-5)
 
 
+@settings(max_examples=25)
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 4, 6, 8]), min_size=1, max_size=4),
+    st.integers(1, 4),
+    st.integers(1, 60),
+    st.data(),
+)
+def test_the_last_answer_needs_a_part_of_the_steps_alone(
+    dilations: list[int], taps: int, length: int, drawn: st.DataObject
+) -> None:
+    window = {"width": 3, "kernel_size": taps, "in_channels": 2, "weight_norm": drawn.draw(st.booleans())}
+    model = models.tcn(5, dilations=dilations, answers="last", rng=np.random.default_rng(0), **window)
+    model = model.astype(np.float64)
+    x, slope = np.random.default_rng(1).normal(size=(2, 2, length)), np.random.default_rng(2).normal(size=(2, 5))
+    found = []
+    for answer in (model, lambda x: models.last_answer(model, x)):
+        model.zero_grad()
+        given_x = md.tensor(x, requires_grad=True)
+        y = answer(given_x)
+        (y * slope).sum().backward()
+        found.append([y.numpy(), given_x.grad.numpy(), *(each.grad.numpy() for each in model.parameters())])
+    for whole, part in zip(*found, strict=True):
+        np.testing.assert_allclose(part, whole, rtol=1e-9, atol=1e-11)
+
+
+def test_the_last_answer_is_computed_from_few_rows_where_dilations_double() -> None:
+    model, rows = models.tcn(3, width=2, kernel_size=8, dilations=(1, 2, 4, 8), answers="last"), []
+    for block in (each for each in model if isinstance(each, nn.Residual)):
+        block.body[1].register_forward_hook(lambda module, inputs, output: rows.append(output.shape[2]))
+    models.last_answer(model, md.tensor(np.zeros((1, 1, 1000), np.float32)))
+    assert rows == [1 + 14 * 15, 1 + 14 * 7, 1 + 14 * 3, 1 + 14]
+
+
 def test_a_wavenet_takes_a_spectrogram_or_a_wave_of_any_length() -> None:
     x = np.random.default_rng(0).normal(size=(2, 1, 700)).astype(np.float32)
     wave = models.wavenet(3, width=4, dilations=(1, 2), stem=9, stem_stride=5)
@@ -82,6 +115,10 @@ def test_a_generator_can_be_streamed(backend: str) -> None:
         (lambda: models.tcn(2, dilations=(1, 0)), r"tcn: dilations\[1\] must be an int >= 1, not 0"),
         (lambda: models.tcn(2, answers="first"), "tcn: answers must be one of every, last, not 'first'"),
         (lambda: models.lstm(2, answers="first"), "lstm: answers must be one of every, last, not 'first'"),
+        (
+            lambda: models.last_answer(models.tcn(2), md.tensor(np.zeros((1, 1, 9), np.float32))),
+            r"last_answer: needs a network of models.tcn\(answers='last'\), not one that ends with Conv1d",
+        ),
         (lambda: models.wavenet(2, stem_stride=0), "wavenet: stem_stride must be an int >= 1, not 0"),
         (lambda: models.wavenet_generator(2.5), "wavenet_generator: levels must be an int >= 1, not 2.5"),
     ],

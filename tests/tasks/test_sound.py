@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import minidil as md
+from minidil import deploy, models
 from minidil.data import DataLoader, TensorDataset
 from minidil.errors import DataError, OptionError, ShapeError
 from minidil.tasks import sound
@@ -90,6 +92,19 @@ def test_mu_law_at_its_ends_and_its_mistakes() -> None:
         sound.mu_law(np.zeros(2), 1)
 
 
+def test_levels_of_one_byte_are_the_same_wave() -> None:
+    levels = np.arange(256)
+    np.testing.assert_array_equal(sound.as_input(levels.astype(np.uint8)), sound.as_input(levels))
+    np.testing.assert_array_equal(sound.from_mu_law(levels.astype(np.uint8)), sound.from_mu_law(levels))
+
+
+def test_a_wave_is_moved_by_samples_and_silence_comes_in() -> None:
+    x = np.arange(1, 8, dtype=np.float32)[None, None].repeat(50, axis=0)
+    ((moved, _),) = Shaken(DataLoader(TensorDataset(x, np.zeros(50, np.int64)), 50), frames=3).batches(0)
+    wide, seen = np.pad(x[0, 0], 3), {tuple(each) for each in moved[:, 0]}
+    assert seen == {tuple(wide[start : start + 7]) for start in range(7)}
+
+
 def test_the_next_sample_stands_at_the_step_before_it() -> None:
     x, y = sound.next_samples(np.array([[0, 255, 51]]))
     np.testing.assert_array_equal(x, np.array([[[-1, 1]]], np.float32), strict=True)
@@ -131,3 +146,43 @@ def test_shaken_moves_each_by_its_own_way_and_the_same_for_the_same_numbers() ->
     np.testing.assert_array_equal(still, x[:4])
     with pytest.raises(OptionError, match="Shaken: bands and frames must be at least 0, got -1 and 0"):
         Shaken(inner, -1)
+
+
+def test_a_generator_draws_the_same_sound_from_a_stream_and_from_the_whole_wave() -> None:
+    model = models.wavenet_generator(256, width=4, dilations=(1, 2, 4), rng=np.random.default_rng(0)).eval()
+    stream, heard_so_far = deploy.stream(model), list[np.ndarray]()
+
+    def anew(new: np.ndarray) -> np.ndarray:
+        heard_so_far.append(new)
+        with md.no_grad():
+            return model(md.tensor(np.concatenate(heard_so_far, axis=1)[None])).numpy()[0]
+
+    first = np.array([128, 3, 250])
+    drawn = [sound.generate(push, first, 40, rng=np.random.default_rng(1)) for push in (stream.push, anew)]
+    np.testing.assert_array_equal(*drawn)
+    assert (drawn[0].dtype, drawn[0].shape, stream.seen) == (np.int64, (40,), 42)
+
+
+def test_levels_are_drawn_as_probable_as_the_network_says() -> None:
+    logits = np.log(
+        np.array([[0.5], [0.0], [0.3], [0.2]]), where=np.array([[1], [0], [1], [1]]) > 0, out=np.full((4, 1), -np.inf)
+    )
+    drawn = sound.generate(lambda new: logits, np.array([0]), 4000, rng=np.random.default_rng(0))
+    shares = np.bincount(drawn, minlength=4) / 4000
+    assert shares[1] == 0
+    np.testing.assert_allclose(shares, [0.5, 0, 0.3, 0.2], atol=4 * np.sqrt(0.25 / 4000))  # four standard deviations
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "error", "told"),
+    [
+        (np.array([], np.int64), 1, ShapeError, r"generate: first must be levels \(n,\) with n >= 1, not \(0,\)"),
+        (np.array([[1]]), 1, ShapeError, r"not \(1, 1\)"),
+        (np.array([1]), 0, OptionError, "generate: count must be at least 1, got 0"),
+    ],
+)
+def test_a_generator_hears_something_and_says_something(
+    first: np.ndarray, count: int, error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        sound.generate(lambda new: np.zeros((4, 1)), first, count)

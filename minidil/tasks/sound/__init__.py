@@ -4,7 +4,8 @@ x = sound.log_mel(sounds.fixed(5200), sounds.rate)     # (N, 40, 63), for models
 levels = sound.mu_law(wave)                            # 0..255; sound.from_mu_law(levels) is the wave again, nearly
 """
 
+from minidil.tasks.sound.generate import generate
 from minidil.tasks.sound.mel import hertz, log_mel, mel, mel_filters
 from minidil.tasks.sound.mu_law import as_input, from_mu_law, mu_law, next_samples
 
-__all__ = ["as_input", "from_mu_law", "hertz", "log_mel", "mel", "mel_filters", "mu_law", "next_samples"]
+__all__ = ["as_input", "from_mu_law", "generate", "hertz", "log_mel", "mel", "mel_filters", "mu_law", "next_samples"]

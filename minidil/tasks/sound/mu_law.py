@@ -52,7 +52,7 @@ def from_mu_law(levels_of: Labels, levels: int = LEVELS) -> Floats:
 
 def as_input(levels_of: Labels, levels: int = LEVELS) -> Floats:
     """The levels as a network takes them, bent still: float32, evenly from -1 to 1."""
-    return (2 * np.asarray(levels_of) / _mu(levels) - 1).astype(np.float32)
+    return (2 * np.asarray(levels_of, np.float64) / _mu(levels) - 1).astype(np.float32)
 
 
 def next_samples(levels_of: Labels, levels: int = LEVELS) -> tuple[Floats, Labels]:

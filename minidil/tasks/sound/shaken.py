@@ -1,4 +1,4 @@
-"""Spectrograms moved a little at random: said earlier or later, by a higher or a deeper voice."""
+"""Sounds moved a little at random: said earlier or later and, as a spectrogram, by a higher or a deeper voice."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from minidil.errors import OptionError
 class Shaken:
     """A loader of spectrograms (n, bands, frames), each moved by up to `bands` bands and `frames` frames; silence comes in.
 
+    A wave (n, 1, L) is moved by up to `frames` samples.
     By how much depends on (seed, epoch, position) alone, the seed being the loader's, so that a run resumes bit for bit.
     Raises: OptionError for a negative number.
     """
