@@ -7,7 +7,7 @@ It needs the nuclei (datasets/nuclei.md), and runs that were made with one threa
     --dilations 1,1 --out RUNS/undilated-N
     --dilations 2 2,4,6 --out RUNS/trident-N
 
-What is stored is of the first two.
+Of the third, seed 0 is stored.
 
 Of each, in the file with its command: average precision and recall of the boxes found in the test images, and of what its first
 stage proposes. Beside them the parts of Otsu's mask and of the mask of the U-Net that comes with minidil. detection.png shows

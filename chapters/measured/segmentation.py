@@ -4,8 +4,9 @@ It needs the nuclei (datasets/nuclei.md), and runs such as, made in that folder,
 
     minidil train --data nuclei --validation 0 --seed 0 --out unet-all-0
     minidil train --data nuclei --validation 0 --seed 0 --model context --epochs 28 --out context-all-0
+    minidil train --data nuclei --validation 0 --seed 0 --epochs 40 --out unet-forty-0
 
-the first also with the seeds 1 and 2; and, to compare with twins, for the seeds N = 0, 1 and 2,
+the first two also with the seeds 1 and 2; and, to compare with twins, for the seeds N = 0, 1 and 2,
 `minidil train --data nuclei --validation 0 --epochs 8 --seed N` with
 
     --out unet-N
