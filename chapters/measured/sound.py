@@ -45,7 +45,7 @@ KINDS = {"dilated": (1, 2, 4, 8, 16), "undilated": (1, 1, 1, 1, 1)}
 SETTINGS: dict[str, dict[str, Any]] = {
     "log-mel": {"epochs": 8, "dilations": KINDS, "shaken": (2, 4)},
     "wave": {
-        "epochs": 12,
+        "epochs": 24,
         "dilations": {"dilated": (1, 2, 4, 8, 16, 32), "undilated": (1,) * 6},
         "shaken": (0, 400),  # samples: said up to 50 ms earlier or later
     },
