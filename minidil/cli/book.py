@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from minidil.cli.parser import Commands
 
 LANGUAGES = ("en", "zh_CN")
-_BOTH = (
-    ("en", "", "zh_CN"),
-    ("zh_CN", "zh_CN", ".."),
-)  # each edition's folder in OUT, and the way to the other from there
+# Of each edition its folder in OUT, and the way to the other one from there.
+_BOTH = (("en", "", "zh_CN"), ("zh_CN", "zh_CN", ".."))
 MOST_BYTES = 3_000_000  # of a page, without its pictures
 _EXTRA = ("sphinx", "myst_nb", "sphinx_book_theme", "jieba", "pypdf", "sphinx-mathjax-offline")
 _PAGES = ("chapters", "datasets", "docs", "minidil", "tests")  # pages, and what they link to
