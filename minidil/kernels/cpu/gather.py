@@ -67,5 +67,6 @@ def _add_at(source: Array, where: Array, target: Array, first: int, last: int, l
     for n in range(first, last):
         for i in range(len(where)):
             at = where[i] if where[i] >= 0 else where[i] + target.shape[1]
-            for c in range(left, right):
-                target[n, at, c] += source[n, i, c]
+            to, row = target[n, at, left:right], source[n, i, left:right]
+            for c in range(len(to)):  # counted from 0, or the compiler would make no vectors of it
+                to[c] += row[c]

@@ -15,6 +15,7 @@ from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.exponential import exp_of_minus
 from minidil.kernels.cpu.flat import LEAST_ELEMENTS
+from minidil.kernels.cpu.largest import largest_of
 from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, compiled_sum, writable
 from minidil.kernels.reference import logits as reference
 from minidil.kernels.threads import run_sliced
@@ -98,7 +99,7 @@ def _flat(x: Array, dtype: Any) -> Array:
 def _softmax(x: Array, y: Array) -> None:
     rows, classes = x.shape
     for r in range(rows):
-        top, total = _largest(x, r), x.dtype.type(0)
+        top, total = largest_of(x[r]), x.dtype.type(0)
         for c in range(classes):
             power = exp_of_minus(top - x[r, c])
             y[r, c] = power
@@ -112,7 +113,7 @@ def _softmax(x: Array, y: Array) -> None:
 def _log_softmax(x: Array, y: Array) -> None:
     rows, classes = x.shape
     for r in range(rows):
-        top = _largest(x, r)
+        top = largest_of(x[r])
         log_total = math.log(_total(x, r, top))
         for c in range(classes):
             y[r, c] = x[r, c] - top - log_total
@@ -144,15 +145,21 @@ def _log_softmax_grad(y: Array, grad: Array, dx: Array) -> None:
 def _losses(x: Array, target: Array, losses: Array, weight: Array, own: float, every: float) -> None:
     rows, classes = x.shape
     for r in range(rows):
-        top = _largest(x, r)
+        top = largest_of(x[r])
         log_total = math.log(_total(x, r, top))
         loss = x.dtype.type(0)
-        # without smoothing, one class is wanted
-        first, last = (0, classes) if every != 0 else (target[r], target[r] + 1)
-        for c in range(first, last):
-            wanted = (own + every if c == target[r] else every) * weight[c]
-            loss += wanted * (top - x[r, c] + log_total) if wanted != 0 else x.dtype.type(0)  # 0 log 0 = 0
+        if every == 0:  # without smoothing, one class is wanted
+            loss = _cost(own * weight[target[r]], top - x[r, target[r]] + log_total)
+        else:
+            for c in range(classes):
+                loss += _cost((own + every if c == target[r] else every) * weight[c], top - x[r, c] + log_total)
         losses[r] = loss
+
+
+@compiled
+def _cost(wanted: Any, surprise: Any) -> Any:
+    """What a class adds to the loss: nothing if it is not wanted, however improbable it is, since 0 log 0 = 0."""
+    return wanted * surprise if wanted != 0 else wanted
 
 
 @compiled_sum
@@ -162,7 +169,7 @@ def _slopes(x: Array, grad: Array, target: Array, dx: Array, weight: Array, own:
     for c in range(classes):
         weights += weight[c]
     for r in range(rows):
-        top, total = _largest(x, r), x.dtype.type(0)
+        top, total = largest_of(x[r]), x.dtype.type(0)
         for c in range(classes):
             power = exp_of_minus(top - x[r, c])
             dx[r, c] = power
@@ -171,14 +178,6 @@ def _slopes(x: Array, grad: Array, target: Array, dx: Array, weight: Array, own:
         for c in range(classes):
             wanted = (own + every if c == target[r] else every) * weight[c]
             dx[r, c] = grad[r] * (scale * dx[r, c] - wanted)
-
-
-@compiled
-def _largest(x: Array, r: int) -> float:
-    top = x[r, 0]
-    for c in range(x.shape[1]):
-        top = x[r, c] if x[r, c] > top else top
-    return top
 
 
 @compiled_sum

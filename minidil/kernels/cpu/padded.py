@@ -68,5 +68,6 @@ def _padded_copy(image: Array, room: Array, before: Any, padded: Any) -> None:
 @compiled
 def _clear(room: Array, first: int, last: int) -> None:
     """As a loop, which the compiler knows how to write; an assignment to a slice takes three times as long."""
-    for i in range(first, last):
-        room[i] = 0
+    part = room[first:last]
+    for i in range(len(part)):  # counted from 0, since a number below it would count from the end
+        part[i] = 0

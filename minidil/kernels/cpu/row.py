@@ -1,7 +1,8 @@
 """Normalisation of every row by itself: a row is read from memory once and stays in the cache while it is computed with.
 
 Sums over a row are taken in its own type over _BLOCK numbers, which the compiler adds up in vectors, and in float64 from block to
-block; those over the rows likewise, by blocks of rows.
+block; those over the rows likewise, by blocks of rows. A block is a slice that is counted from 0: where a loop begins elsewhere,
+the compiler allows for numbers that count from the end, and fetches them one by one.
 """
 
 from __future__ import annotations
@@ -89,9 +90,9 @@ def _slopes(weight: Array, grad: Array, x: Array, means: Array, inverses: Array,
 def _sum(x: Array) -> float:
     total = 0.0
     for first in range(0, len(x), _BLOCK):
-        part = x.dtype.type(0)
-        for i in range(first, min(first + _BLOCK, len(x))):
-            part += x[i]
+        block, part = x[first : first + _BLOCK], x.dtype.type(0)
+        for i in range(len(block)):
+            part += block[i]
         total += part
     return total
 
@@ -101,9 +102,9 @@ def _sum_of_squares(x: Array, mean: float) -> float:
     """Of the distances to the mean."""
     total = 0.0
     for first in range(0, len(x), _BLOCK):
-        part = x.dtype.type(0)
-        for i in range(first, min(first + _BLOCK, len(x))):
-            part += (x[i] - mean) * (x[i] - mean)
+        block, part = x[first : first + _BLOCK], x.dtype.type(0)
+        for i in range(len(block)):
+            part += (block[i] - mean) * (block[i] - mean)
         total += part
     return total
 
@@ -113,11 +114,12 @@ def _sums_of_slopes(grad: Array, weight: Array, x: Array, mean: float, inverse: 
     """sum(H) and sum(H h) of a row."""
     total, product = 0.0, 0.0
     for first in range(0, len(x), _BLOCK):
-        part, dot = x.dtype.type(0), x.dtype.type(0)
-        for i in range(first, min(first + _BLOCK, len(x))):
-            h = grad[i] * weight[i]
+        last, part, dot = first + _BLOCK, x.dtype.type(0), x.dtype.type(0)
+        block, slopes, factors = x[first:last], grad[first:last], weight[first:last]
+        for i in range(len(block)):
+            h = slopes[i] * factors[i]
             part += h
-            dot += h * ((x[i] - mean) * inverse)
+            dot += h * ((block[i] - mean) * inverse)
         total += part
         product += dot
     return total, product
