@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from statistics import median
 from minidil.errors import OptionError
 
 WARM_UP = 0.1  # seconds
+COUNTED = 1e-3  # seconds that a turn takes at least, in as many calls as that needs: the clock itself takes some microseconds
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ def interleave(
     What slows the machine down for a while then hits all of them, and a ratio of medians stays fair. The pause before each turn
     (seconds) lets the threads of the one before go to sleep: OpenMP threads wait busily for a moment after their last task. A
     processor that has slept is slow for up to a tenth of a second and has lost its caches, so each turn begins with calls that
-    are not counted, one at least and as many as `warm_up` seconds take, and ends with the one that is.
+    are not counted, one at least and as many as `warm_up` seconds take. It ends with the one that is counted, or with the mean of
+    as many as a millisecond takes.
     Raises: OptionError unless rounds >= 1.
     """
     if rounds < 1:
@@ -40,11 +43,15 @@ def interleave(
             time.sleep(pause)
             start = time.perf_counter()
             call()
+            done = 1
             while time.perf_counter() - start < warm_up:
                 call()
+                done += 1
+            count = math.ceil(COUNTED * done / (time.perf_counter() - start))
             wall, cpu = time.perf_counter(), time.process_time()
-            call()
-            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+            for _ in range(count):
+                call()
+            taken[name].append(((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count))
     return {
         name: Timing(median(w for w, _ in pairs), median(c for _, c in pairs), min(w for w, _ in pairs))
         for name, pairs in taken.items()

@@ -45,6 +45,9 @@ class Call:
         self._needed = self.options - self._defaults.keys()
         placed = min(len(self.operands), self._by_position)
         self._plain = float("inf") if self._any_number else placed if leading else 0
+        # So is one of operands and options by position alone, if there are as many as must be given.
+        musts = [place for place, name in enumerate(self._order) if name not in self._defaults]
+        self._complete = max(musts, default=-1) + 1 if leading and not self._any_number else len(self._order) + 1
         self.signature = self._signature(parameters)
 
     def _signature(self, parameters: Mapping[str, inspect.Parameter]) -> inspect.Signature:
@@ -72,6 +75,9 @@ class Call:
             return given, named
         if self._least <= len(given) <= self._plain and self._needed <= named.keys() <= self.options:
             return given, named
+        if not named and self._complete <= len(given) <= self._by_position:
+            count = len(self.operands)
+            return given[:count], dict(zip(self._order[count:], given[count:], strict=False))
         named = own_names(self.name, self._order, next(iter(self.operands), None), named, self._takes)
         if len(given) > len(self._order) and not self._any_number:
             raise CallError(f"{self.name}: takes {self._takes}, and got {len(given)} arguments by position")

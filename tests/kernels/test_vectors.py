@@ -1,4 +1,4 @@
-"""That the compiler makes vectors of loops that lie in one piece of memory, also for processors which could fetch number by number."""
+"""That the compiler makes vectors of loops over one piece of memory, also for processors that can fetch number by number."""
 
 import os
 import platform
