@@ -11,7 +11,9 @@ from statistics import median
 from minidil.errors import OptionError
 
 WARM_UP = 0.1  # seconds
-COUNTED = 1e-3  # seconds that a turn takes at least, in as many calls as that needs: the clock itself takes some microseconds
+COUNTED = (
+    1e-3  # seconds that a turn takes at least, in as many calls as that needs: the clock itself takes some microseconds
+)
 
 
 @dataclass(frozen=True)

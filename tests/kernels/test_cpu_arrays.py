@@ -275,6 +275,31 @@ def test_elementwise_kernels_on_arrays_that_repeat_themselves(name, axes):
         check(name, arguments, 3, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
+def test_arithmetic_of_large_arrays_is_numpys_in_every_type(name):
+    a = np.random.default_rng(0).standard_normal((64, 3, 150)).astype(np.float32)
+    others = (
+        a + 3,
+        a[:1],
+        a[:, :1],
+        np.float32(2),
+        np.array(2, np.float32),
+        2,
+        0.5,
+        np.float64(0.5),
+        a.astype(np.float64),
+    )
+    numbers = np.arange(a.size).reshape(a.shape)
+    for b in others:
+        for left, right in ((a, b), (b, a), (np.moveaxis(a, 1, -1), 3.0), (np.broadcast_to(a[:1], a.shape), a)):
+            found, wanted = getattr(active(), name)(left, right), getattr(np, name)(left, right)
+            assert found.dtype == wanted.dtype
+            assert_array_equal(found, wanted)
+    assert getattr(active(), name)(numbers, 3).dtype == getattr(np, name)(numbers, 3).dtype
+    grown = getattr(active(), name)(a, np.stack([a, a]))  # the second is the larger one
+    assert_array_equal(grown, getattr(np, name)(a, np.stack([a, a])))
+
+
 # --- optimizers
 
 

@@ -19,7 +19,7 @@ from minidil.kernels import reference
 from minidil.kernels.backend import active, use
 from minidil.kernels.cpu import memory
 
-LARGE = memory._SMALL
+LARGE = memory.SMALL
 
 
 @pytest.fixture(autouse=True)

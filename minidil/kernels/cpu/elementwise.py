@@ -19,15 +19,33 @@ _ONE, _ENDS = np.float32(1), np.float32(SIGMOID_ENDS)  # beside a float64 they b
 
 
 def add(a: Array | float, b: Array | float) -> Array:
-    """a + b; where b goes over a map of its own type, in memory that is used again."""
-    if (
-        isinstance(a, np.ndarray)
-        and isinstance(b, np.ndarray)
-        and a.dtype == b.dtype
-        and (a.shape == b.shape or np.broadcast_shapes(a.shape, b.shape) == a.shape)
-    ):
-        return np.add(a, b, out=memory.empty_like(a))
-    return np.add(a, b)
+    """a + b."""
+    return _in_used_memory(np.add, a, b)
+
+
+def subtract(a: Array | float, b: Array | float) -> Array:
+    """a - b."""
+    return _in_used_memory(np.subtract, a, b)
+
+
+def multiply(a: Array | float, b: Array | float) -> Array:
+    """a b."""
+    return _in_used_memory(np.multiply, a, b)
+
+
+def divide(a: Array | float, b: Array | float) -> Array:
+    """a / b."""
+    return _in_used_memory(np.divide, a, b)
+
+
+def _in_used_memory(operation: Any, a: Any, b: Any) -> Array:
+    """NumPy's operation; where b is a number of Python's, or goes over a map of its own type, in memory that is used again."""
+    if isinstance(a, np.ndarray) and a.nbytes >= memory.SMALL and a.dtype.kind == "f":
+        shape = getattr(b, "shape", ())
+        fits = type(b) in (int, float) or (isinstance(b, np.ndarray) and a.dtype == b.dtype)
+        if fits and (shape in ((), a.shape) or np.broadcast_shapes(a.shape, shape) == a.shape):
+            return np.asarray(operation(a, b, out=memory.empty_like(a)))
+    return np.asarray(operation(a, b))
 
 
 def relu(x: Array) -> Array:

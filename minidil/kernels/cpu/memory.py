@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike
 
 from minidil.array import Array
 
-_SMALL = 1 << 16  # bytes; below this NumPy's own allocator is as quick
+SMALL = 1 << 16  # bytes; below this NumPy's own allocator is as quick
 _ALIGNMENT = 64  # bytes: one cache line, and one vector of the widest SIMD unit
 _SEGMENT = 1 << 25  # bytes to ask the system for at a time, at least
 _KEPT = 1 << 30  # bytes of unused memory; when there would be more, segments in which nothing is lent are given back
@@ -129,7 +129,7 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
     """An array with any contents, like np.empty."""
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if size < _SMALL:
+    if size < SMALL:
         return np.empty(tuple(shape), kind)
     return np.asarray(_Lease(_store, _store.lend(size), shape, kind))
 
@@ -143,7 +143,7 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
 
 def empty_like(x: Array, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None) -> Array:
     """An array of the shape and the number type of x, unless others are given, whose axes lie in memory in the same order."""
-    if x.nbytes < _SMALL and shape is None and dtype is None:
+    if x.nbytes < SMALL and shape is None and dtype is None:
         return np.empty_like(x, subok=False)
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
     shape = x.shape if shape is None else shape
