@@ -28,7 +28,7 @@ from minidil.tensor import lift
 from minidil.testing import check_gradients
 
 K, CPU, OPS = "minidil.kernels.", "minidil.kernels.cpu.", "minidil.ops."
-WINOGRAD = ("layout", "filters", "winograd_plan", "winograd_tiles", "winograd")
+WINOGRAD = ("layout", "filters", "winograd_plan", "winograd_tiles", "direct", "winograd_panels", "winograd")
 SUITES = {
     "reference": [
         K + "geometry",
@@ -88,7 +88,7 @@ def load(suite, monkeypatch, mutant=None):
     """Everything that the modules of a suite define, from fresh copies, one of them mutated."""
     found = types.SimpleNamespace()
     monkeypatch.setattr(memory, "empty", nothing_yet)
-    if suite in ("direct", "depthwise"):
+    if suite in ("direct", "depthwise", "winograd"):
         monkeypatch.setitem(sys.modules, CPU + "registers", plain_registers)
     # All before the first copy, since what is imported later would keep that copy for good.
     for original in [import_module(name) for name in SUITES[suite]]:

@@ -284,6 +284,14 @@ WINOGRAD = [
         "_by_group",
         "matrices.reshape(*matrices.shape[:2], groups, matrices.shape[2] // groups)",
         "matrices.reshape(*matrices.shape[:2], matrices.shape[2] // groups, groups)",
+        "grad_weight",
+    ),
+    ("filters", "in_panels.work", "panel // count", "0", "forward"),
+    (
+        "winograd_panels",
+        "_multiply",
+        "place * every * filters + g * each + j * wide",
+        "place * every * filters + j * wide",
         "forward",
     ),
     ("winograd_plan", "backward_plan", "d * (k - 1) - before", "d * (k - 1)", "grad_input"),
@@ -293,7 +301,7 @@ VOLUME = [
     ("winograd", "conv_grad_input", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "grad_input"),
     ("winograd", "conv_grad_input", "range(3, by_group.ndim)", "range(4, by_group.ndim)", "adjoint"),
     ("winograd_plan", "_plan", "k * window.dilation[0]", "k", "forward"),
-    ("winograd", "_correlate.work", "products.fill(0)", "products.fill(1)", "forward"),
+    ("winograd", "_correlate_volumes.work", "products.fill(0)", "products.fill(1)", "forward"),
     ("winograd", "conv_grad_weight.work", "slopes[:, used]", "slopes[:, met]", "grad_weight"),
 ]
 TWO_BY_TWO = [

@@ -1,7 +1,7 @@
 """The filters of a fast convolution, U = G w G^T for each 3x3 filter w, and their gradient: shared by all that are of this form.
 
-Both are one product with the matrix that does both axes at once, kron(G, G) times the 9 entries of w; threads share the channels,
-unless the filters are so few that waking a thread takes longer than the work.
+Both are one product with the matrix that does both axes at once, kron(G, G) times the 9 entries of w; threads share the channels
+or panels, unless the filters are so few that waking a thread takes longer than the work.
 """
 
 from __future__ import annotations
@@ -32,6 +32,29 @@ def transformed(weight: Array, matrix: Array) -> Array:
     return out.reshape(-1, channels, filters)
 
 
+def in_panels(weight: Array, matrix: Array, groups: int, wide: int) -> Array:
+    """The same in panels of `wide` filters: (P P, groups, panels of a group, C, wide).
+
+    What stands after a group's last filter has no meaning, but is finite if the filters are.
+    """
+    filters, channels = weight.shape[:2]
+    each = filters // groups
+    count = -(-each // wide)
+    both_axes = _both_axes(matrix).astype(weight.dtype)
+    taps = weight.reshape(groups, each, channels, 9)
+    out = memory.empty((len(both_axes), groups * count, channels * wide), weight.dtype)
+
+    def work(start: int, stop: int) -> None:
+        part = np.zeros((9, channels, wide), weight.dtype)
+        for panel in range(start, stop):
+            found = taps[panel // count, panel % count * wide :][:wide]
+            part[:, :, : len(found)] = found.transpose(2, 1, 0)
+            np.matmul(both_axes, part.reshape(9, -1), out=out[:, panel])
+
+    _share(work, groups * count, channels * wide)
+    return out.reshape(-1, groups, count, channels, wide)
+
+
 def gradient(partial: Sequence[Array], matrix: Array) -> Array:
     """dL/dw = G^T dL/dU G: dL/dU as the sum of arrays (P P, C, F), which are used up, -> (F, C, 3, 3)."""
     _, channels, filters = partial[0].shape
@@ -55,9 +78,9 @@ def _both_axes(matrix: Array) -> Array:
     return np.einsum("ik,jl->ijkl", matrix, matrix).reshape(rows * rows, taps * taps)
 
 
-def _share(work: Callable[[int, int], None], channels: int, filters: int) -> None:
-    if channels * filters > _FEW:
-        run_sliced(work, channels)
+def _share(work: Callable[[int, int], None], pieces: int, each: int) -> None:
+    if pieces * each > _FEW:
+        run_sliced(work, pieces)
     else:
         with blas_limited(1):
-            work(0, channels)
+            work(0, pieces)

@@ -46,6 +46,7 @@ from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
 from minidil.kernels.cpu.layout import as_channels, as_rows, writable
+from minidil.kernels.cpu.winograd_panels import convolve, prepare
 from minidil.kernels.cpu.winograd_plan import Plan, backward_plan, forward_plan
 from minidil.kernels.cpu.winograd_tiles import FILTER, MIXED, input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
@@ -122,37 +123,48 @@ def _correlate(
     x: Array, weight: Array, plan: Plan, groups: int, bias: Array, least: int, otherwise: Callable[[Array], Array]
 ) -> Array:
     """The convolution by this plan; `otherwise` does the images with a fault of at least that kind."""
+    if plan.volume:
+        return _correlate_volumes(x, weight, plan, groups, bias, least, otherwise)
+    prepared = prepare(weight, groups)
+    if prepared is None:
+        return otherwise(x)
+    y = memory.empty((len(x), *plan.out, len(weight)), x.dtype)
+    unfit = convolve(_slices(x), prepared, plan, bias, y, least=least)
+    return _mended(y, x, plan, unfit, otherwise)
+
+
+def _correlate_volumes(
+    x: Array, weight: Array, plan: Plan, groups: int, bias: Array, least: int, otherwise: Callable[[Array], Array]
+) -> Array:
+    """The same slice by slice: the products of all taps along the depth are added up before they are transformed back."""
     filters, channels, tiles = weight.shape[0], x.shape[1], plan.tiles
-    slices = weight.reshape(*weight.shape[:2], math.prod(weight.shape[2:-2]), 3, 3)
-    by_tap = [transformed(slices[:, :, k], FILTER) for k in range(slices.shape[2])]
+    by_tap = [transformed(weight[:, :, k], FILTER) for k in range(weight.shape[2])]
     if not scale.finite(*(matrix[MIXED] for matrix in by_tap)):
         return otherwise(x)
     matrices = [_by_group(matrix, groups) for matrix in by_tap]
     source, pieces = _slices(x), len(x) * plan.pieces
     noted = scale.notes(pieces * plan.rows, x.dtype)
-    y = memory.empty((len(x) * math.prod(plan.out[:-2]), *plan.out[-2:], filters), x.dtype)
+    y = memory.empty((len(x) * plan.out[0], *plan.out[1:], filters), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        step = plan.at_once(channels, filters, 1, x.itemsize, stop - start)
-        inputs = memory.empty((36, step * plan.rows * tiles.per_row, channels), x.dtype)
-        products = memory.empty((36, step * plan.out_rows * tiles.per_row, filters), x.dtype)
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
-            input_tiles(source, inputs, noted, first * plan.rows, last * plan.rows, *tiles)
-            if plan.volume:
-                products.fill(0)
-            for k, met, used in plan.meetings(last - first):
+        inputs = memory.empty((36, plan.rows * tiles.per_row, channels), x.dtype)
+        products = memory.empty((36, plan.out_rows * tiles.per_row, filters), x.dtype)
+        for image in range(start, stop):
+            input_tiles(source, inputs, noted, image * plan.rows, (image + 1) * plan.rows, *tiles)
+            products.fill(0)
+            for k, met, used in plan.meetings(1):
                 into = _by_group(products[:, used], groups)
-                if plan.volume:
-                    into += np.matmul(_by_group(inputs[:, met], groups), matrices[k])
-                else:
-                    np.matmul(_by_group(inputs[:, met], groups), matrices[k], out=into)
-            out = first * plan.out_rows, last * plan.out_rows
+                into += np.matmul(_by_group(inputs[:, met], groups), matrices[k])
+            out = image * plan.out_rows, (image + 1) * plan.out_rows
             output_tiles(products, y, bias, *out, tiles.dilation, tiles.grid)
 
     run_sliced(work, pieces)
-    result = as_channels(y.reshape(-1, filters), len(x), plan.out)
-    unfit = scale.unfit(noted, len(x), scale.INPUT_GAIN, least)
+    return _mended(y, x, plan, scale.unfit(noted, len(x), scale.INPUT_GAIN, least), otherwise)
+
+
+def _mended(y: Array, x: Array, plan: Plan, unfit: Array, otherwise: Callable[[Array], Array]) -> Array:
+    """y as (N, F, *S), with what `otherwise` makes of the images that are unfit."""
+    result = as_channels(y.reshape(-1, y.shape[-1]), len(x), plan.out)
     if len(unfit):
         result[unfit] = otherwise(x[unfit])
     return result

@@ -1,9 +1,9 @@
-"""Winograd's convolution of planes with filters that are transformed once, and packed for products in registers.
+"""Winograd's convolution of planes with its 36 products in registers.
 
-winograd.py transforms the filters at each call, since they change with each step of a training, and leaves the 36 products to
-BLAS, which packs its right operand each time. Where the filters stay, they are packed here as direct.py packs its own, in panels
-of a few registers' width, so that a tile of results takes numbers of V and rows of a panel with nothing in between; and all that
-a thread does, from the image to the finished result, is one call of compiled code.
+The filters are transformed into panels of a few registers' width, as direct.py packs its own, so that a tile of results takes
+numbers of V and rows of a panel with nothing in between: BLAS would pack its right operand for each few tiles again. All that a
+thread does, from the image to the finished result, is one call of compiled code. Where the filters stay the same, as in a plan for
+inference, they are transformed once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from minidil.array import Array
 from minidil.kernels.cpu import memory, scale
 from minidil.kernels.cpu.direct import panel_of_results
-from minidil.kernels.cpu.filters import transformed
+from minidil.kernels.cpu.filters import in_panels
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import compiled
 from minidil.kernels.cpu.registers import lanes, tile_for
@@ -37,18 +37,12 @@ class Panels(NamedTuple):
 
 def prepare(weight: Array, groups: int) -> Panels | None:
     """Of filters (F, C/groups, 3, 3); None if one is not finite or too large to be mixed with others."""
-    filters, depth = weight.shape[:2]
-    each = filters // groups
-    matrices = transformed(weight, FILTER)
-    if not scale.finite(np.ascontiguousarray(matrices[MIXED])):
+    filters = len(weight)
+    rows, columns = tile_for(filters // groups, weight.itemsize)
+    panels = in_panels(weight, FILTER, groups, len(columns) * lanes(weight.itemsize))
+    if not scale.finite(panels[MIXED]):
         return None
-    rows, columns = tile_for(each, weight.itemsize)
-    wide = len(columns) * lanes(weight.itemsize)
-    count = -(-each // wide)
-    padded = np.zeros((36, groups, depth, count * wide), weight.dtype)
-    padded[..., :each] = matrices.reshape(36, depth, groups, each).transpose(0, 2, 1, 3)
-    panels = padded.reshape(36, groups, depth, count, wide).transpose(0, 1, 3, 2, 4)
-    return Panels(np.ascontiguousarray(panels).reshape(36, groups, count, depth * wide), filters, rows, columns)
+    return Panels(panels.reshape(*panels.shape[:3], -1), filters, rows, columns)
 
 
 def convolve(
@@ -59,10 +53,11 @@ def convolve(
     y: Array,
     ending: Finish = PLAIN,
     residual: Array | None = None,
+    least: int = scale.OUTLYING,
 ) -> Array:
     """Fill y (N, H, W, F) with the convolutions of the source (N, H, W, C), plus a residual like y, finished.
 
-    Returns: the numbers of the images with numbers that Winograd must not be trusted with (scale.py); y is of no use for them.
+    Returns: the numbers of the images with a fault of at least that kind (scale.py); y is of no use for them.
     """
     images, _, _, channels = source.shape
     tiles, pieces = plan.tiles, images * plan.pieces
@@ -70,7 +65,7 @@ def convolve(
     low, high, added = numbers_of(ending, residual, y)
     if pieces * tiles.per_row <= _FEW and sharers() > 1:
         _by_filters(source, prepared, plan, bias, y, noted, (added, low, high))
-        return scale.unfit(noted, images, scale.INPUT_GAIN, scale.OUTLYING)
+        return scale.unfit(noted, images, scale.INPUT_GAIN, least)
 
     def work(start: int, stop: int) -> None:
         step = plan.at_once(channels, prepared.filters, 1, y.itemsize, stop - start)
@@ -81,7 +76,7 @@ def convolve(
         _convolve(source, prepared.panels, bias, y, noted, inputs, products, *places, *tile, added, low, high)
 
     run_sliced(work, pieces)
-    return scale.unfit(noted, images, scale.INPUT_GAIN, scale.OUTLYING)
+    return scale.unfit(noted, images, scale.INPUT_GAIN, least)
 
 
 def _by_filters(
