@@ -306,17 +306,11 @@ VOLUME = [
 ]
 TWO_BY_TWO = [
     ("two_by_two", "FILTER", "[1, -1, 0]", "[1, 0, 0]", "forward"),
-    ("two_by_two", "correlate.work", "m01 + m02 + m11 + m12", "m01 + m02 + m11 + m10", "forward"),
-    ("two_by_two", "correlate.work", "y[part, :, rows] += bias", "y[part, :, rows] += 0", "forward"),
+    ("two_by_two", "_add_products", "m01 + m02 + m11 + m12 + bias[f]", "m01 + m02 + m11 + m10 + bias[f]", "forward"),
+    ("two_by_two", "_add_products", "m00 + m01 + m10 + m11 + bias[f]", "m00 + m01 + m10 + m11", "forward"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "grad_input"),
     ("two_by_two", "conv_grad_input", "weight[:, :, ::-1, ::-1]", "weight", "adjoint"),
-    (
-        "two_by_two",
-        "conv_grad_weight.work",
-        "upstream[part, ::-1, rows, ::-1]",
-        "upstream[part, :, rows]",
-        "grad_weight",
-    ),
+    ("two_by_two", "_add_inputs", "1 - zero", "1", "grad_weight"),
 ]
 POOL = [
     ("layout", "_find_places", "k * dilation[2]", "k", "max_pool"),

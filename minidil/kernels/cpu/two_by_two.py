@@ -26,7 +26,7 @@ import numpy as np
 from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory, scale
 from minidil.kernels.cpu.filters import gradient, transformed
-from minidil.kernels.cpu.layout import as_channels, as_rows
+from minidil.kernels.cpu.layout import as_channels, as_rows, compiled, writable
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
@@ -69,22 +69,18 @@ def correlate(x: Array, taps: Array | None, window: Window, bias: Array | None) 
     """The convolution; None if a number is not finite, for which sums and differences lose which output sees it, and its sign."""
     if taps is None:
         return None
-    source, filters = _halved(x, window), taps.shape[2]
+    source, (channels, filters) = _halved(x, window), taps.shape[1:]
     y = memory.empty((*source.shape[:-1], filters), x.dtype)
+    offset = np.zeros(filters, x.dtype) if bias is None else writable(np.ascontiguousarray(bias))
 
     def work(start: int, stop: int) -> bool:
         fit = True
-        for part, rows in _parts(source, start, stop):
-            sums = _sums(source[part, :, rows])
+        for part, count in _parts(source, start, stop):
+            sums, products = (memory.empty((9, count, size), x.dtype) for size in (channels, filters))
+            _add_inputs(source, *part, sums, 0)
             fit = fit and scale.finite(sums[4])  # x0 + x1 along both axes
-            m = np.matmul(sums, taps)
-            (m00, m01, m02), (m10, m11, m12), (m20, m21, m22) = m.reshape(3, 3, *y[part, 0, rows, 0].shape)
-            y[part, 0, rows, 0] = m11 + m12 + m21 + m22
-            y[part, 0, rows, 1] = m10 + m11 + m20 + m21
-            y[part, 1, rows, 0] = m01 + m02 + m11 + m12
-            y[part, 1, rows, 1] = m00 + m01 + m10 + m11
-            if bias is not None:
-                y[part, :, rows] += bias
+            np.matmul(sums, taps, out=products)
+            _add_products(products, offset, *part, y)
         return fit
 
     return _whole(y, window) if all(run_sliced(work, _shared(source))) else None
@@ -97,9 +93,12 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
 
     def work(start: int, stop: int) -> tuple[Array, bool]:
         total, fit = np.zeros((9, channels, filters), x.dtype), True
-        for part, rows in _parts(source, start, stop):
-            # A, along one axis, is (g1, g0 + g1, g0): B^T with its two inputs exchanged.
-            sums, slopes = _sums(source[part, :, rows]), _sums(upstream[part, ::-1, rows, ::-1])
+        for part, count in _parts(source, start, stop):
+            sums, slopes = (memory.empty((9, count, size), x.dtype) for size in (channels, filters))
+            _add_inputs(source, *part, sums, 0)
+            _add_inputs(
+                upstream, *part, slopes, 1
+            )  # A, along one axis, is (g1, g0 + g1, g0): B^T with its inputs exchanged
             fit = fit and scale.finite(sums[4], slopes[4])
             total += np.matmul(sums.transpose(0, 2, 1), slopes)
         return total, fit
@@ -126,12 +125,15 @@ def _shared(source: Array) -> int:
     return max(len(source), source.shape[2])
 
 
-def _parts(source: Array, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
-    """The images and the rows of phases of a thread's share, few images at a time."""
-    by_rows = source.shape[2] > len(source)
-    first, last = (0, len(source)) if by_rows else (start, stop)
+def _parts(source: Array, start: int, stop: int) -> Iterator[tuple[tuple[int, int, int, int], int]]:
+    """The images and the rows of phases of a thread's share, first and last of both, few images at a time; and their phases."""
+    images, _, rows, _, columns, _ = source.shape
+    by_rows = rows > images
+    top, bottom = (start, stop) if by_rows else (0, rows)
+    first, last = (0, images) if by_rows else (start, stop)
     for image in range(first, last, _IMAGES):
-        yield slice(image, min(image + _IMAGES, last)), slice(start, stop) if by_rows else slice(None)
+        behind = min(image + _IMAGES, last)
+        yield (image, behind, top, bottom), (behind - image) * (bottom - top) * columns
 
 
 def _whole(y: Array, window: Window) -> Array:
@@ -141,12 +143,41 @@ def _whole(y: Array, window: Window) -> Array:
     return as_channels(np.ascontiguousarray(inner).reshape(-1, y.shape[-1]), len(y), window.size)
 
 
-def _sums(x: Array) -> Array:
-    """B^T x B: (n, 2, d, 2, d, C) -> (9, n d d, C), with B^T (x0, x1) = (x0, x0 + x1, x1)."""
-    out = np.empty((3, 3, *x[:, 0, :, 0].shape), x.dtype)
-    for i, row in enumerate((x[:, 0], None, x[:, 1])):
-        if row is not None:
-            out[i, 0], out[i, 2] = row[:, :, 0], row[:, :, 1]
-            np.add(row[:, :, 0], row[:, :, 1], out=out[i, 1])
-    np.add(out[0], out[2], out=out[1])
-    return out.reshape(9, -1, x.shape[-1])
+@compiled
+def _add_inputs(x: Array, first: int, last: int, top: int, bottom: int, out: Array, zero: int) -> None:
+    """B^T x B: (N, 2, d, 2, d, C) -> (9, phases, C), with B^T (x0, x1) = (x0, x0 + x1, x1). zero: which value is called x0."""
+    one, t = 1 - zero, 0
+    for n in range(first, last):
+        for p in range(top, bottom):
+            for q in range(x.shape[4]):
+                x00, x01, x10, x11 = (
+                    x[n, zero, p, zero, q],
+                    x[n, zero, p, one, q],
+                    x[n, one, p, zero, q],
+                    x[n, one, p, one, q],
+                )
+                for c in range(x.shape[5]):
+                    above, below = x00[c] + x01[c], x10[c] + x11[c]
+                    out[0, t, c], out[1, t, c], out[2, t, c] = x00[c], above, x01[c]
+                    out[3, t, c], out[4, t, c], out[5, t, c] = x00[c] + x10[c], above + below, x01[c] + x11[c]
+                    out[6, t, c], out[7, t, c], out[8, t, c] = x10[c], below, x11[c]
+                t += 1
+
+
+@compiled
+def _add_products(m: Array, bias: Array, first: int, last: int, top: int, bottom: int, y: Array) -> None:
+    """A^T m A: (9, phases, F) -> (N, 2, d, 2, d, F), with A^T (m0, m1, m2) = (m1 + m2, m0 + m1); plus the bias."""
+    t = 0
+    for n in range(first, last):
+        for p in range(top, bottom):
+            for q in range(y.shape[4]):
+                y00, y01, y10, y11 = y[n, 0, p, 0, q], y[n, 0, p, 1, q], y[n, 1, p, 0, q], y[n, 1, p, 1, q]
+                for f in range(y.shape[5]):
+                    m00, m01, m02 = m[0, t, f], m[1, t, f], m[2, t, f]
+                    m10, m11, m12 = m[3, t, f], m[4, t, f], m[5, t, f]
+                    m20, m21, m22 = m[6, t, f], m[7, t, f], m[8, t, f]
+                    y00[f] = m11 + m12 + m21 + m22 + bias[f]
+                    y01[f] = m10 + m11 + m20 + m21 + bias[f]
+                    y10[f] = m01 + m02 + m11 + m12 + bias[f]
+                    y11[f] = m00 + m01 + m10 + m11 + bias[f]
+                t += 1

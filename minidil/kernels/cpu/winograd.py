@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -51,6 +52,8 @@ from minidil.kernels.cpu.winograd_plan import Plan, backward_plan, forward_plan
 from minidil.kernels.cpu.winograd_tiles import FILTER, MIXED, input_tiles, output_tiles, slope_tiles
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
+
+T = TypeVar("T")
 
 
 def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias: Array | None = None) -> Array:
@@ -106,12 +109,15 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
             out = first * plan.out_rows, last * plan.out_rows
             slope_tiles(upstream, slopes, noted_slopes, *out, tiles.dilation, tiles.grid)
             for k, met, used in plan.meetings(last - first):
-                by_group = _by_group(inputs[:, met], groups).transpose(0, 1, 3, 2)
-                np.matmul(by_group, _by_group(slopes[:, used], groups), out=_by_group(product, groups))
+                left, right = (
+                    _by_group(inputs[:, met], groups).transpose(0, 1, 3, 2),
+                    _by_group(slopes[:, used], groups),
+                )
+                _multiply(left, right, _by_group(product, groups), pieces)
                 total[k] += product
         return total
 
-    totals = run_sliced(work, pieces)
+    totals = _share(work, pieces)
     faults = scale.faults(noted, len(x), scale.INPUT_GAIN) + scale.faults(noted_slopes, len(x), scale.SLOPE_GAIN)
     if np.any(faults >= 2 * scale.OUTLYING):  # in both, or one is endless
         return im2col.conv_grad_weight(x, grad, window, groups)
@@ -148,17 +154,18 @@ def _correlate_volumes(
 
     def work(start: int, stop: int) -> None:
         inputs = memory.empty((36, plan.rows * tiles.per_row, channels), x.dtype)
-        products = memory.empty((36, plan.out_rows * tiles.per_row, filters), x.dtype)
+        products, product = (memory.empty((36, plan.out_rows * tiles.per_row, filters), x.dtype) for _ in range(2))
         for image in range(start, stop):
             input_tiles(source, inputs, noted, image * plan.rows, (image + 1) * plan.rows, *tiles)
             products.fill(0)
             for k, met, used in plan.meetings(1):
-                into = _by_group(products[:, used], groups)
-                into += np.matmul(_by_group(inputs[:, met], groups), matrices[k])
+                into = product[:, : used.stop - used.start]
+                _multiply(_by_group(inputs[:, met], groups), matrices[k], _by_group(into, groups), pieces)
+                products[:, used] += into
             out = image * plan.out_rows, (image + 1) * plan.out_rows
             output_tiles(products, y, bias, *out, tiles.dilation, tiles.grid)
 
-    run_sliced(work, pieces)
+    _share(work, pieces)
     return _mended(y, x, plan, scale.unfit(noted, len(x), scale.INPUT_GAIN, least), otherwise)
 
 
@@ -168,6 +175,23 @@ def _mended(y: Array, x: Array, plan: Plan, unfit: Array, otherwise: Callable[[A
     if len(unfit):
         result[unfit] = otherwise(x[unfit])
     return result
+
+
+def _share(work: Callable[[int, int], T], pieces: int) -> list[T]:
+    """What work(start, stop) gives for all pieces; of one piece the calling thread does all but the products."""
+    return run_sliced(work, pieces) if pieces > 1 else [work(0, pieces)]
+
+
+def _multiply(left: Array, right: Array, out: Array, pieces: int) -> None:
+    """The products of the 36 matrices of each group, on one thread of several; on all of them for the only piece.
+
+    Left to BLAS, its own threads would wait for each other in each of the 36.
+    """
+
+    def work(start: int, stop: int) -> None:
+        np.matmul(left[start:stop], right[start:stop], out=out[start:stop])
+
+    run_sliced(work, 36) if pieces == 1 else work(0, 36)
 
 
 def _by_group(matrices: Array, groups: int) -> Array:

@@ -2,7 +2,7 @@
 
 The filters are transformed into panels of a few registers' width, as direct.py packs its own, so that a tile of results takes
 numbers of V and rows of a panel with nothing in between: BLAS would pack its right operand for each few tiles again. All that a
-thread does, from the image to the finished result, is one call of compiled code. Where the filters stay the same, as in a plan for
+thread does, from the image to the finished result, is one call of compiled code. Where the filters stay, as in a plan for
 inference, they are transformed once.
 """
 
