@@ -19,6 +19,7 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory
+from minidil.kernels.cpu.ahead import LINE_BYTES, fetch, fetch_to_write
 from minidil.kernels.cpu.direct_weight import conv_grad_weight, pays_for_weights
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import as_channels, compiled, writable
@@ -249,20 +250,30 @@ def panel_of_results(
     columns: Any,
 ) -> None:
     """The first `used` filters of a panel at all these places, tile by tile."""
-    count, wide = len(starts), len(bias)
+    count, wide, line = len(starts), len(bias), LINE_BYTES // y.itemsize
+    asking = len(columns) > 1  # else there is too little to do until the lines come
+    step = line if asking else run
     spare, lines = np.empty(len(rows) * wide, y.dtype), np.arange(len(rows))
     for p in range(0, count, len(rows)):
         # The last position is taken more than once, if they are no multiple of the rows.
         here = numbers_at(taken(starts, p, count, rows), 0, channels, origin)
+        ahead = numbers_at(taken(starts, p + len(rows), count, rows), 0, channels, origin)
+        there = numbers_at(taken(places, p, count, rows), 0, filters, to)
         tile = equal_rows(bias, 0, rows, columns)
-        at = 0
+        at = asked = 0
         for t in range(len(offsets)):
             first = offsets[t] * channels
-            for k in range(first, first + run):
-                tile = multiply_add(tile, source, here, k, panel, at)
-                at += wide
+            for part in range(first, first + run, step):
+                if asking:
+                    fetch(source, ahead, part)
+                if asking and asked < used:
+                    fetch_to_write(y, there, asked)
+                    asked += line
+                for k in range(part, min(part + step, first + run)):
+                    tile = multiply_add(tile, source, here, k, panel, at)
+                    at += wide
         if used == wide:
-            store(tile, y, numbers_at(taken(places, p, count, rows), 0, filters, to))
+            store(tile, y, there)
         else:
             store(tile, spare, numbers_at(taken(lines, 0, len(rows), rows), 0, wide, 0))
             for i in range(min(len(rows), count - p)):
