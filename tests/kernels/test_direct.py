@@ -77,6 +77,21 @@ def test_a_tile_leaves_as_few_lanes_empty_as_can_be(itemsize):
         assert len(rows) * len(columns) + len(columns) < (32 if BYTES == 64 else 16)
 
 
+def test_it_is_chosen_for_weights_where_it_pays():
+    strided, square, point = Window.of((32, 32), 3, 2, 1, 1), Window.of((32, 32), 3, 1, 1, 1), Window.of((32, 32), 1)
+    assert direct.pays_for_weights(square, 3, 64, 1, 1, 4)
+    assert not direct.pays_for_weights(strided, 64, 128, 1, 1023, 4)
+    assert not direct.pays_for_weights(point, 8, 8, 1, 1023, 4)
+    wide = BYTES == 64
+    for window in (strided, point):
+        assert direct.pays_for_weights(window, 64, 128, 1, 1024, 4) is wide
+        assert direct.pays_for_weights(window, 256, 64, 1, 2048, 4) is wide
+        assert direct.pays_for_weights(window, 64, 256, 1, 2048, 4) is wide
+        assert not direct.pays_for_weights(window, 256, 64, 1, 2047, 4)
+        assert not direct.pays_for_weights(window, 64, 256, 1, 2047, 4)
+        assert not direct.pays_for_weights(window, 64, 100, 1, 2048, 4)  # a panel with lanes that are empty
+
+
 def test_it_is_chosen_where_it_pays():
     strided, square = Window.of((32, 32), 3, 2, 1, 1), Window.of((32, 32), 3, 1, 1, 1)
     assert direct.pays(64 * 256, 64, strided, 1)
@@ -85,10 +100,7 @@ def test_it_is_chosen_where_it_pays():
     assert direct.pays(1024, 64, square, 1)
     assert not direct.pays(1023, 64, square, 1)
     assert not direct.pays(4095, 64, strided, 1)  # four phases
-    assert direct.pays_for_weights(square, 3, 64, 1)
-    assert not direct.pays_for_weights(strided, 64, 128, 1)
     point = Window.of((32, 32), 1)
-    assert not direct.pays_for_weights(point, 8, 8, 1)
     assert [_plain(point, False), _plain(strided, False), _plain(strided, True)] == [pointwise, im2col, direct]
     assert _way_for(square, 64, 64, 1) is winograd
     assert _way_for(square, 64, 64, 1, im2col, 512) is winograd
