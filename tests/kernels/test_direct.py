@@ -13,7 +13,7 @@ from minidil.kernels.cpu import direct, im2col, pointwise, winograd
 from minidil.kernels.cpu.conv import _plain, _way_for
 from minidil.kernels.cpu.layout import tap_places
 from minidil.kernels.cpu.phases import backward, forward, three
-from minidil.kernels.cpu.registers import BYTES, COLUMNS, lanes, tile_for
+from minidil.kernels.cpu.registers import BYTES, COLUMNS, lanes, tile_for, tile_or_half_for, width_of
 from minidil.kernels.geometry import Window
 
 
@@ -75,6 +75,17 @@ def test_a_tile_leaves_as_few_lanes_empty_as_can_be(itemsize):
         empty = -width % (len(columns) * each)
         assert empty == min(-width % (count * each) for count in (1, 2, 4) if count <= COLUMNS)
         assert len(rows) * len(columns) + len(columns) < (32 if BYTES == 64 else 16)
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_a_tile_is_half_a_register_wide_where_that_is_enough(itemsize):
+    each = BYTES // itemsize
+    for width in range(1, 2 * each):
+        rows, columns = tile = tile_or_half_for(width, itemsize)
+        half = BYTES == 64 and width <= each // 2
+        assert (
+            (rows, width_of(columns, itemsize)) == ((0,) * 8, each // 2) if half else tile == tile_for(width, itemsize)
+        )
 
 
 def test_it_is_chosen_for_weights_where_it_pays():

@@ -27,12 +27,12 @@ from minidil.kernels.cpu.padded import images_of, room_for, source_of, with_padd
 from minidil.kernels.cpu.phases import Reading, backward, forward
 from minidil.kernels.cpu.registers import (
     equal_rows,
-    lanes,
     multiply_add,
     numbers_at,
     store,
     taken,
-    tile_for,
+    tile_or_half_for,
+    width_of,
 )
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -118,8 +118,8 @@ def prepare_backward(weight: Array, window: Window, groups: int, bias: Array | N
 def _prepare(matrix: Array, bias: Array, phases: tuple[Reading, ...]) -> Prepared:
     """matrix (groups, taps, C/groups, F/groups)."""
     groups, _, depth, each = matrix.shape
-    rows, columns = tile_for(each, matrix.itemsize)
-    wide = len(columns) * lanes(matrix.itemsize)
+    rows, columns = tile_or_half_for(each, matrix.itemsize)
+    wide = width_of(columns, matrix.itemsize)
     panels = tuple(_panels(matrix, phase.taps, wide) for phase in phases)
     offset = _panels(bias.reshape(groups, 1, 1, each), np.zeros(1, np.int64), wide)
     return Prepared(phases, panels, offset, groups * each, depth, rows, columns)

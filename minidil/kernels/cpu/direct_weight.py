@@ -22,12 +22,12 @@ from minidil.kernels.cpu.registers import (
     BYTES,
     add_to,
     equal_rows,
-    lanes,
     multiply_add,
     numbers_at,
     store,
     taken,
-    tile_for,
+    tile_or_half_for,
+    width_of,
 )
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -45,7 +45,7 @@ def pays_for_weights(window: Window, channels: int, filters: int, groups: int, s
     if window.taps > 1 and min(channels, filters) < 64 * groups:
         return True
     each = filters // groups
-    filled = each % (len(tile_for(each, itemsize)[1]) * lanes(itemsize)) == 0
+    filled = each % width_of(tile_or_half_for(each, itemsize)[1], itemsize) == 0
     return BYTES == 64 and filled and summed >= max(_MANY, 8 * channels, 8 * filters)
 
 
@@ -55,8 +55,8 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
     each, reading = filters // groups, forward(window, groups)
     source = images_of(x, window.size)
     upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
-    tile = tile_for(each, x.itemsize)
-    wide = len(tile[1]) * lanes(x.itemsize)
+    tile = tile_or_half_for(each, x.itemsize)
+    wide = width_of(tile[1], x.itemsize)
     panels = -(-each // wide)
     within_run = np.arange(reading.joined * channels)
     numbers = (reading.offsets[:, None] * x.shape[1] + within_run).reshape(-1)
