@@ -12,6 +12,7 @@ from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import direct, im2col, pointwise, winograd
 from minidil.kernels.cpu.conv import _plain, _way_for
 from minidil.kernels.cpu.layout import tap_places
+from minidil.kernels.cpu.padded import as_one
 from minidil.kernels.cpu.phases import backward, forward, three
 from minidil.kernels.cpu.registers import BYTES, COLUMNS, lanes, tile_for, tile_or_half_for, width_of
 from minidil.kernels.geometry import Window
@@ -64,6 +65,18 @@ def test_neighbouring_taps_are_one_run_unless_channels_are_in_groups():
     assert (forward(window, 2).joined, len(forward(window, 2).offsets)) == (1, 9)
     assert forward(Window.of((9, 9), 3, 1, 2, 2), 1).joined == 1
     assert [phase.joined for phase in backward(Window.of((8,), 4, 2, 1, 1), 1)] == [2, 2]
+
+
+def test_small_images_are_one_where_a_result_takes_one_position():
+    images, point = np.arange(3 * 4 * 2.0).reshape(3, 1, 2, 2, 2), Window.of((2, 2), 1)
+    one, along = as_one(images, point)
+    assert (one.shape, along) == ((1, 1, 1, 12, 2), Window.of((12,), 1))
+    np.testing.assert_array_equal(one.reshape(images.shape), images)
+    others = Window.of((2, 2), 1, 2), Window.of((2, 2), 1, 1, 1), Window.of((2, 2), 2), Window.of((32, 16), 1)
+    for some, window in [(images[:0], point), *((images, window) for window in others)]:
+        same, kept = as_one(some, window)
+        assert same is some
+        assert kept is window
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])

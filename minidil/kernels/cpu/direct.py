@@ -23,7 +23,7 @@ from minidil.kernels.cpu.ahead import LINE_BYTES, fetch, fetch_to_write
 from minidil.kernels.cpu.direct_weight import conv_grad_weight, pays_for_weights
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import as_channels, compiled, writable
-from minidil.kernels.cpu.padded import images_of, room_for, source_of, with_padding
+from minidil.kernels.cpu.padded import as_one, images_of, room_for, source_of, with_padding
 from minidil.kernels.cpu.phases import Reading, backward, forward
 from minidil.kernels.cpu.registers import (
     equal_rows,
@@ -82,7 +82,10 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     """x (N, C, *S), weight (F, C/groups, *K) -> (N, F, *O)."""
     filters = weight.shape[0]
     y = memory.empty((len(x), math.prod(window.out), filters), x.dtype)
-    convolve(images_of(x, window.size), prepare_forward(weight, window, groups, bias), y)
+    source, along = as_one(images_of(x, window.size), window)
+    convolve(
+        source, prepare_forward(weight, along, groups, bias), y.reshape(len(source), math.prod(along.out), filters)
+    )
     return as_channels(y.reshape(-1, filters), len(x), window.out)
 
 
@@ -93,10 +96,11 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """
     if not np.isfinite(weight).all():
         return im2col.conv_grad_input(grad, weight, window, groups)
-    channels, prepared = weight.shape[1] * groups, prepare_backward(weight, window, groups)
-    whole = reached(prepared) == math.prod(window.size)
+    upstream, along = as_one(images_of(grad, window.out), window)
+    channels, prepared = weight.shape[1] * groups, prepare_backward(weight, along, groups)
+    whole = reached(prepared) == math.prod(along.size)
     dx = (memory.empty if whole else memory.zeros)((len(grad), math.prod(window.size), channels), grad.dtype)
-    convolve(images_of(grad, window.out), prepared, dx)
+    convolve(upstream, prepared, dx.reshape(len(upstream), math.prod(along.size), channels))
     return as_channels(dx.reshape(-1, channels), len(grad), window.size)
 
 

@@ -16,7 +16,7 @@ from minidil.array import Array
 from minidil.kernels.cpu import memory
 from minidil.kernels.cpu.ahead import fetch_rows_for_later
 from minidil.kernels.cpu.layout import as_rows, compiled
-from minidil.kernels.cpu.padded import images_of, room_for, source_of
+from minidil.kernels.cpu.padded import as_one, images_of, room_for, source_of
 from minidil.kernels.cpu.phases import forward
 from minidil.kernels.cpu.registers import (
     BYTES,
@@ -52,9 +52,9 @@ def pays_for_weights(window: Window, channels: int, filters: int, groups: int, s
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight: one partial sum per thread, added in order."""
     channels, filters = x.shape[1] // groups, grad.shape[1]
-    each, reading = filters // groups, forward(window, groups)
-    source = images_of(x, window.size)
-    upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
+    source, along = as_one(images_of(x, window.size), window)
+    each, reading = filters // groups, forward(along, groups)
+    upstream = as_rows(grad).reshape(len(source), math.prod(along.out), filters)
     tile = tile_or_half_for(each, x.itemsize)
     wide = width_of(tile[1], x.itemsize)
     panels = -(-each // wide)
@@ -67,7 +67,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         _weight_sums(source, room_for(source, reading), *places, numbers, upstream, total, start, stop, *tile)
         return total
 
-    total = np.asarray(sum(run_sliced(work, len(x) * len(reading.starts))))
+    total = np.asarray(sum(run_sliced(work, len(source) * len(reading.starts))))
     by_filter = total.reshape(groups, panels, window.taps, channels, wide).transpose(0, 1, 4, 3, 2)
     by_filter = by_filter.reshape(groups, panels * wide, channels, window.taps)[:, :each]
     return np.ascontiguousarray(by_filter).reshape(filters, channels, *window.kernel)
