@@ -168,11 +168,14 @@ def _panels(matrix: Array, taps: Array, wide: int) -> Array:
 def _fill_panels(matrix: Array, taps: Array, panels: Array, wide: int) -> None:
     groups, _, depth, each = matrix.shape
     for g in range(groups):
-        for f in range(each):
-            panel, at = panels[g, f // wide], f % wide
-            for c in range(depth):
-                for t in range(len(taps)):
-                    panel[(t * depth + c) * wide + at] = matrix[g, taps[t], c, f]
+        for j in range(panels.shape[1]):
+            first, used = j * wide, min(wide, each - j * wide)
+            for t in range(len(taps)):
+                for c in range(depth):
+                    at = (t * depth + c) * wide
+                    row, filters = panels[g, j, at : at + used], matrix[g, taps[t], c, first : first + used]
+                    for f in range(used):
+                        row[f] = filters[f]
 
 
 @compiled
