@@ -17,6 +17,7 @@ from importlib import import_module
 import kernel_checks as checks
 import numpy as np
 import oracles
+import plain_ahead
 import plain_registers
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import ConvCase
@@ -90,6 +91,7 @@ def load(suite, monkeypatch, mutant=None):
     monkeypatch.setattr(memory, "empty", nothing_yet)
     if suite in ("direct", "depthwise", "winograd"):
         monkeypatch.setitem(sys.modules, CPU + "registers", plain_registers)
+        monkeypatch.setitem(sys.modules, CPU + "ahead", plain_ahead)
     # All before the first copy, since what is imported later would keep that copy for good.
     for original in [import_module(name) for name in SUITES[suite]]:
         name = original.__name__

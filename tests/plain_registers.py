@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minidil.kernels.cpu.registers import BYTES, COLUMNS, ROWS, lanes, tile_for
+from minidil.kernels.cpu.registers import BYTES, COLUMNS, ROWS, lanes, tile_for, tile_or_half_for, width_of
 
 __all__ = [
     "BYTES",
@@ -18,6 +18,8 @@ __all__ = [
     "sums_of_rows",
     "taken",
     "tile_for",
+    "tile_or_half_for",
+    "width_of",
 ]
 
 
@@ -49,7 +51,7 @@ def numbers_at(places, further, size, base):
 
 
 def equal_rows(array, index, rows, columns):
-    width = len(columns) * lanes(array.itemsize)
+    width = width_of(columns, array.itemsize)
     return np.tile(array[index : index + width], (len(rows), 1))
 
 

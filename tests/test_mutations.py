@@ -199,7 +199,7 @@ DIRECT = [
     ("phases", "backward", "start + lead", "start", "grad_input"),
     ("phases", "backward", "r + window.padding[axis][0]", "r", "grad_input"),
     ("phases", "_reading", "last[::joined]", "last", "forward"),
-    ("direct", "_fill_panels", "(t * depth + c) * wide + at", "(c * len(taps) + t) * wide + at", "forward"),
+    ("direct", "_fill_panels", "(t * depth + c) * wide", "(c * len(taps) + t) * wide", "forward"),
     ("direct", "panel_of_results", "min(len(rows), count - p)", "len(rows)", "forward"),
     (
         "direct",

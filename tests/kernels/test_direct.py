@@ -12,8 +12,9 @@ from minidil.kernels.algorithm import conv_algorithm
 from minidil.kernels.cpu import direct, im2col, pointwise, winograd
 from minidil.kernels.cpu.conv import _plain, _way_for
 from minidil.kernels.cpu.layout import tap_places
+from minidil.kernels.cpu.padded import as_one
 from minidil.kernels.cpu.phases import backward, forward, three
-from minidil.kernels.cpu.registers import BYTES, COLUMNS, lanes, tile_for
+from minidil.kernels.cpu.registers import BYTES, COLUMNS, lanes, tile_for, tile_or_half_for, width_of
 from minidil.kernels.geometry import Window
 
 
@@ -66,6 +67,18 @@ def test_neighbouring_taps_are_one_run_unless_channels_are_in_groups():
     assert [phase.joined for phase in backward(Window.of((8,), 4, 2, 1, 1), 1)] == [2, 2]
 
 
+def test_small_images_are_one_where_a_result_takes_one_position():
+    images, point = np.arange(3 * 4 * 2.0).reshape(3, 1, 2, 2, 2), Window.of((2, 2), 1)
+    one, along = as_one(images, point)
+    assert (one.shape, along) == ((1, 1, 1, 12, 2), Window.of((12,), 1))
+    np.testing.assert_array_equal(one.reshape(images.shape), images)
+    others = Window.of((2, 2), 1, 2), Window.of((2, 2), 1, 1, 1), Window.of((2, 2), 2), Window.of((32, 16), 1)
+    for some, window in [(images[:0], point), *((images, window) for window in others)]:
+        same, kept = as_one(some, window)
+        assert same is some
+        assert kept is window
+
+
 @pytest.mark.parametrize("itemsize", [4, 8])
 def test_a_tile_leaves_as_few_lanes_empty_as_can_be(itemsize):
     each = BYTES // itemsize
@@ -77,6 +90,32 @@ def test_a_tile_leaves_as_few_lanes_empty_as_can_be(itemsize):
         assert len(rows) * len(columns) + len(columns) < (32 if BYTES == 64 else 16)
 
 
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_a_tile_is_half_a_register_wide_where_that_is_enough(itemsize):
+    each = BYTES // itemsize
+    for width in range(1, 2 * each):
+        rows, columns = tile = tile_or_half_for(width, itemsize)
+        half = BYTES == 64 and width <= each // 2
+        assert (
+            (rows, width_of(columns, itemsize)) == ((0,) * 8, each // 2) if half else tile == tile_for(width, itemsize)
+        )
+
+
+def test_it_is_chosen_for_weights_where_it_pays():
+    strided, square, point = Window.of((32, 32), 3, 2, 1, 1), Window.of((32, 32), 3, 1, 1, 1), Window.of((32, 32), 1)
+    assert direct.pays_for_weights(square, 3, 64, 1, 1, 4)
+    assert not direct.pays_for_weights(strided, 64, 128, 1, 1023, 4)
+    assert not direct.pays_for_weights(point, 8, 8, 1, 1023, 4)
+    wide = BYTES == 64
+    for window in (strided, point):
+        assert direct.pays_for_weights(window, 64, 128, 1, 1024, 4) is wide
+        assert direct.pays_for_weights(window, 256, 64, 1, 2048, 4) is wide
+        assert direct.pays_for_weights(window, 64, 256, 1, 2048, 4) is wide
+        assert not direct.pays_for_weights(window, 256, 64, 1, 2047, 4)
+        assert not direct.pays_for_weights(window, 64, 256, 1, 2047, 4)
+        assert not direct.pays_for_weights(window, 64, 100, 1, 2048, 4)  # a panel with lanes that are empty
+
+
 def test_it_is_chosen_where_it_pays():
     strided, square = Window.of((32, 32), 3, 2, 1, 1), Window.of((32, 32), 3, 1, 1, 1)
     assert direct.pays(64 * 256, 64, strided, 1)
@@ -85,10 +124,7 @@ def test_it_is_chosen_where_it_pays():
     assert direct.pays(1024, 64, square, 1)
     assert not direct.pays(1023, 64, square, 1)
     assert not direct.pays(4095, 64, strided, 1)  # four phases
-    assert direct.pays_for_weights(square, 3, 64, 1)
-    assert not direct.pays_for_weights(strided, 64, 128, 1)
     point = Window.of((32, 32), 1)
-    assert not direct.pays_for_weights(point, 8, 8, 1)
     assert [_plain(point, False), _plain(strided, False), _plain(strided, True)] == [pointwise, im2col, direct]
     assert _way_for(square, 64, 64, 1) is winograd
     assert _way_for(square, 64, 64, 1, im2col, 512) is winograd

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.testing import assert_allclose
 
 from minidil.kernels.cpu import registers
-from minidil.kernels.cpu.registers import lanes
+from minidil.kernels.cpu.registers import width_of
 
 
 def _steps(add_to, equal_rows, multiply_add, multiply_add_each, numbers_at, store, sums_of_rows, taken):
@@ -42,9 +42,9 @@ PLAIN = _steps(*(getattr(plain_registers, name) for name in STEPS))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("rows", "columns"), [(6, 2), (8, 1), (1, 1)])
+@pytest.mark.parametrize(("rows", "columns"), [(6, 2), (8, 1), (8, 0), (1, 1)])
 def test_a_product_tile_by_tile(dtype, rows, columns):
-    wide = columns * lanes(np.dtype(dtype).itemsize)
+    wide = width_of((0,) * columns, np.dtype(dtype).itemsize)
     rng = np.random.default_rng(0)
     table = np.arange(2 * rows)  # every row of `out` once, so that sums are added once
     left, right = (

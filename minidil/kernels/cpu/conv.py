@@ -2,8 +2,8 @@
 leaves two values to a phase, and in registers without columns for nearly everything else; these hold results or, where a place
 has too few of them to fill one, what is summed. Gradients of the last are taken number by number where few of dL/dy are not 0.
 
-BLAS, with columns or for one tap without, keeps products of few rows, and the gradients of the weights with one tap or with many
-channels and filters.
+BLAS, with columns or for one tap without, keeps products of few rows, and gradients of the weights: those with one tap or with
+many channels and filters, if registers are narrow or the sums short.
 
 Shapes as in the reference.
 """
@@ -66,7 +66,7 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1,
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight."""
     channels, filters, summed = x.shape[1], grad.shape[1], len(x) * math.prod(window.out)
-    plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups))
+    plain = _plain(window, direct.pays_for_weights(window, channels, filters, groups, summed, x.itemsize))
     way = _way_for(window, channels, filters, groups, plain, summed)
     if _few(way, plain, grad, x, channels // groups):
         return sparse.conv_grad_weight(x, grad, window, groups)

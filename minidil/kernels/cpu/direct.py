@@ -19,19 +19,20 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import im2col, memory
+from minidil.kernels.cpu.ahead import LINE_BYTES, fetch, fetch_to_write
 from minidil.kernels.cpu.direct_weight import conv_grad_weight, pays_for_weights
 from minidil.kernels.cpu.finish import PLAIN, Finish, finish, numbers_of
 from minidil.kernels.cpu.layout import as_channels, compiled, writable
-from minidil.kernels.cpu.padded import images_of, room_for, source_of, with_padding
+from minidil.kernels.cpu.padded import as_one, images_of, room_for, source_of, with_padding
 from minidil.kernels.cpu.phases import Reading, backward, forward
 from minidil.kernels.cpu.registers import (
     equal_rows,
-    lanes,
     multiply_add,
     numbers_at,
     store,
     taken,
-    tile_for,
+    tile_or_half_for,
+    width_of,
 )
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
@@ -81,7 +82,10 @@ def conv_forward(x: Array, weight: Array, window: Window, groups: int = 1, bias:
     """x (N, C, *S), weight (F, C/groups, *K) -> (N, F, *O)."""
     filters = weight.shape[0]
     y = memory.empty((len(x), math.prod(window.out), filters), x.dtype)
-    convolve(images_of(x, window.size), prepare_forward(weight, window, groups, bias), y)
+    source, along = as_one(images_of(x, window.size), window)
+    convolve(
+        source, prepare_forward(weight, along, groups, bias), y.reshape(len(source), math.prod(along.out), filters)
+    )
     return as_channels(y.reshape(-1, filters), len(x), window.out)
 
 
@@ -92,10 +96,11 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1)
     """
     if not np.isfinite(weight).all():
         return im2col.conv_grad_input(grad, weight, window, groups)
-    channels, prepared = weight.shape[1] * groups, prepare_backward(weight, window, groups)
-    whole = reached(prepared) == math.prod(window.size)
+    upstream, along = as_one(images_of(grad, window.out), window)
+    channels, prepared = weight.shape[1] * groups, prepare_backward(weight, along, groups)
+    whole = reached(prepared) == math.prod(along.size)
     dx = (memory.empty if whole else memory.zeros)((len(grad), math.prod(window.size), channels), grad.dtype)
-    convolve(images_of(grad, window.out), prepared, dx)
+    convolve(upstream, prepared, dx.reshape(len(upstream), math.prod(along.size), channels))
     return as_channels(dx.reshape(-1, channels), len(grad), window.size)
 
 
@@ -117,8 +122,8 @@ def prepare_backward(weight: Array, window: Window, groups: int, bias: Array | N
 def _prepare(matrix: Array, bias: Array, phases: tuple[Reading, ...]) -> Prepared:
     """matrix (groups, taps, C/groups, F/groups)."""
     groups, _, depth, each = matrix.shape
-    rows, columns = tile_for(each, matrix.itemsize)
-    wide = len(columns) * lanes(matrix.itemsize)
+    rows, columns = tile_or_half_for(each, matrix.itemsize)
+    wide = width_of(columns, matrix.itemsize)
     panels = tuple(_panels(matrix, phase.taps, wide) for phase in phases)
     offset = _panels(bias.reshape(groups, 1, 1, each), np.zeros(1, np.int64), wide)
     return Prepared(phases, panels, offset, groups * each, depth, rows, columns)
@@ -163,11 +168,14 @@ def _panels(matrix: Array, taps: Array, wide: int) -> Array:
 def _fill_panels(matrix: Array, taps: Array, panels: Array, wide: int) -> None:
     groups, _, depth, each = matrix.shape
     for g in range(groups):
-        for f in range(each):
-            panel, at = panels[g, f // wide], f % wide
-            for c in range(depth):
-                for t in range(len(taps)):
-                    panel[(t * depth + c) * wide + at] = matrix[g, taps[t], c, f]
+        for j in range(panels.shape[1]):
+            first, used = j * wide, min(wide, each - j * wide)
+            for t in range(len(taps)):
+                for c in range(depth):
+                    at = (t * depth + c) * wide
+                    row, filters = panels[g, j, at : at + used], matrix[g, taps[t], c, first : first + used]
+                    for f in range(used):
+                        row[f] = filters[f]
 
 
 @compiled
@@ -249,20 +257,30 @@ def panel_of_results(
     columns: Any,
 ) -> None:
     """The first `used` filters of a panel at all these places, tile by tile."""
-    count, wide = len(starts), len(bias)
+    count, wide, line = len(starts), len(bias), LINE_BYTES // y.itemsize
+    asking = len(columns) > 1  # else there is too little to do until the lines come
+    step = line if asking else run
     spare, lines = np.empty(len(rows) * wide, y.dtype), np.arange(len(rows))
     for p in range(0, count, len(rows)):
         # The last position is taken more than once, if they are no multiple of the rows.
         here = numbers_at(taken(starts, p, count, rows), 0, channels, origin)
+        ahead = numbers_at(taken(starts, p + len(rows), count, rows), 0, channels, origin)
+        there = numbers_at(taken(places, p, count, rows), 0, filters, to)
         tile = equal_rows(bias, 0, rows, columns)
-        at = 0
+        at = asked = 0
         for t in range(len(offsets)):
             first = offsets[t] * channels
-            for k in range(first, first + run):
-                tile = multiply_add(tile, source, here, k, panel, at)
-                at += wide
+            for part in range(first, first + run, step):
+                if asking:
+                    fetch(source, ahead, part)
+                if asking and asked < used:
+                    fetch_to_write(y, there, asked)
+                    asked += line
+                for k in range(part, min(part + step, first + run)):
+                    tile = multiply_add(tile, source, here, k, panel, at)
+                    at += wide
         if used == wide:
-            store(tile, y, numbers_at(taken(places, p, count, rows), 0, filters, to))
+            store(tile, y, there)
         else:
             store(tile, spare, numbers_at(taken(lines, 0, len(rows), rows), 0, wide, 0))
             for i in range(min(len(rows), count - p)):

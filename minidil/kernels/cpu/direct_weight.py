@@ -14,38 +14,49 @@ import numpy as np
 
 from minidil.array import Array
 from minidil.kernels.cpu import memory
+from minidil.kernels.cpu.ahead import fetch_rows_for_later
 from minidil.kernels.cpu.layout import as_rows, compiled
-from minidil.kernels.cpu.padded import images_of, room_for, source_of
+from minidil.kernels.cpu.padded import as_one, images_of, room_for, source_of
 from minidil.kernels.cpu.phases import forward
 from minidil.kernels.cpu.registers import (
+    BYTES,
     add_to,
     equal_rows,
-    lanes,
     multiply_add,
     numbers_at,
     store,
     taken,
-    tile_for,
+    tile_or_half_for,
+    width_of,
 )
 from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
 
 _SUMMED = 64  # positions whose products are added up in registers before they are stored
+_MANY = 1024  # of them; for fewer, BLAS has less to arrange
 
 
-def pays_for_weights(window: Window, channels: int, filters: int, groups: int) -> bool:
-    """Whether it is the faster way to dL/dw: BLAS wins with one tap, and with many numbers on both sides."""
-    return window.taps > 1 and min(channels, filters) < 64 * groups
+def pays_for_weights(window: Window, channels: int, filters: int, groups: int, summed: int, itemsize: int) -> bool:
+    """Whether it is the faster way to dL/dw, a sum over so many positions of a batch.
+
+    BLAS wins with one tap, and with many numbers on both sides. With registers as wide as those of AVX-512 it does so only for
+    a short sum, or for filters that do not fill a panel.
+    """
+    if window.taps > 1 and min(channels, filters) < 64 * groups:
+        return True
+    each = filters // groups
+    filled = each % width_of(tile_or_half_for(each, itemsize)[1], itemsize) == 0
+    return BYTES == 64 and filled and summed >= max(_MANY, 8 * channels, 8 * filters)
 
 
 def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> Array:
     """dL/dweight: one partial sum per thread, added in order."""
     channels, filters = x.shape[1] // groups, grad.shape[1]
-    each, reading = filters // groups, forward(window, groups)
-    source = images_of(x, window.size)
-    upstream = as_rows(grad).reshape(len(x), math.prod(window.out), filters)
-    tile = tile_for(each, x.itemsize)
-    wide = len(tile[1]) * lanes(x.itemsize)
+    source, along = as_one(images_of(x, window.size), window)
+    each, reading = filters // groups, forward(along, groups)
+    upstream = as_rows(grad).reshape(len(source), math.prod(along.out), filters)
+    tile = tile_or_half_for(each, x.itemsize)
+    wide = width_of(tile[1], x.itemsize)
     panels = -(-each // wide)
     within_run = np.arange(reading.joined * channels)
     numbers = (reading.offsets[:, None] * x.shape[1] + within_run).reshape(-1)
@@ -56,7 +67,7 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         _weight_sums(source, room_for(source, reading), *places, numbers, upstream, total, start, stop, *tile)
         return total
 
-    total = np.asarray(sum(run_sliced(work, len(x) * len(reading.starts))))
+    total = np.asarray(sum(run_sliced(work, len(source) * len(reading.starts))))
     by_filter = total.reshape(groups, panels, window.taps, channels, wide).transpose(0, 1, 4, 3, 2)
     by_filter = by_filter.reshape(groups, panels * wide, channels, window.taps)[:, :each]
     return np.ascontiguousarray(by_filter).reshape(filters, channels, *window.kernel)
@@ -89,13 +100,14 @@ def _weight_sums(
         source, base = source_of(x, image, room, before, padded)
         begin, end = max(first - image * count, 0), min(last - image * count, count)
         for block in range(begin, end, _SUMMED):
-            seen = starts[block : min(block + _SUMMED, end)]
+            seen, later = starts[block : min(block + _SUMMED, end)], starts[min(block + _SUMMED, end) : end]
             for g in range(groups):
                 for j in range(panels):
                     at = ((image * count + block) * groups + g) * each + j * wide
                     _gather_panel(upstream, at, filters, len(seen), own, min(each - j * wide, wide), columns)
                     origin = base + g * (channels // groups)
-                    _add_products(source, origin, channels, seen, numbers, own, total[g, j], rows, columns)
+                    products = source, origin, channels, seen, numbers, own, total[g, j], rows, columns
+                    _add_products(*products, later, upstream, at + len(seen) * filters, filters)
 
 
 @compiled
@@ -122,13 +134,26 @@ def _add_products(
     total: Array,
     rows: Any,
     columns: Any,
+    later: Array,
+    upstream: Array,
+    following: int,
+    filters: int,
 ) -> None:
-    """total[n] += the sum over positions p of the number that lies numbers[n] behind starts[p], times the panel at p."""
+    """total[n] += the sum over positions p of the number that lies numbers[n] behind starts[p], times the panel at p.
+
+    With one tap and wide panels there is so little to do for each number that the memory is the limit. So the next block is asked
+    for meanwhile, a few positions with each tile: what begins at `later` in the source, and lies `filters` apart in `upstream`
+    from `following` on.
+    """
     count, wide = len(numbers), len(total) // len(numbers)
     nothing, spare, lines = np.zeros(wide, total.dtype), np.empty(len(rows) * wide, total.dtype), np.arange(len(rows))
     for n in range(0, count, len(rows)):
         seen = taken(numbers, n, count, rows)  # the last number more than once, which is not added
         tile = equal_rows(nothing, 0, rows, columns)
+        if len(columns) > 1 and count == channels and n < len(later):
+            soon = numbers_at(taken(later, n, len(later), rows), 0, channels, origin)
+            fetch_rows_for_later(source, soon, channels)
+            fetch_rows_for_later(upstream, numbers_at(taken(lines, 0, len(rows), rows), n, filters, following), wide)
         for p in range(len(starts)):
             tile = multiply_add(tile, source, seen, starts[p] * channels + origin, own, p * wide)
         if n + len(rows) <= count:

@@ -6,15 +6,29 @@ import math
 from typing import Any
 
 from minidil.array import Array
-from minidil.kernels.cpu import memory
+from minidil.kernels.cpu import memory, pointwise
 from minidil.kernels.cpu.layout import as_rows, compiled
 from minidil.kernels.cpu.phases import Reading, three
+from minidil.kernels.geometry import Window
 from minidil.kernels.threads import run_sliced
+
+_SMALL = 512  # positions; in a larger image the last few take no time
 
 
 def images_of(x: Array, size: tuple[int, ...]) -> Array:
     """(N, C, *size) -> (N, D, H, W, C), contiguous."""
     return as_rows(x).reshape(len(x), *three(size), x.shape[1])
+
+
+def as_one(images: Array, window: Window) -> tuple[Array, Window]:
+    """The images as one, and a window along it, if they are small and each result is made of one position alone.
+
+    Whatever is done with several positions at a time would stop at the end of each image.
+    """
+    count = math.prod(window.size)
+    if len(images) < 2 or count >= _SMALL or not pointwise.applies(window):
+        return images, window
+    return images.reshape(1, 1, 1, -1, images.shape[4]), Window.of((len(images) * count,), 1)
 
 
 def with_padding(x: Array, reading: Reading) -> Array:

@@ -45,11 +45,11 @@ COLUMNS = 4 if BYTES == 64 else 2  # at most
 
 
 class Vector(types.Type):
-    """Numba's type of a register full of numbers."""
+    """Numba's type of a register full of numbers, or of half of one."""
 
-    def __init__(self, number: Any) -> None:
+    def __init__(self, number: Any, halves: int = 2) -> None:
         self.number = number
-        self.lanes = lanes(number.bitwidth // 8)
+        self.lanes = lanes(number.bitwidth // 8) * halves // 2
         super().__init__(name=f"{number} x {self.lanes}")
 
     def llvm(self) -> Any:
@@ -252,12 +252,15 @@ def numbers_at(typing: Any, places: Any, further: Any, size: Any, base: Any) -> 
 
 @emitted
 def equal_rows(typing: Any, array: Any, index: Any, rows: Any, columns: Any) -> Any:
-    """A tile with a row for each entry of `rows` and a register for each of `columns`: all rows are the array's at `index`."""
-    vector = Vector(array.dtype)
-    kind = types.UniTuple(vector, rows.count * columns.count)
+    """A tile with a row for each entry of `rows` and a register for each of `columns`: all rows are the array's at `index`.
+
+    Without columns a row is half a register.
+    """
+    count, vector = max(columns.count, 1), Vector(array.dtype, 2 if columns.count else 1)
+    kind = types.UniTuple(vector, rows.count * count)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        indices = [offset(builder, args[1], j * vector.lanes) for j in range(columns.count)]
+        indices = [offset(builder, args[1], j * vector.lanes) for j in range(count)]
         row = [loaded(context, builder, array, args[0], each, vector) for each in indices]
         return cgutils.pack_array(builder, row * rows.count)
 
@@ -285,6 +288,11 @@ def lanes(itemsize: int) -> int:
     return BYTES // itemsize
 
 
+def width_of(columns: tuple[int, ...], itemsize: int) -> int:
+    """Numbers in a row of a tile with these columns."""
+    return len(columns) * lanes(itemsize) or lanes(itemsize) // 2
+
+
 def tile_for(width: int, itemsize: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The tile for a product with so many columns, as two tuples of as many zeros as it has rows, and registers in each row.
 
@@ -293,3 +301,13 @@ def tile_for(width: int, itemsize: int) -> tuple[tuple[int, ...], tuple[int, ...
     sizes = [columns for columns in (4, 2, 1) if columns <= COLUMNS]
     columns = min(sizes, key=lambda columns: -(-width // (columns * lanes(itemsize))) * columns)
     return (0,) * (ROWS if columns > 1 else 8), (0,) * columns
+
+
+def tile_or_half_for(width: int, itemsize: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The same, or rows of half a register, which have no columns, if that holds them all.
+
+    Only of 64 bytes: products of 32 bytes are begun as often in a cycle, or twice as often.
+    """
+    if BYTES == 64 and 2 * width <= lanes(itemsize):
+        return (0,) * 8, ()
+    return tile_for(width, itemsize)
