@@ -35,7 +35,8 @@ def scaled_dot_product_attention(
     k = active()
     _check_shapes(query, key, value)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-    scores = k.multiply(k.matmul(query, swapped(k, key)), factor)
+    scaled = k.multiply(query, factor)  # and not the scores, of which there usually are more
+    scores = k.matmul(scaled, swapped(k, key))
     counts = _counts(k, scores, attn_mask, is_causal)
     if attn_mask is not None and attn_mask.dtype.kind == "f":
         scores = k.add(scores, attn_mask)
@@ -47,12 +48,12 @@ def scaled_dot_product_attention(
     # and Z = scale Q K^T gives      dL/dQ = scale D K,      dL/dK = scale D^T Q. Where P = 0, D is.
     def through_softmax(grad: Array) -> Array:
         slopes = k.matmul(grad, swapped(k, value))
-        return k.multiply(k.softmax_grad(slopes, weights, scores.ndim - 1), factor)
+        return k.softmax_grad(slopes, weights, weights.ndim - 1)
 
     slope = once(through_softmax)
     return y, (
-        lambda grad: k.matmul(slope(grad), key),
-        lambda grad: k.matmul(swapped(k, slope(grad)), query),
+        lambda grad: k.multiply(k.matmul(slope(grad), key), factor),
+        lambda grad: k.matmul(swapped(k, slope(grad)), scaled),
         lambda grad: k.matmul(swapped(k, weights), grad),
     )
 
