@@ -58,6 +58,16 @@ def scaled_dot_product_attention(
     )
 
 
+def packed_attention(packed: Array, *, attn_mask: Array | None = None) -> tuple[Array, Vjps]:
+    """`scaled_dot_product_attention` of query packed[0], key packed[1] and value packed[2]: (3, *B, L, E) -> (*B, L, E).
+
+    The gradient is made in one array; those of three parts taken by `getitem` would be three arrays as large, to be added.
+    """
+    k = active()
+    y, vjps = scaled_dot_product_attention(*(k.take(packed, part) for part in range(3)), attn_mask=attn_mask)
+    return y, (lambda grad: k.stack([vjp(grad) for vjp in vjps if vjp]),)
+
+
 def _check_shapes(query: Array, key: Array, value: Array) -> None:
     op = "scaled_dot_product_attention"
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
