@@ -170,7 +170,11 @@ class Settings:
     left_out: str | None = declared(
         None, "test on this speaker of spoken_digits and train on the others", choices=SPEAKERS, usual="none"
     )
-    hears: str = declared("log-mel", "what a network is given of a sound", choices=HEARS)
+    hears: str = declared(
+        "log-mel",
+        "what a network is given of a sound; mean-free: less the mean of each band, for speech",
+        choices=HEARS,
+    )
     batch_norm: str = declared(
         "local", "with mpiexec: statistics of each rank's part of a batch, or of the whole one", choices=BATCH_NORMS
     )
