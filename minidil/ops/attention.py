@@ -37,10 +37,7 @@ def scaled_dot_product_attention(
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     scaled = k.multiply(query, factor)  # and not the scores, of which there usually are more
     scores = k.matmul(scaled, swapped(k, key))
-    counts = _counts(k, scores, attn_mask, is_causal)
-    if attn_mask is not None and attn_mask.dtype.kind == "f":
-        scores = k.add(scores, attn_mask)
-    weights = _weights(k, scores, counts)
+    weights = _weights(k, scores, attn_mask, _counts(k, scores, attn_mask, is_causal))
     y = k.matmul(weights, value)
 
     # With P = softmax(scale Q K^T) and Y = P V:      dL/dV = P^T G,      dL/dP = G V^T;
@@ -110,10 +107,15 @@ def _counts(k: Kernels, scores: Array, attn_mask: Array | None, is_causal: bool)
     return k.place(np.tri(queries, keys, dtype=bool)) if is_causal else None
 
 
-def _weights(k: Kernels, scores: Array, counts: Array | None) -> Array:
-    """The softmax over the keys that count, 0 at the others; of a row without one, 0 everywhere."""
+def _weights(k: Kernels, scores: Array, attn_mask: Array | None, counts: Array | None) -> Array:
+    """The softmax over the keys that count, 0 at the others; of a row without one, 0 everywhere.
+
+    A key that does not count gets a score so low that e^score is 0 beside any other: that is added, in the shape of the mask,
+    which is often a small one. In a row without another it is not low, and the row is multiplied by 0.
+    """
     if counts is None:
         return k.softmax(scores, scores.ndim - 1)
-    least = float(np.finfo(scores.dtype).min)
-    chosen = k.softmax(k.where(counts, scores, k.constant(least, like=scores)), scores.ndim - 1)
-    return k.where(counts, chosen, k.constant(0, like=scores))
+    zero, one, least = (k.constant(value, like=scores) for value in (0, 1, float(np.finfo(scores.dtype).min) / 2))
+    more = attn_mask if attn_mask is not None and attn_mask.dtype.kind == "f" else zero
+    chosen = k.softmax(k.add(scores, k.where(counts, more, least)), scores.ndim - 1)
+    return k.multiply(chosen, k.max(k.where(counts, one, zero), axis=-1, keepdims=True))
