@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -20,14 +20,21 @@ _ONE, _ENDS = np.float32(1), np.float32(SIGMOID_ENDS)  # beside a float64 they b
 
 def add(a: Array | float, b: Array | float) -> Array:
     """a + b; where b goes over a map of its own type, in memory that is used again."""
-    if (
-        isinstance(a, np.ndarray)
-        and isinstance(b, np.ndarray)
-        and a.dtype == b.dtype
-        and (a.shape == b.shape or np.broadcast_shapes(a.shape, b.shape) == a.shape)
-    ):
-        return np.add(a, b, out=memory.empty_like(a))
-    return np.add(a, b)
+    return np.add(a, b, out=memory.empty_like(a)) if _holds(a, b) else np.add(a, b)
+
+
+def multiply(a: Array | float, b: Array | float) -> Array:
+    """a b, as `add`."""
+    return np.multiply(a, b, out=memory.empty_like(a)) if _holds(a, b) else np.multiply(a, b)
+
+
+def _holds(a: Array | float, b: Array | float) -> TypeGuard[Array]:
+    """Whether a is an array of the shape and number type of its sum or product with b."""
+    if not isinstance(a, np.ndarray):
+        return False
+    if not isinstance(b, np.ndarray):
+        return type(b) in (int, float) and a.dtype.kind == "f"  # a scalar of NumPy has a type of its own
+    return a.dtype == b.dtype and (a.shape == b.shape or np.broadcast_shapes(a.shape, b.shape) == a.shape)
 
 
 def relu(x: Array) -> Array:
