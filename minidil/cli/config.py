@@ -61,8 +61,8 @@ def checked(config: dict[str, Any], path: Path, facts: Mapping[str, Rule]) -> Se
 def _check_fit(fit: Any, settings: Settings, path: Path) -> None:
     """What fit says that it did is what the settings asked for."""
     MAPPING.check(fit, f"{path}: fit")
-    goal = Goal.of(**task_of(settings.model).goal(settings.loss)).description  # what the command line always trains for
-    rules = _FIT | {name: _exactly(value) for name, value in goal.items()}
+    goal = task_of(settings.model, settings.data).goal(settings.loss)  # what the command line always trains for
+    rules = _FIT | {name: _exactly(value) for name, value in Goal.of(**goal).description.items()}
     named(fit, {name: rule for name, rule in rules.items() if name in fit}, f"{path}: fit.")
     for name in _TWICE:
         asked = getattr(settings, name)

@@ -80,7 +80,7 @@ class Experiment(ABC):
     @property
     def task(self) -> Task:
         """What the network is for."""
-        return task_of(self.settings.model)
+        return task_of(self.settings.model, self.settings.data)
 
     # --- what a kind says of its data
 
@@ -143,8 +143,8 @@ class Experiment(ABC):
         """Read the config.json of a run. Raises: CheckpointError if it is missing, or one of its values is wrong."""
         config, path = folder.config(), folder.path / CONFIG
         asked = config.get("settings")
-        model = asked.get("model") if isinstance(asked, dict) else None
-        kind = kind_of(model if isinstance(model, str) else None)
+        model, name = (str(asked.get(key)) if isinstance(asked, dict) else "" for key in ("model", "data"))
+        kind = kind_of(model, name)
         settings = checked(config, path, kind.FACTS)
         return kind.from_facts(settings, config, path)
 
@@ -283,18 +283,18 @@ def blaming(folder: RunFolder | None) -> Iterator[None]:
         raise CheckpointError(f"{folder.path / CONFIG}: the settings make no run: {error}") from error
 
 
-def kind_of(model: str | None) -> type[Experiment]:
-    """The experiments with the network of that name; those of an unknown one are of images."""
-    module, name = task_of(model).kept_by.split(":")
-    kind: type[Experiment] = getattr(import_module(module), name)
+def kind_of(model: str, name: str = "") -> type[Experiment]:
+    """The experiments with the network of that name on that set; those of an unknown one are of images."""
+    module, cls = task_of(model, name).kept_by.split(":")
+    kind: type[Experiment] = getattr(import_module(module), cls)
     return kind
 
 
 def training_set(settings: Settings) -> tuple[Any, Any]:
     """(to learn from, to validate on or None), as the settings ask for."""
-    return kind_of(settings.model).training(settings)
+    return kind_of(settings.model, settings.data).training(settings)
 
 
 def testing_set(settings: Settings) -> Any:
     """The test set, which training never looks at."""
-    return kind_of(settings.model).testing(settings)
+    return kind_of(settings.model, settings.data).testing(settings)

@@ -96,13 +96,18 @@ class Images(Experiment):
                 raise CheckpointError(
                     f"{path}: settings.{name} must be at most {largest}, not {getattr(settings, name)}"
                 )
-        for name, largest in {"widths": LARGEST, "dilations": longest}.items():
+        for name, largest in {"widths": LARGEST, "dilations": cls.farthest(height, width)}.items():
             if any(each < 1 or each > largest for each in _numbers(getattr(settings, name) or ())):
                 raise CheckpointError(
                     f"{path}: settings.{name} must be from 1 to {largest} each, not {shown(getattr(settings, name))}"
                 )
         mean, std = (tuple(config[name]) for name in ("mean", "std"))
         return cls(settings, tuple(config["classes"]), (channels, height, width), mean, std, config.get("widths"))
+
+    @staticmethod
+    def farthest(height: int, width: int) -> int:
+        """The largest dilation that makes sense."""
+        return max(height, width)
 
     def facts(self) -> dict[str, Any]:
         """What `from_facts` reads."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from minidil import data, models
+from minidil import data
 from minidil.cli.experiment import Answer, Experiment, Wanted
 from minidil.cli.settings import Settings
 from minidil.cli.sounds import one_stage
@@ -60,7 +60,7 @@ class Memory(Experiment):
     @classmethod
     def from_facts(cls, settings: Settings, config: Mapping[str, Any], path: Path) -> Self:
         """The experiment with these settings, from which all follows. Raises: OptionError if they fit no task."""
-        kind = _KINDS[_known(settings)]
+        kind = _KINDS[settings.data]
         wanted = "cross-entropy" if kind["answers"] == "every" else "mse"
         if (settings.loss or "cross-entropy") != wanted:
             raise OptionError(f"--loss {settings.loss}: {settings.data} is learnt with {wanted}")
@@ -81,13 +81,9 @@ class Memory(Experiment):
     def model(self) -> Module:
         """A freshly initialised model; restarts the process-wide generator from the seed."""
         settings = self.settings
-        options = one_stage(settings)
-        if settings.model == "lstm" and "dilations" in options:
-            raise OptionError("--dilations: lstm has none; leave it out")
+        options = of_sequences(settings)
         seed(settings.seed)
-        build: Any = models.lstm if settings.model == "lstm" else models.tcn
-        model: Module = build(rng=default_rng(), **_KINDS[settings.data], **options)
-        return model
+        return self.task.models[settings.model](rng=default_rng(), **_KINDS[settings.data], **options)
 
     def learning(self, items: _Sequences) -> data.Drawn:
         """Fresh sequences for every epoch."""
@@ -113,17 +109,16 @@ class Memory(Experiment):
         )
 
 
-def _known(settings: Settings) -> str:
-    if settings.data not in _KINDS:
-        raise OptionError(
-            f"--model {settings.model} learns what is drawn, {' or '.join(_KINDS)}, and not {settings.data}; "
-            "in Python data.sequential reads images step by step"
-        )
-    return settings.data
+def of_sequences(settings: Settings) -> dict[str, Any]:
+    """The options of a TCN or an LSTM that were asked for. Raises: OptionError for those that it does not have."""
+    options = one_stage(settings)
+    if settings.model == "lstm" and "dilations" in options:
+        raise OptionError("--dilations: lstm has none; leave it out")
+    return options
 
 
 def _draw(settings: Settings) -> data.Draw:
-    return {"copy_memory": data.copy_memory, "adding": data.adding}[_known(settings)](settings.length)
+    return {"copy_memory": data.copy_memory, "adding": data.adding}[settings.data](settings.length)
 
 
 def _measured(settings: Settings, part: str) -> _Sequences:

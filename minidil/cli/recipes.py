@@ -14,7 +14,7 @@ DATA_DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar100": {},
     "nuclei": {"model": "unet"},
     "clips": {"model": "c3d"},
-    "spoken_digits": {"model": "wavenet"},
+    "spoken_digits": {"model": "wavenet", "hears": "mean-free"},
     "copy_memory": {"model": "tcn"},
     "adding": {"model": "tcn", "lr": 4e-3, "loss": "mse", "length": 200},
     "rt_polarity": {"model": "kim_cnn"},

@@ -20,7 +20,7 @@ from minidil.train.views import LEVELS
 _LATER = (
     *("init", "output_stride", "unfreeze_every", "lr_layers", "labels_per_class"),
     *("loss", "normalize", "zoom", "tile", "turn"),
-    *("frames", "vectors", "length", "left_out", "hears", "batch_norm"),
+    *("frames", "vectors", "length", "left_out", "hears", "batch_norm", "permuted"),
 )
 NORMALIZE = ("set", "image")
 FLIP_RULES = ("random", "alternating")
@@ -162,6 +162,7 @@ class Settings:
         usual="none, learnt ones",
     )
     size: int = declared(32, "scale the images of a folder to N x N", kind=int, least=1)
+    permuted: bool = declared(False, "tcn, lstm: read the pixels of all images in one mixed order", kind=bool)
     frames: int | None = declared(
         None, "take N frames of every clip of a folder, evenly spread", kind=int, least=2, usual="all"
     )
@@ -169,7 +170,11 @@ class Settings:
     left_out: str | None = declared(
         None, "test on this speaker of spoken_digits and train on the others", choices=SPEAKERS, usual="none"
     )
-    hears: str = declared("log-mel", "what a network is given of a sound", choices=HEARS)
+    hears: str = declared(
+        "log-mel",
+        "what a network is given of a sound; mean-free: less the mean of each band, for speech",
+        choices=HEARS,
+    )
     batch_norm: str = declared(
         "local", "with mpiexec: statistics of each rank's part of a batch, or of the whole one", choices=BATCH_NORMS
     )
@@ -191,8 +196,9 @@ class Settings:
         recipe, network = RECIPES[given.get("recipe", cls.recipe)], network or {}
         usual = DATA_DEFAULTS.get(name, {})
         model = (recipe | network | given).get("model") or usual.get("model", cls.model)
-        task = task_of(model)
-        suits = task_of(usual.get("model", cls.model)) is task  # a set may be good for other tasks than its usual one
+        task = task_of(model, name)
+        # A set may be good for other tasks than its usual one.
+        suits = task_of(usual.get("model", cls.model), name) is task
         usual = {**task.usual, **task.idle, **(_for_model(model, usual) if suits else {})}
         values: dict[str, Any] = {"data": name} | usual | _for_model(model, recipe) | network | given | {"model": model}
         if "tta" not in given and not values.get("flip", cls.flip):
@@ -234,7 +240,7 @@ class Settings:
 
     def _check_task(self) -> None:
         """Raises: OptionError for a setting that the network has no use for."""
-        task, source = task_of(self.model), data.SOURCES.get(self.data)
+        task, source = task_of(self.model, self.data), data.SOURCES.get(self.data)
         if source and task.kind not in source.kinds:
             fitting = [each for each in TASKS if each.kind in source.kinds]
             has, names = (
@@ -251,8 +257,14 @@ class Settings:
             )
         for name, idle in task.idle.items():
             if getattr(self, name) != idle:
-                users = " or ".join(dict.fromkeys(each.answers for each in TASKS if name not in each.idle))
-                raise OptionError(f"{flag(name)} is for {users}, and {self.model} gives {task.answers}; leave it out")
+                users = [each for each in TASKS if name not in each.idle]
+                answers = dict.fromkeys(each.answers for each in users)
+                why = f"{' or '.join(answers)}, and {self.model} gives {task.answers}"
+                if task.answers in answers:  # another way to them
+                    why = (
+                        f"{', '.join(sorted(name for each in users for name in each.models))}, and not for {self.model}"
+                    )
+                raise OptionError(f"{flag(name)} is for {why}; leave it out")
 
 
 def placed(name: str) -> str:

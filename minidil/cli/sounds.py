@@ -27,7 +27,8 @@ from minidil.train.rules import Rule, listed, number, shown, whole
 
 _EVALUATION_BATCH = 100
 # How far at most while learning: of a spectrogram two bands and 40 ms, of a wave with 8,000 samples a second 50 ms.
-_MOVED = {"log-mel": {"bands": 2, "frames": 4}, "wave": {"frames": 400}}
+_SPECTROGRAM = {"bands": 2, "frames": 4}
+_MOVED = {"log-mel": _SPECTROGRAM, "mean-free": _SPECTROGRAM, "wave": {"frames": 400}}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import minidil.functional as F
-from minidil import models
+from minidil import data, models
 from minidil.detect import FasterRCNN, faster_rcnn
 from minidil.nn import Module
 from minidil.tasks import entities, memory, segmentation
@@ -23,7 +23,8 @@ class Task:
     usual: settings that suit it, whatever the set.
     kept_by: "module:class" of its experiments, see `experiment.kind_of`; they know the settings, which know this table.
     draws: whether an answer is a picture, for which `minidil predict` has --out.
-    uses: settings that other tasks of its kind have no use for.
+    uses, lacks: settings that other tasks of its kind have no use for, and those that it has none for, with the value that does
+        nothing.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Task:
     usual: Mapping[str, Any] = field(default_factory=dict)
     draws: bool = False
     uses: tuple[str, ...] = ()
+    lacks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dark_and_bright(self) -> bool:
@@ -53,7 +55,7 @@ class Task:
         """Settings that mean nothing to it, with the value that does nothing; another one is refused."""
         return {
             name: value for name, (value, kinds) in _USED_BY.items() if self.kind not in kinds and name not in self.uses
-        }
+        } | dict(self.lacks)
 
     def loss(self, name: str | None) -> Loss:
         """The loss of that name, or the usual one."""
@@ -84,6 +86,7 @@ _USED_BY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "tta": (0, ("images",)),
     "labels_per_class": (None, ("images",)),
     "size": (32, (*_PICTURES, "clips")),
+    "permuted": (False, ()),
     "frames": (None, ("clips",)),
     "vectors": (None, ("tags",)),
     "length": (1, ("sounds", "drawn")),
@@ -215,6 +218,26 @@ MEMORY = Task(
         "length": 100,
     },
 )
+PIXELS = replace(
+    CLASSIFICATION,
+    models=MEMORY.models,
+    kept_by="minidil.cli.pixels:Pixels",
+    # As MEMORY; a pixel keeps its place in the sequence.
+    usual={
+        "model": "tcn",
+        "epochs": 12,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "lr": 3e-3,
+        "weight_decay": 0.0,
+        "clip_norm": 1.0,
+        "label_smoothing": 0.0,
+        "crop": 0,
+        "flip": False,
+    },
+    uses=("permuted",),
+    lacks={"output_stride": None, "norm_bias_lr": 1.0},
+)
 SENTENCES = Task(
     kind="texts",
     answers="a class for every sentence",
@@ -274,14 +297,19 @@ LANGUAGE = replace(
     },
     uses=("init",),
 )
-TASKS = (CLASSIFICATION, SEGMENTATION, DETECTION, CLIPS, SOUND, MEMORY, SENTENCES, LANGUAGE, TAGGING)
-MODELS = tuple(sorted(name for task in TASKS for name in task.models))
+TASKS = (CLASSIFICATION, SEGMENTATION, DETECTION, CLIPS, SOUND, MEMORY, PIXELS, SENTENCES, LANGUAGE, TAGGING)
+MODELS = tuple(sorted({name for task in TASKS for name in task.models}))
 LOSSES = tuple(dict.fromkeys(name for task in TASKS for name in task.losses))
 
 
-def task_of(model: str | None) -> Task:
-    """What the network of that name is trained for; one that is not known gives a class for every image."""
-    return next((task for task in TASKS if model in task.models), CLASSIFICATION)
+def task_of(model: str | None, name: str = "") -> Task:
+    """What the network of that name is trained for; one that is not known gives a class for every image.
+
+    name: of the set, for a network that has several tasks; a folder holds images for it.
+    """
+    tasks = [task for task in TASKS if model in task.models] or [CLASSIFICATION]
+    kinds = data.SOURCES[name].kinds if name in data.SOURCES else (CLASSIFICATION.kind,)
+    return next((task for task in tasks if task.kind in kinds), tasks[0])
 
 
 def shown(name: str, value: float) -> str:

@@ -54,6 +54,9 @@ folder for each class, and in it one of frames for each clip, has with --model c
 many of every clip. A folder of WAV files by class is for --model wavenet, a .csv or .tsv for kim_cnn, dilated_cnn, bilstm or
 minilm.
 
+With --model tcn or lstm the images of a set, such as --data mnist, or of a folder are sequences: read pixel by pixel, line by
+line or --permuted, and named after the last one. Without --dilations a TCN has as many as it takes to see the first pixel.
+
 --init begins with trained weights: a name such as vgg_small, the folder of a run, or a file; network and widths are then
 those of the weights, where they are known. It goes well with --freeze "features.*", --lr-layers 0.8, --unfreeze-every 1,
 --output-stride 2 and a smaller --lr.
@@ -141,7 +144,8 @@ def _run(given: dict[str, Any], team: Team | None) -> None:
         learn, validate = training_set(settings)
     if experiment and folder:
         experiment.check_learnt(learn, folder)
-    experiment = experiment or kind_of(settings.model).on(settings, learn, start.widths if start else None)
+    kind = kind_of(settings.model, settings.data)
+    experiment = experiment or kind.on(settings, learn, start.widths if start else None)
     with use(settings.backend), output_may_end():
         carry_out(experiment, learn, validate, testing_set(settings), start, save_every, out, resume, dry, team)
 
@@ -289,6 +293,10 @@ def _resumed(folder: RunFolder, given: dict[str, Any]) -> Experiment:
         print(fill(f"note: {'; '.join(changed)}: the last bits can differ from those of a run in one go"))
     settings = replace(experiment.settings, **given)
     settings.check()
+    if kind_of(settings.model, settings.data) is not type(experiment):
+        raise OptionError(
+            f"--data {settings.data}: the run in {folder.path} learns from {experiment.task.items}, and goes on with them"
+        )
     return replace(experiment, settings=settings)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minidil.data.arrays import TensorDataset
-from minidil.data.dataset import Dataset
+from minidil.data.dataset import Dataset, Indices
 
 
 def sequential(dataset: Dataset, permuted: int | None = None) -> TensorDataset:
@@ -15,5 +15,10 @@ def sequential(dataset: Dataset, permuted: int | None = None) -> TensorDataset:
     images = dataset.floats(slice(None))
     rows = images.reshape(*images.shape[:2], -1)
     if permuted is not None:
-        rows = rows[:, :, np.random.default_rng(permuted).permutation(rows.shape[2])]
+        rows = rows[:, :, pixel_order(rows.shape[2], permuted)]
     return TensorDataset(rows, dataset.labels)
+
+
+def pixel_order(pixels: int, seed: int) -> Indices:
+    """The order in which `sequential` reads so many pixels of every image, int64 (pixels,)."""
+    return np.random.default_rng(seed).permutation(pixels)

@@ -20,6 +20,7 @@ from minidil.models.imagenet import Bottleneck, resnet18, resnet34, resnet50
 from minidil.models.inflate import InflatedConv, inflate
 from minidil.models.load import Loaded, load_weights
 from minidil.models.pixels import PIXELS, Pixels
+from minidil.models.pixelwise import Pixelwise
 from minidil.models.pretrained import Weights, available, pretrained_weights
 from minidil.models.recurrent import SequenceLSTM, lstm
 from minidil.models.resnet import ResNet, resnet_small
@@ -52,6 +53,7 @@ __all__ = [
     "InflatedConv",
     "Loaded",
     "Pixels",
+    "Pixelwise",
     "ResNet",
     "SentenceNet",
     "SequenceLSTM",

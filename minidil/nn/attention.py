@@ -9,6 +9,7 @@ import numpy as np
 
 import minidil.functional as F
 from minidil.array import Array
+from minidil.calls.lift import lift
 from minidil.errors import OptionError, ShapeError
 from minidil.nn.activation import Dropout
 from minidil.nn.checks import check_counts, check_range
@@ -18,9 +19,12 @@ from minidil.nn.linear import Linear
 from minidil.nn.module import Module
 from minidil.nn.norm import LayerNorm
 from minidil.nn.parameter import Parameter
+from minidil.ops.attention import packed_attention
 from minidil.tensor import Tensor
 
 Mask = Array | Tensor | None
+
+_packed_attention = lift(packed_attention)
 
 
 class MultiheadAttention(Module):
@@ -87,19 +91,21 @@ class MultiheadAttention(Module):
         if alike:  # one product for the three
             packed = F.linear(query, self.in_proj_weight, self.in_proj_bias)
             packed = packed.reshape(batch, queries, 3, self.num_heads, -1).transpose(2, 0, 3, 1, 4)
-            q, k, v = packed[0], packed[1], packed[2]
+            parts = [packed]
         else:
-            q, k, v = (self._heads(x, part) for part, x in enumerate((query, key, value)))
+            parts = [self._heads(x, part) for part, x in enumerate((query, key, value))]
         mask = self._mask((batch, self.num_heads, queries, keys), key_padding_mask, attn_mask, is_causal)
         mask = mask if mask is None or mask.dtype == bool else mask.astype(query.dtype)
         drops = self.dropout if self.training else 0
         weights = None
         if need_weights or drops:  # p V is p for the identity V
+            q, k, v = parts[0] if alike else parts
             identity = np.broadcast_to(np.eye(keys, dtype=query.dtype), (batch, self.num_heads, keys, keys))
             weights = F.scaled_dot_product_attention(q, k, identity, attn_mask=mask)
             y = (F.dropout(weights, p=drops, rng=self.rng) if drops else weights) @ v
         else:
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            attend: Any = _packed_attention if alike else F.scaled_dot_product_attention
+            y = attend(*parts, attn_mask=mask)
         y = self.out_proj(y.transpose(0, 2, 1, 3).reshape(batch, queries, self.embed_dim))
         y = y if self.batch_first else y.transpose(1, 0, 2)
         if weights is None or not need_weights:

@@ -35,11 +35,9 @@ def scaled_dot_product_attention(
     k = active()
     _check_shapes(query, key, value)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-    scores = k.multiply(k.matmul(query, swapped(k, key)), factor)
-    counts = _counts(k, scores, attn_mask, is_causal)
-    if attn_mask is not None and attn_mask.dtype.kind == "f":
-        scores = k.add(scores, attn_mask)
-    weights = _weights(k, scores, counts)
+    scaled = k.multiply(query, factor)  # and not the scores, of which there usually are more
+    scores = k.matmul(scaled, swapped(k, key))
+    weights = _weights(k, scores, attn_mask, _counts(k, scores, attn_mask, is_causal))
     y = k.matmul(weights, value)
 
     # With P = softmax(scale Q K^T) and Y = P V:      dL/dV = P^T G,      dL/dP = G V^T;
@@ -47,14 +45,24 @@ def scaled_dot_product_attention(
     # and Z = scale Q K^T gives      dL/dQ = scale D K,      dL/dK = scale D^T Q. Where P = 0, D is.
     def through_softmax(grad: Array) -> Array:
         slopes = k.matmul(grad, swapped(k, value))
-        return k.multiply(k.softmax_grad(slopes, weights, scores.ndim - 1), factor)
+        return k.softmax_grad(slopes, weights, weights.ndim - 1)
 
     slope = once(through_softmax)
     return y, (
-        lambda grad: k.matmul(slope(grad), key),
-        lambda grad: k.matmul(swapped(k, slope(grad)), query),
+        lambda grad: k.multiply(k.matmul(slope(grad), key), factor),
+        lambda grad: k.matmul(swapped(k, slope(grad)), scaled),
         lambda grad: k.matmul(swapped(k, weights), grad),
     )
+
+
+def packed_attention(packed: Array, *, attn_mask: Array | None = None) -> tuple[Array, Vjps]:
+    """`scaled_dot_product_attention` of query packed[0], key packed[1] and value packed[2]: (3, *B, L, E) -> (*B, L, E).
+
+    The gradient is made in one array; those of three parts taken by `getitem` would be three arrays as large, to be added.
+    """
+    k = active()
+    y, vjps = scaled_dot_product_attention(*(k.take(packed, part) for part in range(3)), attn_mask=attn_mask)
+    return y, (lambda grad: k.stack([vjp(grad) for vjp in vjps if vjp]),)
 
 
 def _check_shapes(query: Array, key: Array, value: Array) -> None:
@@ -99,10 +107,15 @@ def _counts(k: Kernels, scores: Array, attn_mask: Array | None, is_causal: bool)
     return k.place(np.tri(queries, keys, dtype=bool)) if is_causal else None
 
 
-def _weights(k: Kernels, scores: Array, counts: Array | None) -> Array:
-    """The softmax over the keys that count, 0 at the others; of a row without one, 0 everywhere."""
+def _weights(k: Kernels, scores: Array, attn_mask: Array | None, counts: Array | None) -> Array:
+    """The softmax over the keys that count, 0 at the others; of a row without one, 0 everywhere.
+
+    A key that does not count gets a score so low that e^score is 0 beside any other: that is added, in the shape of the mask,
+    which is often a small one. In a row without another it is not low, and the row is multiplied by 0.
+    """
     if counts is None:
         return k.softmax(scores, scores.ndim - 1)
-    least = float(np.finfo(scores.dtype).min)
-    chosen = k.softmax(k.where(counts, scores, k.constant(least, like=scores)), scores.ndim - 1)
-    return k.where(counts, chosen, k.constant(0, like=scores))
+    zero, one, least = (k.constant(value, like=scores) for value in (0, 1, float(np.finfo(scores.dtype).min) / 2))
+    more = attn_mask if attn_mask is not None and attn_mask.dtype.kind == "f" else zero
+    chosen = k.softmax(k.add(scores, k.where(counts, more, least)), scores.ndim - 1)
+    return k.multiply(chosen, k.max(k.where(counts, one, zero), axis=-1, keepdims=True))

@@ -243,6 +243,7 @@ LEGAL = {
         "length": 2,
         "left_out": "theo",
         "hears": "wave",
+        "permuted": True,
         "batch_norm": "synchronised",
         "seed": 1,
     },

@@ -56,7 +56,7 @@ def test_a_run_is_trained_measured_and_taken_up(
         ("--data copy_memory --model lstm --dilations 1,2", "--dilations: lstm has none; leave it out"),
         ("--data adding --length 1", "adding: length must be an int >= 2, got 1"),
         ("--data copy_memory --hears wave", "--hears is for a class for every sound, and tcn gives"),
-        ("--data . --model tcn", "--model tcn learns what is drawn, copy_memory or adding, and not "),
+        ("--data spoken_digits --model tcn", "what it remembers of a sequence, and spoken_digits has a class"),
     ],
 )
 def test_refused_before_anything_is_written(capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:

@@ -37,7 +37,7 @@ def _tiny_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def shares(run: str, waves: np.ndarray, hears: str = "log-mel") -> np.ndarray:
+def shares(run: str, waves: np.ndarray, hears: str = "mean-free") -> np.ndarray:
     """What the best weights of a run say, worked out without the command line."""
     folder = RunFolder(run)
     model = Experiment.of(folder).trained(folder)
@@ -45,9 +45,12 @@ def shares(run: str, waves: np.ndarray, hears: str = "log-mel") -> np.ndarray:
         return F.softmax(model(md.tensor(heard(waves, 8000, hears)))).numpy()
 
 
-@pytest.mark.parametrize("hears", ["log-mel", pytest.param("wave", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "hears", ["mean-free", *(pytest.param(each, marks=pytest.mark.slow) for each in ("log-mel", "wave"))]
+)
 def test_a_run_is_trained_measured_and_asked(capsys: pytest.CaptureFixture[str], hears: str) -> None:
-    assert main([*DIGITS, "--hears", hears, "--left-out", "theo", "--out", "run"]) == 0
+    given = [] if hears == "mean-free" else ["--hears", hears]
+    assert main([*DIGITS, *given, "--left-out", "theo", "--out", "run"]) == 0
     out = capsys.readouterr().out
     assert "spoken_digits: 80 sounds to learn from, 20 to validate on" in out
     assert "validation accuracy" in out
@@ -172,3 +175,13 @@ def test_a_wave_is_moved_while_learning_and_not_when_measured() -> None:
     still = {wave.tobytes() for wave in whole}
     assert not all(wave.tobytes() in still for wave in x)
     np.testing.assert_array_equal(np.concatenate([x for x, _ in experiment.measuring(learn).batches(0)]), whole)
+
+
+def test_a_run_of_before_hears_what_it_heard_then() -> None:
+    """New runs on speech hear what is mean-free; config.json of one from before names log-mel, or nothing."""
+    settings = Settings.of({"data": "spoken_digits"})
+    assert settings.hears == "mean-free"
+    assert Settings.of({"data": ".", "model": "wavenet"}).hears == "log-mel"
+    for before in ({"hears": "log-mel"}, {}):
+        values = {name: value for name, value in settings.to_json().items() if name != "hears"} | before
+        assert Settings.from_json(values).hears == "log-mel"

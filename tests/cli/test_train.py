@@ -102,6 +102,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "left_out": None,
         "hears": "log-mel",
         "batch_norm": "local",
+        "permuted": False,
         "turn": True,
         "crop": 1,
         "crop_fill": "reflect",

@@ -64,13 +64,16 @@ def test_empty_like_keeps_the_order_of_the_axes(order, size):
     assert np.argsort(other.strides).tolist() == np.argsort(x.strides).tolist()
 
 
-def test_joined_and_added_maps_lie_in_memory_that_is_used_again():
+def test_joined_added_and_multiplied_maps_lie_in_memory_that_is_used_again():
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((2, 40, 30, channels)).astype(np.float32).transpose(0, 3, 1, 2) for channels in (8, 9))
     kernels = {
         "concatenate": lambda k: k.concatenate((x, y), axis=-3),
         "add": lambda k: k.add(x, x[:1]),
         "add along channels": lambda k: k.add(x, x[0, :, :1, :1]),
+        "add a number": lambda k: k.add(x, 0.1),
+        "multiply": lambda k: k.multiply(x, x[:, :1]),
+        "multiply by a number": lambda k: k.multiply(x, 3),
     }
     with use("numba"):
         mine = active()
@@ -82,7 +85,8 @@ def test_joined_and_added_maps_lie_in_memory_that_is_used_again():
         assert first <= made.ctypes.data < last, name
         del made
     assert mine.add(x[:1], x).shape == x.shape  # what grows
-    assert mine.add(x, 1.0).dtype == np.float32
+    assert mine.multiply(x, np.float64(0.1)).dtype == np.float64  # unlike the number 0.1
+    assert mine.multiply(np.arange(99999), 0.5)[1] == 0.5
     assert mine.add(x, x.astype(np.float64)).dtype == np.float64
 
 

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import minidil as md
 import minidil.functional as F
 from minidil.errors import DtypeError, OptionError, ShapeError
+from minidil.ops.attention import packed_attention, scaled_dot_product_attention
 from minidil.testing import check_gradients
 
 attend = F.scaled_dot_product_attention
@@ -110,3 +111,23 @@ def test_refused() -> None:
         attend(query, key[:, :0], value[:, :0])
     with pytest.raises(ShapeError, match=r"query \(3, 5\), key \(2, 4, 5\) and value \(2, 4, 2\) must be"):
         attend(query[0], key, value)
+
+
+@pytest.mark.parametrize("mask", [None, COUNTS[:, :3], drawn(3, 3)])
+def test_three_parts_in_one_array_have_their_gradients_in_one(backend, mask) -> None:
+    packed, grad = drawn(3, 2, 4, 3, 5), drawn(2, 4, 3, 5, seed=1)
+    y, (slope,) = packed_attention(packed, attn_mask=mask)
+    wanted, slopes = scaled_dot_product_attention(*packed, attn_mask=mask)
+    assert_allclose(y, wanted, atol=1e-12)
+    assert_allclose(slope(grad), np.stack([each(grad) for each in slopes]), atol=1e-12)
+
+
+@pytest.mark.parametrize("floats", [False, True])
+def test_a_key_that_does_not_count_has_no_weight_however_well_it_answers(backend, floats) -> None:
+    query, key, value = (each.astype(np.float32) for each in operands(queries=2))
+    key[:, 3] *= 1e15
+    counts = np.array([[True, True, True, False], [False, False, False, False]])
+    mask = np.where(counts, 0, -np.inf).astype(np.float32) if floats else counts
+    found = attend(query, key, value, mask).numpy()
+    assert_allclose(found[:, :1], attend(query[:, :1], key[:, :3], value[:, :3]).numpy(), rtol=1e-5, atol=1e-6)
+    assert_array_equal(found[:, 1], 0)

@@ -231,6 +231,7 @@ CASES = [
         {"attn_mask": MASK},
     ),
     (attention.scaled_dot_product_attention, (real(3, 5), real(4, 5), real(4, 2)), {"is_causal": True}),
+    (attention.packed_attention, (real(3, 2, 4, 5),), {}),
     (crf.crf_loss, (real(2, 2, 3), real(3, 3), real(3), real(3)), {"tags": TARGET}),
     (embedding.embedding, (real(5, 2),), {"index": TARGET, "padding_idx": 1}),
     (

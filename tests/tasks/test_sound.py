@@ -62,6 +62,24 @@ def test_loudness_does_not_count_and_silence_is_nothing() -> None:
         sound.log_mel(wave[:, :199], 8000)
 
 
+def test_what_is_mean_free_does_not_tell_the_microphone() -> None:
+    wave = np.random.default_rng(0).normal(size=4000)
+    waves = np.stack([wave, np.convolve(wave, [1, -0.9], "same"), np.convolve(wave, [1, 0.6, 0.3], "same")])
+    heard_by = sound.log_mel(waves.astype(np.float32), 8000)
+    free = sound.mean_free(heard_by)
+    assert (free.dtype, free.shape) == (np.float32, heard_by.shape)
+    np.testing.assert_allclose(free.mean(axis=2), 0, atol=1e-6)
+    for other in (1, 2):
+        told, left = (np.sqrt(np.square(each[other] - each[0]).mean()) for each in (heard_by, free))
+        assert told > 0.05
+        assert left < told / 25
+
+
+def test_what_is_steady_is_not_heard_when_it_is_mean_free() -> None:
+    tone = np.sin(2 * np.pi * 800 * np.arange(800) / 8000).astype(np.float32)
+    np.testing.assert_allclose(sound.mean_free(sound.log_mel(tone[None], 8000)), 0, atol=1e-3)
+
+
 def test_a_tone_is_loudest_in_the_band_of_its_pitch() -> None:
     corners = sound.hertz(np.linspace(0, sound.mel(4000.0), 42))
     for band in (9, 20, 33):
@@ -121,7 +139,8 @@ def test_a_wave_is_heard_alike_however_loud_and_silence_stays_silent() -> None:
     assert np.square(x[0]).mean() == pytest.approx(1, rel=1e-5)
     np.testing.assert_array_equal(x[1], 0)
     np.testing.assert_array_equal(heard(waves, 8000), sound.log_mel(waves, 8000))
-    with pytest.raises(OptionError, match="heard: hears must be one of log-mel, wave, not 'mel'"):
+    np.testing.assert_array_equal(heard(waves, 8000, "mean-free"), sound.mean_free(sound.log_mel(waves, 8000)))
+    with pytest.raises(OptionError, match="heard: hears must be one of log-mel, mean-free, wave, not 'mel'"):
         heard(waves, 8000, "mel")
 
 

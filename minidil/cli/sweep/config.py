@@ -89,7 +89,8 @@ class Sweep:
     @property
     def task(self) -> Task:
         """What the networks are for; trials are compared by its metric."""
-        return task_of(self.settings(self.first()).model)
+        settings = self.settings(self.first())
+        return task_of(settings.model, settings.data)
 
     def described(self) -> dict[str, Any]:
         """What must not change while trials are added, as plain values."""
@@ -112,7 +113,7 @@ class Sweep:
                     settings = self.settings(drawn)
                     if not settings.validation:
                         raise OptionError("--validation 0 leaves nothing to compare trials by")
-                metrics[task_of(settings.model).by] = settings.model
+                metrics[task_of(settings.model, settings.data).by] = settings.model
         if len(metrics) > 1:
             raise OptionError(
                 f"{self.path}: [space] model: {' and '.join(metrics.values())} are measured by {' and '.join(metrics)}, "

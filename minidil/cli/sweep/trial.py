@@ -52,7 +52,7 @@ def prepared(settings: Settings) -> tuple[Any, Any, dict[str, Any]]:
     """
     learn, validate = training_set(settings)
     start = starting(settings.init) if settings.init else None
-    experiment = kind_of(settings.model).on(settings, learn, start.widths if start else None)
+    experiment = kind_of(settings.model, settings.data).on(settings, learn, start.widths if start else None)
     model, _ = experiment.untrained(learn, start)
     return experiment, experiment.measuring(validate), experiment.lesson(model, learn)
 

@@ -5,7 +5,18 @@ levels = sound.mu_law(wave)                            # 0..255; sound.from_mu_l
 """
 
 from minidil.tasks.sound.generate import generate
-from minidil.tasks.sound.mel import hertz, log_mel, mel, mel_filters
+from minidil.tasks.sound.mel import hertz, log_mel, mean_free, mel, mel_filters
 from minidil.tasks.sound.mu_law import as_input, from_mu_law, mu_law, next_samples
 
-__all__ = ["as_input", "from_mu_law", "generate", "hertz", "log_mel", "mel", "mel_filters", "mu_law", "next_samples"]
+__all__ = [
+    "as_input",
+    "from_mu_law",
+    "generate",
+    "hertz",
+    "log_mel",
+    "mean_free",
+    "mel",
+    "mel_filters",
+    "mu_law",
+    "next_samples",
+]

@@ -77,3 +77,14 @@ def log_mel(
         )
         row[...] = 1 + 10 * np.log10(share.T) / range
     return made
+
+
+def mean_free(loudness: Floats) -> Floats:
+    """`log_mel`, (N, bands, frames), less the mean of each band over time: what the microphone and the room add is left out.
+
+    They filter the wave. A filter that is short beside the window multiplies the spectrum of every frame by the same numbers,
+    which adds a constant to each band of the logarithm, where nothing is cut off as silent, and so to its mean. What goes is all
+    that is steady: words are told by what changes, and two pure tones can no longer be told apart.
+    Source: Atal 1974, Journal of the Acoustical Society of America 55 (6), pages 1304 to 1312, section VI, for cepstra.
+    """
+    return loudness - loudness.mean(axis=2, keepdims=True)

@@ -14,7 +14,7 @@ from minidil.errors import OptionError
 
 @dataclass(frozen=True)
 class Shaken:
-    """A loader of spectrograms (n, bands, frames), each moved by up to `bands` bands and `frames` frames; silence comes in.
+    """A loader of spectrograms (n, bands, frames), each moved by up to `bands` bands and `frames` frames; zeros come in.
 
     A wave (n, 1, L) is moved by up to `frames` samples.
     By how much depends on (seed, epoch, position) alone, the seed being the loader's, so that a run resumes bit for bit.
