@@ -153,8 +153,9 @@ TASKS = {
     "digits": Task(pixels("digits", None, None), **_DIGITS),
     "permuted digits": Task(pixels("digits", None, 0), **_DIGITS),
     "mnist": Task(pixels("mnist", None, None), **_MNIST),
-    "mnist 3000": Task(pixels("mnist", None, None), **(_MNIST | {"steps": 3000})),
+    "mnist 6000": Task(pixels("mnist", None, None), **(_MNIST | {"steps": 6000})),
     "permuted mnist": Task(pixels("mnist", None, 0), **_MNIST),
+    "permuted mnist 6000": Task(pixels("mnist", None, 0), **(_MNIST | {"steps": 6000})),
 }
 
 
