@@ -1,6 +1,7 @@
-"""Convolution: tap by tap where each channel has its own filter, Winograd where it pays, its smaller cousin where the dilation
-leaves two values to a phase, and in registers without columns for nearly everything else; these hold results or, where a place
-has too few of them to fill one, what is summed. Gradients of the last are taken number by number where few of dL/dy are not 0.
+"""Convolution: tap by tap where each channel has its own filter, Winograd where it pays, for larger kernels piece by piece, its
+smaller cousin where the dilation leaves two values to a phase, and in registers without columns for nearly everything else; these
+hold results or, where a place has too few of them to fill one, what is summed. Gradients of the last are taken number by number
+where few of dL/dy are not 0.
 
 BLAS, with columns or for one tap without, keeps products of few rows, and gradients of the weights: those with one tap or with
 many channels and filters, if registers are narrow or the sums short.
@@ -21,6 +22,7 @@ from minidil.kernels.cpu import (
     direct,
     im2col,
     narrow,
+    pieces,
     pointwise,
     sparse,
     two_by_two,
@@ -58,6 +60,8 @@ def conv_grad_input(grad: Array, weight: Array, window: Window, groups: int = 1,
     way = _way_for(window, channels, filters, groups, plain, results)
     if way is winograd:
         return winograd.conv_grad_input(grad, weight, window, groups, forward)
+    if way is pieces:
+        return pieces.conv_grad_input(grad, weight, window, groups, forward)
     if not forward and _few(way, plain, grad, weight, weight.shape[1]):
         return sparse.conv_grad_input(grad, weight, window, groups)
     return way.conv_grad_input(grad, weight, window, groups)
@@ -93,8 +97,11 @@ def _way_for(
             return depthwise
         if two_by_two.applies(window, channels, filters, groups):
             return two_by_two
-        saves = positions >= _MANY and winograd_plan.pays(window, channels, filters, groups)
-        return winograd if saves else plain
+        if positions < _MANY:
+            return plain
+        if winograd_plan.pays(window, channels, filters, groups):
+            return winograd
+        return pieces if pieces.pays(window, channels, filters, groups) else plain
     if algorithm == "winograd" and not winograd_plan.applies(window):
         raise OptionError(
             f"conv: Winograd is forced and needs a 3x3 or Kx3x3 kernel with stride 1, not kernel {window.kernel}, "
