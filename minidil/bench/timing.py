@@ -11,9 +11,7 @@ from statistics import median
 from minidil.errors import OptionError
 
 WARM_UP = 0.1  # seconds
-COUNTED = (
-    1e-3  # seconds that a turn takes at least, in as many calls as that needs: the clock itself takes some microseconds
-)
+COUNTED = 1e-3  # seconds that are counted in a turn at least, of many calls if need be: a look at the clock takes a microsecond
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,8 @@ def conv_grad_weight(x: Array, grad: Array, window: Window, groups: int = 1) -> 
         for part, count in _parts(source, start, stop):
             sums, slopes = (memory.empty((9, count, size), x.dtype) for size in (channels, filters))
             _add_inputs(source, *part, sums, 0)
-            _add_inputs(
-                upstream, *part, slopes, 1
-            )  # A, along one axis, is (g1, g0 + g1, g0): B^T with its inputs exchanged
+            # A, along one axis, is (g1, g0 + g1, g0): B^T with its two inputs exchanged.
+            _add_inputs(upstream, *part, slopes, 1)
             fit = fit and scale.finite(sums[4], slopes[4])
             total += np.matmul(sums.transpose(0, 2, 1), slopes)
         return total, fit
